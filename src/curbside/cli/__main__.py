@@ -1,0 +1,7 @@
+"""`python -m curbside.cli`."""
+
+import sys
+
+from . import main
+
+sys.exit(main())

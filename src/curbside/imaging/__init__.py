@@ -1,0 +1,29 @@
+"""Pixels: reading and writing them safely, geometry with its inverses, normalisation, drawing."""
+
+from .drawing import blend_classes, colorize, draw_legend
+from .geometry import resize_frame, resize_ids, resize_scores
+from .normalization import IMAGENET, Normalization
+from .raster import fill_polygon
+from .reading import decode_image, image_size_hw, read_depth, read_ids, read_rgb, verify_image
+from .writing import encode_png, write_jpeg, write_png
+
+__all__ = [
+    "IMAGENET",
+    "Normalization",
+    "blend_classes",
+    "colorize",
+    "decode_image",
+    "draw_legend",
+    "encode_png",
+    "fill_polygon",
+    "image_size_hw",
+    "read_depth",
+    "read_ids",
+    "read_rgb",
+    "resize_frame",
+    "resize_ids",
+    "resize_scores",
+    "verify_image",
+    "write_jpeg",
+    "write_png",
+]

@@ -1,0 +1,127 @@
+"""Reading pictures, masks and depth: the size is checked before memory is taken, damage is named."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import DataError
+
+__all__ = ["decode_image", "image_size_hw", "read_depth", "read_ids", "read_rgb", "verify_image"]
+
+MAX_PIXELS = 200_000_000
+"""Larger pictures are refused before decoding: no camera of this field makes them, bombs do."""
+
+_GONE = "restore the file or remove the sample from its split"
+_DAMAGED = "fetch the file again or remove the sample from its split"
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        return _checked(Image.open(path), str(path))
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist", fix=_GONE) from None
+    except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+        raise DataError(f"{path} is not an image that can be read", fix=_DAMAGED) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error})", fix=_DAMAGED) from error
+
+
+def _checked(image: Image.Image, name: str) -> Image.Image:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{name} says it is {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed",
+            fix=_DAMAGED,
+        )
+    return image
+
+
+def _load(image: Image.Image, name: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large images; ours were checked
+            image.load()
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
+        raise DataError(f"{name} is truncated or damaged ({error})", fix=_DAMAGED) from error
+    return image
+
+
+def image_size_hw(path: Path) -> tuple[int, int]:
+    """Height and width of an image file, from its header alone.
+
+    Raises:
+        DataError: The file is missing or no image.
+    """
+    with _open(path) as image:
+        return image.size[1], image.size[0]
+
+
+def read_rgb(path: Path) -> np.ndarray:
+    """A picture as (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: The file is missing, damaged, or larger than any camera's picture.
+    """
+    with _open(path) as image:
+        return np.asarray(_load(image, str(path)).convert("RGB"))
+
+
+def verify_image(path: Path) -> None:
+    """Decode a picture to its end and drop the pixels; a JPEG at an eighth of its size, for speed.
+
+    Raises:
+        DataError: The file is missing, damaged or truncated.
+    """
+    with _open(path) as image:
+        image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
+        _load(image, str(path))
+
+
+def decode_image(data: bytes, *, name: str = "the image") -> np.ndarray:
+    """An encoded picture in memory as (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: The bytes are damaged or no image.
+    """
+    try:
+        image = _checked(Image.open(io.BytesIO(data)), name)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{name} is not an image that can be read", fix=_DAMAGED) from error
+    return np.asarray(_load(image, name).convert("RGB"))
+
+
+def read_ids(path: Path) -> np.ndarray:
+    """A mask of ids as (H, W), uint8 or (for 16-bit files) uint16. Palette files give their indices.
+
+    Raises:
+        DataError: The file is missing or damaged, or holds colours instead of ids.
+    """
+    with _open(path) as image:
+        mode = image.mode
+        _load(image, str(path))
+        if mode in ("L", "P"):
+            return np.asarray(image)
+        if mode == "1":
+            return np.asarray(image.convert("L")) // 255
+        if mode in ("I;16", "I;16B", "I;16L", "I"):
+            pixels = np.asarray(image)
+            if pixels.min(initial=0) < 0 or pixels.max(initial=0) > np.iinfo(np.uint16).max:
+                raise DataError(
+                    f"{path} holds values outside 0..65535",
+                    fix="give a single-channel mask of 8 or 16 bits",
+                )
+            return pixels.astype(np.uint16)
+    raise DataError(
+        f"{path} holds {mode} pixels, not one id per pixel",
+        fix="give a single-channel mask of 8 or 16 bits",
+    )
+
+
+def read_depth(path: Path) -> np.ndarray:
+    """A prepared depth file as (H, W) float32 in metres; 0 where unknown (16-bit, metres * 256)."""
+    return read_ids(path).astype(np.float32) / 256.0

@@ -1,0 +1,36 @@
+"""Writing pictures and masks, whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..files import write_bytes
+
+__all__ = ["encode_png", "write_jpeg", "write_png"]
+
+
+def encode_png(pixels: np.ndarray, *, level: int = 3) -> bytes:
+    """Pixels as PNG bytes, the same bytes for the same pixels.
+
+    Args:
+        pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB.
+        level: zlib's compression level, 0..9.
+    """
+    if pixels.ndim == 3:
+        pixels = pixels[..., ::-1]
+    _, data = cv2.imencode(".png", np.ascontiguousarray(pixels), [cv2.IMWRITE_PNG_COMPRESSION, level])
+    return data.tobytes()
+
+
+def write_png(path: Path, pixels: np.ndarray, *, level: int = 3) -> None:
+    """Write pixels (see `encode_png`) to a file."""
+    write_bytes(path, encode_png(pixels, level=level))
+
+
+def write_jpeg(path: Path, rgb: np.ndarray, *, quality: int = 92) -> None:
+    """Write (H, W, 3) uint8 RGB pixels as a JPEG file."""
+    _, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    write_bytes(path, data.tobytes())

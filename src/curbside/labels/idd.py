@@ -1,0 +1,81 @@
+"""IDD's forty labels and what each is in every encoding.
+
+The table follows the public AutoNUE label definitions. Two values are ours: a `csId` of 355, which
+does not fit a byte, is ignore (255); and `sourceLevel1Id` is the seven-class list of the IDD edge
+project (road, sky, vegetation, building, vehicle, person, background), whose grouping that project
+does not publish: fallback road surfaces count as road, bridges and tunnels as building, animals and
+all that is neither listed nor void as background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+from ..errors import LabelError
+from .space import IGNORE_ID, LabelSpace
+from .tables import load_space, read_table
+
+__all__ = ["IDD_ENCODINGS", "IddLabel", "idd_labels", "space_of_encoding"]
+
+IDD_ENCODINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "id": "idd-id",
+        "csId": "idd-csid",
+        "csTrainId": "idd-cstrainid",
+        "level4Id": "idd-level4",
+        "level3Id": "idd-level3",
+        "level2Id": "idd-level2",
+        "level1Id": "idd-level1",
+        "unifiedId": "idd-unified",
+        "sourceLevel1Id": "idd-source-level1",
+    }
+)
+"""Every encoding, by its official name, and the label space of its masks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IddLabel:
+    """One of IDD's labels."""
+
+    name: str
+    """The label as annotation files spell it."""
+    ids: Mapping[str, int]
+    """Its pixel value in each encoding; 255 where it is ignored."""
+    has_instances: bool
+    """Whether its objects are counted."""
+    color: tuple[int, int, int]
+    """Its official colour, RGB."""
+
+
+@cache
+def idd_labels() -> Mapping[str, IddLabel]:
+    """IDD's labels by name."""
+    labels = {}
+    for row in read_table("idd.csv"):
+        ids = {encoding: min(int(row[encoding]), IGNORE_ID) for encoding in IDD_ENCODINGS}
+        labels[row["name"]] = IddLabel(
+            name=row["name"],
+            ids=MappingProxyType(ids),
+            has_instances=row["has_instances"] == "1",
+            color=(int(row["r"]), int(row["g"]), int(row["b"])),
+        )
+    return MappingProxyType(labels)
+
+
+def space_of_encoding(name: str) -> tuple[str, LabelSpace]:
+    """An encoding's official name and its label space.
+
+    Args:
+        name: `level2Id`, `level2` or `idd-level2`; case does not matter.
+
+    Raises:
+        LabelError: There is no such encoding.
+    """
+    wanted = name.lower().removeprefix("idd-").replace("-", "").removesuffix("id")
+    for encoding, space in IDD_ENCODINGS.items():
+        if wanted == encoding.lower().removesuffix("id"):
+            return encoding, load_space(space)
+    raise LabelError(f"IDD has no encoding {name!r}", fix=f"choose one of {', '.join(IDD_ENCODINGS)}")

@@ -1,0 +1,144 @@
+"""`LabelSpace`: names, ids and colours of the classes that a mask can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..errors import LabelError
+
+__all__ = ["IGNORE_ID", "LabelClass", "LabelSpace"]
+
+IGNORE_ID = 255
+"""The pixel value that no loss and no score looks at, in every mask of a prepared folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelClass:
+    """One class of a label space."""
+
+    id: int
+    """The pixel value, 0..254."""
+    name: str
+    """The name people read."""
+    color: tuple[int, int, int]
+    """Red, green, blue, each 0..255."""
+    has_instances: bool = False
+    """Whether single objects of the class can be counted (a thing, not stuff)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSpace:
+    """Names, ids and colours of the classes that a mask can hold; 255 is ignore.
+
+    Raises:
+        LabelError: An id outside 0..254 or twice, an empty or repeated name, a colour that is none.
+    """
+
+    name: str
+    classes: tuple[LabelClass, ...]
+
+    def __post_init__(self) -> None:
+        fix = "correct the label table"
+        if not self.classes:
+            raise LabelError(f"label space {self.name!r} has no classes", fix=fix)
+        for seen, what in ((self.ids, "id"), (self.names, "name")):
+            twice = sorted({value for value in seen if seen.count(value) > 1})
+            if twice:
+                raise LabelError(f"label space {self.name!r} has the {what} {twice[0]!r} twice", fix=fix)
+        for item in self.classes:
+            if not 0 <= item.id < IGNORE_ID:
+                raise LabelError(f"label space {self.name!r}: id {item.id} of {item.name!r} is not in 0..254", fix=fix)
+            if not item.name.strip():
+                raise LabelError(f"label space {self.name!r}: id {item.id} has no name", fix=fix)
+            if len(item.color) != 3 or not all(isinstance(c, int) and 0 <= c <= 255 for c in item.color):
+                raise LabelError(f"label space {self.name!r}: {item.color!r} is no colour for {item.name!r}", fix=fix)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The ids, in table order."""
+        return tuple(item.id for item in self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, in table order."""
+        return tuple(item.name for item in self.classes)
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the ids are 0, 1, 2, ...: what a network's output channels need."""
+        return self.ids == tuple(range(len(self.classes)))
+
+    @property
+    def num_classes(self) -> int:
+        """The number of output channels of a network for this space.
+
+        Raises:
+            LabelError: The ids have gaps, so channels and ids would not agree.
+        """
+        if not self.contiguous:
+            raise LabelError(
+                f"label space {self.name!r} has ids with gaps and cannot be trained on",
+                fix="convert the data to a space with ids 0, 1, 2, ... (level1..level4, cstrainid, unified)",
+            )
+        return len(self.classes)
+
+    @cached_property
+    def palette(self) -> np.ndarray:
+        """Colour of every pixel value: (256, 3) uint8, RGB; black where there is no class."""
+        table = np.zeros((256, 3), np.uint8)
+        for item in self.classes:
+            table[item.id] = item.color
+        return table
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Whether a pixel value may stand in a mask: (256,) bool, true for the ids and for 255."""
+        table = np.zeros(256, bool)
+        table[list(self.ids)] = True
+        table[IGNORE_ID] = True
+        return table
+
+    def name_of(self, class_id: int) -> str:
+        """The name of an id; "ignore" for 255, "id N" for one without a class."""
+        names = dict(zip(self.ids, self.names, strict=True))
+        return "ignore" if class_id == IGNORE_ID else names.get(class_id, f"id {class_id}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The space as JSON values, the form it has in `dataset.json` and in a Manifest."""
+        return {
+            "name": self.name,
+            "ignore_id": IGNORE_ID,
+            "classes": [
+                {"id": c.id, "name": c.name, "color": list(c.color), "has_instances": c.has_instances}
+                for c in self.classes
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LabelSpace:
+        """The space that `to_dict` wrote.
+
+        Raises:
+            LabelError: A part is missing or of the wrong type.
+        """
+        try:
+            classes = tuple(
+                LabelClass(
+                    id=int(c["id"]),
+                    name=str(c["name"]),
+                    color=tuple(int(v) for v in c["color"]),  # type: ignore[arg-type]
+                    has_instances=bool(c.get("has_instances", False)),
+                )
+                for c in data["classes"]
+            )
+            return cls(name=str(data["name"]), classes=classes)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise LabelError(
+                f"a label space is not readable ({type(error).__name__}: {error})",
+                fix="it needs a name and classes with id, name and color",
+            ) from error

@@ -1,0 +1,129 @@
+"""Names, places and records of a prepared folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+
+__all__ = ["DEPTH_SCALE", "FORMAT", "SPLITS", "TARGETS", "TARGET_FOLDERS", "SampleData", "SampleRecord"]
+
+FORMAT = {"format": "curbside-prepared", "version": 1}
+SPLITS = ("train", "val", "test")
+TARGETS = ("semantic", "instances", "depth")
+TARGET_FOLDERS = {"semantic": "masks", "instances": "instances", "depth": "depth"}
+DEPTH_SCALE = 256.0
+"""Depth files hold metres times this, KITTI's convention."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRecord:
+    """One line of `samples.jsonl`."""
+
+    id: str
+    """Unique within its split; the stem of all its files."""
+    split: str
+    """`train`, `val` or `test`."""
+    image: str
+    """Path of the picture, relative to the root."""
+    size_hw: tuple[int, int]
+    """Height and width of the picture and of every target."""
+    targets: tuple[str, ...]
+    """Which of `semantic`, `instances`, `depth` it has."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Anything to group by, such as `weather`: `fog`."""
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)
+    """Labels of the source that no table knows, and how many of its objects were skipped for them."""
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """The order of the samples in `samples.jsonl`."""
+        return SPLITS.index(self.split), self.id
+
+    def target_path(self, target: str) -> str:
+        """Path of a target's file, relative to the root."""
+        return f"{self.split}/{TARGET_FOLDERS[target]}/{self.id}.png"
+
+    def files(self) -> list[str]:
+        """Every file of the sample, relative to the root."""
+        return [self.image, *(self.target_path(target) for target in self.targets)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return {
+            "id": self.id,
+            "split": self.split,
+            "image": self.image,
+            "size_hw": list(self.size_hw),
+            "targets": list(self.targets),
+            "tags": dict(self.tags),
+            **({"unknown_labels": dict(self.unknown_labels)} if self.unknown_labels else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any) -> SampleRecord:
+        """The record that `to_dict` wrote.
+
+        Raises:
+            DataError: A part is missing or impossible.
+        """
+        try:
+            record = cls(
+                id=str(data["id"]),
+                split=str(data["split"]),
+                image=str(data["image"]),
+                size_hw=(int(data["size_hw"][0]), int(data["size_hw"][1])),
+                targets=tuple(str(target) for target in data["targets"]),
+                tags={str(k): str(v) for k, v in data.get("tags", {}).items()},
+                unknown_labels={str(k): int(v) for k, v in data.get("unknown_labels", {}).items()},
+            )
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+            raise DataError(
+                f"a line of samples.jsonl is not a sample ({type(error).__name__}: {error})",
+                fix="convert the dataset again",
+            ) from error
+        if record.split not in SPLITS or not set(record.targets) <= set(TARGETS) or "/" in record.id:
+            raise DataError(
+                f"samples.jsonl: sample {record.id!r} has split {record.split!r} and targets {record.targets}",
+                fix=f"splits are {', '.join(SPLITS)}; targets are {', '.join(TARGETS)}; ids hold no slash",
+            )
+        return record
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleData:
+    """A sample on its way into a prepared folder."""
+
+    id: str
+    """Unique within its split, without a slash."""
+    split: str
+    """`train`, `val` or `test`."""
+    image: Path | np.ndarray
+    """The picture: a file to link or copy as it is, or (H, W, 3) uint8 RGB pixels to write as JPEG."""
+    semantic: np.ndarray | None = None
+    """(H, W) uint8 class ids, 255 = ignore."""
+    instances: np.ndarray | None = None
+    """(H, W) uint16, class * 1000 + index; the plain class id where nothing is counted."""
+    depth_m: np.ndarray | None = None
+    """(H, W) float32 metres, 0 = unknown."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Anything to group by."""
+    unknown_labels: Mapping[str, int] = field(default_factory=dict)
+    """Labels of the source that no table knows, and how many of its objects were skipped for them."""
+
+    def targets(self) -> dict[str, np.ndarray]:
+        """The targets it has, by name, as the arrays that their files hold."""
+        found: dict[str, np.ndarray] = {}
+        if self.semantic is not None:
+            found["semantic"] = self.semantic
+        if self.instances is not None:
+            found["instances"] = self.instances
+        if self.depth_m is not None:
+            depth = np.rint(np.nan_to_num(self.depth_m, posinf=0, neginf=0) * DEPTH_SCALE)
+            found["depth"] = np.clip(depth, 0, 65535).astype(np.uint16)
+        return found

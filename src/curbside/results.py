@@ -1,0 +1,58 @@
+"""What a predictor returns: validated arrays at frame size, with what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .imaging import blend_classes
+from .labels import IGNORE_ID, LabelSpace
+
+__all__ = ["SemanticResult"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticResult:
+    """A class for every pixel of a frame.
+
+    Raises:
+        ValueError: An array has the wrong shape or type.
+    """
+
+    ids: np.ndarray
+    """Class ids, (H, W) uint8, at the frame's size."""
+    space: LabelSpace
+    """What the ids mean."""
+    confidence: np.ndarray | None = None
+    """Probability of the class shown, (H, W) float32 in 0..1, where the model file gives it."""
+    probabilities: np.ndarray | None = None
+    """Probability of every class, (C, H, W) float32, where it was asked for and the file gives logits."""
+
+    def __post_init__(self) -> None:
+        if self.ids.ndim != 2 or self.ids.dtype != np.uint8:
+            raise ValueError(f"ids must be (H, W) uint8, not {self.ids.shape} {self.ids.dtype}")
+        if self.confidence is not None and self.confidence.shape != self.ids.shape:
+            raise ValueError(f"confidence is {self.confidence.shape}, ids are {self.ids.shape}")
+        if self.probabilities is not None and self.probabilities.shape[1:] != self.ids.shape:
+            raise ValueError(f"probabilities are {self.probabilities.shape}, ids are {self.ids.shape}")
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.ids.shape[0], self.ids.shape[1]
+
+    def draw(self, frame_bgr: np.ndarray, *, alpha: float = 0.5) -> np.ndarray:
+        """The frame with the class colours over it, a new (H, W, 3) uint8 BGR picture.
+
+        Args:
+            frame_bgr: The frame that was predicted, (H, W, 3) uint8.
+            alpha: 0 shows the frame alone, 1 the colours alone.
+        """
+        return blend_classes(frame_bgr, self.ids, self.space.palette, alpha=alpha, ignore_id=IGNORE_ID)
+
+    def shares(self) -> dict[str, float]:
+        """Share of the frame that each class covers, by name, largest first; absent classes left out."""
+        counts = np.bincount(self.ids.ravel(), minlength=256)
+        present = sorted(np.flatnonzero(counts), key=lambda i: -counts[i])
+        return {self.space.name_of(int(i)): float(counts[i] / self.ids.size) for i in present}
