@@ -1,0 +1,39 @@
+"""Train a network by a recipe; any setting can be changed by its dotted name."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main(argv: list[str]) -> int | None:
+    """Entry of `curbside train`."""
+    from ..recipes import load_recipe, recipes
+
+    if not argv or argv[0] in ("-h", "--help"):
+        print("usage: curbside train RECIPE [options]      curbside train RECIPE --help shows its settings\n")
+        for name, recipe in sorted(recipes().items()):
+            print(f"  {name:<36} {(recipe.__doc__ or '').splitlines()[0]}")
+        return None
+    import tyro
+
+    from ..training import TrainConfig, fit
+
+    config = tyro.cli(
+        TrainConfig,
+        args=argv[1:],
+        prog=f"curbside train {argv[0]}",
+        default=load_recipe(argv[0]),
+        config=(tyro.conf.AvoidSubcommands,),
+    )
+    result = fit(config)
+    if result.resumed_at >= result.steps:
+        print(f"{result.folder} is finished: nothing to do", file=sys.stderr)
+    elif result.resumed_at:
+        print(f"went on from step {result.resumed_at}", file=sys.stderr)
+    print(f"trained   {result.steps} steps in {result.seconds:.0f} s")
+    print(f"best      mIoU {100 * result.best_miou:.2f} % on {config.data.val_split} at step {result.best_step}")
+    print(f"run       {result.folder}")
+    print(f"next      curbside evaluate {result.folder} {config.data.root}")
+    return None

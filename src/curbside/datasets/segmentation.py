@@ -1,0 +1,103 @@
+"""The one torch dataset over a prepared folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..errors import DataError, LabelError
+from ..imaging import resize_frame
+from ..prepared import Sample
+from .augment import Augmentation
+
+__all__ = ["SegmentationDataset", "TrainItem", "ValItem", "collate_train", "collate_val"]
+
+
+class TrainItem(NamedTuple):
+    """An augmented sample, or a batch of them."""
+
+    image: Tensor
+    """(3, H, W) uint8 RGB; in a batch (B, 3, H, W)."""
+    target: Tensor
+    """(H, W) uint8 ids; in a batch (B, H, W)."""
+    problems: tuple[str, ...]
+    """What was found unreadable on the way; another sample stands in its place."""
+
+
+class ValItem(NamedTuple):
+    """A sample at the network's size with its mask at its own, or a batch of them."""
+
+    image: Tensor
+    """(3, H, W) uint8 RGB; in a batch (B, 3, H, W)."""
+    targets: tuple[np.ndarray, ...]
+    """Masks at their own size, (H, W) uint8 each."""
+    problems: tuple[str, ...]
+    """What was unreadable and is left out."""
+
+
+class SegmentationDataset(Dataset):
+    """Samples of a prepared folder as tensors.
+
+    Args:
+        samples: The samples.
+        size_hw: Height and width of the pictures that come out.
+        augmentation: What to do to them; without it, pictures are only resized, as the runtime does.
+        seed: Added to a draw to seed its augmentation.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], *, size_hw: tuple[int, int], augmentation: Augmentation | None = None, seed: int = 0
+    ) -> None:
+        self._samples = samples
+        self._size_hw = size_hw
+        self._augmentation = augmentation
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> TrainItem | ValItem:
+        if isinstance(key, tuple):
+            return self._train_item(*key)
+        return self._val_item(key)
+
+    def _train_item(self, index: int, draw: int) -> TrainItem:
+        assert self._augmentation is not None
+        problems = []
+        for step in range(len(self)):
+            sample = self._samples[(index + step) % len(self)]
+            try:
+                rgb, ids = sample.read_rgb(), sample.read_semantic()
+            except (DataError, LabelError) as error:
+                problems.append(str(error))
+                continue
+            seed = int(np.random.SeedSequence([self._seed, draw]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+            image, target = self._augmentation(rgb, ids, seed=seed)
+            return TrainItem(image, target, tuple(problems))
+        raise DataError(f"none of the {len(self)} training samples can be read; the first: {problems[0]}", fix="restore the data")
+
+    def _val_item(self, index: int) -> ValItem:
+        try:
+            rgb, ids = self._samples[index].read_rgb(), self._samples[index].read_semantic()
+        except (DataError, LabelError) as error:
+            return ValItem(torch.empty(0), (), (str(error),))
+        image = torch.from_numpy(np.array(resize_frame(rgb, self._size_hw))).permute(2, 0, 1)
+        return ValItem(image, (ids,), ())
+
+
+def collate_train(items: Sequence[TrainItem]) -> TrainItem:
+    """A batch of training samples."""
+    problems = tuple(problem for item in items for problem in item.problems)
+    return TrainItem(torch.stack([i.image for i in items]), torch.stack([i.target for i in items]), problems)
+
+
+def collate_val(items: Sequence[ValItem]) -> ValItem:
+    """A batch of validation samples; unreadable ones are left out."""
+    good = [item for item in items if item.targets]
+    image = torch.stack([item.image for item in good]) if good else torch.empty(0)
+    return ValItem(image, tuple(item.targets[0] for item in good), tuple(p for item in items for p in item.problems))

@@ -1,0 +1,98 @@
+"""What all networks share: the output type, the config, the base class."""
+
+from __future__ import annotations
+
+import pkgutil
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib import import_module
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..imaging import IMAGENET, Normalization
+
+__all__ = ["FeatureSpec", "ModelConfig", "ModelOutput", "SegmentationModel", "model_configs", "upsample"]
+
+
+class ModelOutput(NamedTuple):
+    """What every network returns."""
+
+    logits: Tensor
+    """(B, C, H / stride, W / stride) scores before softmax, at the decoder's stride; see `upsample`."""
+    aux: tuple[Tensor, ...] = ()
+    """Logits of auxiliary heads, in training only."""
+    depth: Tensor | None = None
+    """(B, 1, h, w) depth, of networks that have a depth head."""
+    features: tuple[Tensor, ...] = ()
+    """The encoder's stages, as `SegmentationModel.feature_specs` declares them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSpec:
+    """What one stage of an encoder gives."""
+
+    channels: int
+    """Number of channels."""
+    stride: int
+    """Pixels of the input per pixel of the stage."""
+
+
+class SegmentationModel(nn.Module, ABC):
+    """A network that scores every class at every place.
+
+    Attributes:
+        num_classes: Channels of the logits.
+        normalization: What its encoder expects of pixel values.
+        feature_specs: What `ModelOutput.features` will hold.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.normalization: Normalization = IMAGENET
+        self.feature_specs: tuple[FeatureSpec, ...] = ()
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> ModelOutput:
+        """Score a batch.
+
+        Args:
+            image: (B, 3, H, W) float, normalised RGB, any size of at least 32.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(ABC):
+    """The settings of a network; one subclass per architecture."""
+
+    @abstractmethod
+    def build(self, num_classes: int) -> SegmentationModel:
+        """The network, with a fresh head for `num_classes` classes."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Architecture and encoder in words."""
+
+
+def model_configs() -> dict[str, type[ModelConfig]]:
+    """Every config class of this room by its name, found by listing the folder."""
+    found: dict[str, type[ModelConfig]] = {}
+    for module in pkgutil.iter_modules(import_module(__package__).__path__):
+        for value in vars(import_module(f"{__package__}.{module.name}")).values():
+            if isinstance(value, type) and issubclass(value, ModelConfig) and value is not ModelConfig:
+                found[value.__name__] = value
+    return found
+
+
+
+def upsample(scores: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Scores at another size, bilinear, pixel centres on pixel centres.
+
+    Args:
+        scores: (B, C, h, w) float.
+        size_hw: The height and width wanted.
+    """
+    return F.interpolate(scores, size=size_hw, mode="bilinear", align_corners=False)

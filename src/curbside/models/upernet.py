@@ -1,0 +1,58 @@
+"""UPerNet over any timm encoder: the strong, slow teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+from .base import ModelConfig, ModelOutput, SegmentationModel
+from .encoder import EncoderConfig
+
+__all__ = ["UPerNet", "UPerNetConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UPerNetConfig(ModelConfig):
+    """UPerNet over a timm encoder."""
+
+    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(name="convnext_base"))
+    """The encoder."""
+    channels: int = 256
+    """Width of the decoder."""
+
+    def build(self, num_classes: int) -> UPerNet:
+        return UPerNet(self, num_classes)
+
+    @property
+    def title(self) -> str:
+        return f"UPerNet {self.encoder.name}"
+
+
+class UPerNet(SegmentationModel):
+    """Pyramid pooling on the deepest stage, a feature pyramid over the rest; logits at stride 4.
+
+    The decoder is segmentation-models-pytorch's.
+
+    Source: Xiao et al. 2018, Unified Perceptual Parsing for Scene Understanding.
+    """
+
+    def __init__(self, config: UPerNetConfig, num_classes: int) -> None:
+        super().__init__(num_classes)
+        self.encoder = config.encoder.build()
+        self.normalization = self.encoder.normalization
+        self.feature_specs = self.encoder.specs
+        self._used = [i for i, spec in enumerate(self.feature_specs) if spec.stride >= 4]
+        if len(self._used) < 2 or self.feature_specs[self._used[0]].stride != 4:
+            raise ConfigError(f"{config.encoder.name} has no stages from stride 4 on", fix="choose another encoder")
+        channels = [self.feature_specs[i].channels for i in self._used]
+        # smp skips the two finest entries of what it is given.
+        self.decoder = UPerNetDecoder([0, 0, *channels], encoder_depth=len(channels) + 1, decoder_channels=config.channels)
+        self.head = nn.Conv2d(config.channels, num_classes, 1)
+
+    def forward(self, image: Tensor) -> ModelOutput:
+        features = self.encoder(image)
+        decoded = self.decoder([None, None, *(features[i] for i in self._used)])
+        return ModelOutput(logits=self.head(decoded), features=tuple(features))

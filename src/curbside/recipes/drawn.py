@@ -1,0 +1,43 @@
+"""Drawn scenes: the recipes of `curbside demo`, and a place to try things within minutes on a CPU."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..losses import LogitKDConfig
+from ..models import DeepLabV3PlusConfig, EncoderConfig, LRASPPConfig, ModelConfig
+from ..training import DataConfig, DistillationConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+
+__all__ = ["drawn_student", "drawn_student_kd", "drawn_teacher"]
+
+
+def drawn_teacher() -> TrainConfig:
+    """DeepLabV3+ MobileNetV4-S on drawn scenes, from random weights."""
+    encoder = EncoderConfig(name="mobilenetv4_conv_small", output_stride=16)
+    return _config("drawn-teacher", DeepLabV3PlusConfig(encoder=encoder, channels=96))
+
+
+def drawn_student() -> TrainConfig:
+    """LR-ASPP MobileNetV4-S on drawn scenes, alone."""
+    return _config("drawn-student", LRASPPConfig(encoder=EncoderConfig(name="mobilenetv4_conv_small", stages=4)))
+
+
+def drawn_student_kd() -> TrainConfig:
+    """The same student for the same number of steps, taught by `drawn-teacher`."""
+    loss = LogitKDConfig(temperature=4.0, weight=1.0, resolution="logits")
+    distillation = DistillationConfig(teacher=Path("runs/drawn-teacher"), loss=loss)
+    return replace(drawn_student(), name="drawn-student-kd", distillation=distillation)
+
+
+def _config(name: str, model: ModelConfig) -> TrainConfig:
+    return TrainConfig(
+        name=name,
+        model=model,
+        data=DataConfig(root=Path("data/drawn"), batch_size=8, crop_hw=(192, 320), eval_hw=(288, 512), workers=1),
+        optimizer=OptimizerConfig(lr=2e-3, weight_decay=1e-2),
+        schedule=ScheduleConfig(warmup_steps=20),
+        steps=300,
+        ema_decay=0.99,
+        checkpoint_every=100,
+    )

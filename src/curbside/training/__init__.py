@@ -1,0 +1,21 @@
+"""Training: a config in, a run folder out. `fit(config)` trains or goes on; `load_run(folder)` opens one."""
+
+from .config import DataConfig, DistillationConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+from .fit import FitResult, fit
+from .run_folder import Run, load_run, load_run_predictor
+from .serialize import config_from_json, config_to_json
+
+__all__ = [
+    "DataConfig",
+    "DistillationConfig",
+    "FitResult",
+    "OptimizerConfig",
+    "Run",
+    "ScheduleConfig",
+    "TrainConfig",
+    "config_from_json",
+    "config_to_json",
+    "fit",
+    "load_run",
+    "load_run_predictor",
+]

@@ -1,0 +1,194 @@
+"""Everything that decides a training run. A recipe is a function that returns a `TrainConfig`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from ..datasets import AugmentConfig
+from ..errors import ConfigError
+from ..losses import CrossEntropyConfig, LogitKDConfig
+from ..models import ModelConfig
+
+__all__ = ["DataConfig", "DistillationConfig", "OptimizerConfig", "ScheduleConfig", "TrainConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where the samples come from and how they are fed."""
+
+    root: Path = Path("data")
+    """The prepared folder."""
+    space: str | None = None
+    """Label space of a bare images/ + masks/ tree; a prepared folder names its own."""
+    train_split: str = "train"
+    """The split to learn from."""
+    val_split: str = "val"
+    """The split to score on while training."""
+    batch_size: int = 32
+    """Pictures per step, over all devices together."""
+    crop_hw: tuple[int, int] = (512, 512)
+    """Height and width of a training crop."""
+    eval_hw: tuple[int, int] = (512, 512)
+    """Height and width that a whole picture is resized to for scoring and export."""
+    workers: int = 2
+    """Processes that read and augment."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """What is done to training pictures."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.workers < 0:
+            raise ConfigError(
+                f"batch size {self.batch_size} with {self.workers} workers is impossible", fix="choose at least 1 picture and 0 workers"
+            )
+        for name, size in (("crop", self.crop_hw), ("evaluation", self.eval_hw)):
+            if min(size) < 32:
+                raise ConfigError(f"a {name} size of {size[0]} x {size[1]} is too small", fix="choose at least 32 x 32")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """AdamW."""
+
+    lr: float = 6e-4
+    """Largest learning rate."""
+    weight_decay: float = 1e-4
+    """Decay of weights; biases and norms are spared."""
+    encoder_lr_factor: float = 1.0
+    """The encoder learns at `lr` times this; below 1 spares pretrained weights."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Memory of the gradient's mean and variance."""
+    clip_norm: float | None = None
+    """Longest gradient; none for no limit."""
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0 or self.weight_decay < 0:
+            raise ConfigError(f"lr {self.lr} with weight decay {self.weight_decay} is impossible", fix="choose lr > 0, decay >= 0")
+
+    def build(self, model: torch.nn.Module) -> torch.optim.AdamW:
+        """The optimiser over a model's weights, in groups by encoder or head and decayed or not."""
+        groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
+        return torch.optim.AdamW(
+            [
+                {
+                    "params": parameters,
+                    "lr": self.lr * (self.encoder_lr_factor if in_encoder else 1.0),
+                    "weight_decay": self.weight_decay if decays else 0.0,
+                }
+                for (in_encoder, decays), parameters in groups.items()
+            ],
+            betas=self.betas,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """How the learning rate moves."""
+
+    kind: Literal["poly", "cosine", "constant"] = "poly"
+    """Its shape after the warm-up: (1 - t) ** power, half a cosine, or flat."""
+    warmup_steps: int = 0
+    """Steps over which it rises from zero, linearly."""
+    power: float = 0.9
+    """Exponent of the poly shape."""
+
+    def __post_init__(self) -> None:
+        if self.warmup_steps < 0:
+            raise ConfigError(f"a warm-up of {self.warmup_steps} steps is impossible", fix="choose 0 or more")
+
+    def build(self, total_steps: int) -> Callable[[int], float]:
+        """The factor of the learning rate at a step."""
+
+        def factor(step: int) -> float:
+            if step < self.warmup_steps:
+                return (step + 1) / (self.warmup_steps + 1)
+            t = min(1.0, (step - self.warmup_steps) / max(1, total_steps - self.warmup_steps))
+            shapes = {"poly": (1 - t) ** self.power, "cosine": (1 + math.cos(math.pi * t)) / 2, "constant": 1.0}
+            return shapes[self.kind]
+
+        return factor
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillationConfig:
+    """A teacher, frozen, whose distribution the student learns beside the labels."""
+
+    teacher: Path = Path("runs/teacher")
+    """The teacher's run folder."""
+    loss: LogitKDConfig = field(default_factory=LogitKDConfig)
+    """How the two are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A whole training run."""
+
+    name: str
+    """The recipe's name."""
+    model: ModelConfig
+    """The network."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The samples."""
+    loss: CrossEntropyConfig = field(default_factory=CrossEntropyConfig)
+    """The supervised loss."""
+    distillation: DistillationConfig | None = None
+    """The teacher, where there is one."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """The optimiser."""
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    """The learning rate over time."""
+    epochs: float = 50.0
+    """Passes over the training split; ignored where `steps` is given."""
+    steps: int | None = None
+    """Length of the run in optimiser steps, in the place of `epochs`."""
+    validate_every: int | None = None
+    """Steps between two scorings of the validation split; one epoch where not given."""
+    checkpoint_every: int = 500
+    """Most steps that a kill can cost: `last.ckpt` is written at least this often."""
+    ema_decay: float | None = None
+    """Keep a moving average of the weights, score and export that; 0.99 to 0.9999."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the forward pass; auto takes bf16 where the device computes it, else fp32."""
+    channels_last: bool = True
+    """Memory order that convolutions prefer on most devices."""
+    seed: int = 42
+    """Decides the initial weights, the order of the samples and their augmentation."""
+    weights: Path | None = None
+    """A file with the encoder's pretrained weights under timm's names (.safetensors, .pth)."""
+    out: Path | None = None
+    """The run folder; `runs/<name>` where not given. Trained again with the same settings, it goes on."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """The kind of device."""
+    devices: int | Literal["auto"] = "auto"
+    """How many devices of this machine."""
+    num_nodes: int = 1
+    """How many machines."""
+
+    def __post_init__(self) -> None:
+        if self.steps is not None and self.steps < 1 or not self.epochs > 0:
+            raise ConfigError(f"a run of {self.steps} steps or {self.epochs} epochs is empty", fix="choose at least one step")
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise ConfigError(f"an EMA decay of {self.ema_decay} is impossible", fix="choose one between 0 and 1, such as 0.999")
+        if self.checkpoint_every < 1 or (self.validate_every is not None and self.validate_every < 1):
+            raise ConfigError("checkpoints and validations need an interval of at least 1 step", fix="choose 1 or more")
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run is written."""
+        return self.out if self.out is not None else Path("runs") / self.name
+
+    def with_weights(self) -> TrainConfig:
+        """The config with `weights` handed to the encoder."""
+        if self.weights is None:
+            return self
+        model: Any = self.model
+        encoder = replace(model.encoder, weights=self.weights, pretrained=False)
+        return replace(self, model=replace(model, encoder=encoder))

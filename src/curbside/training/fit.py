@@ -1,0 +1,258 @@
+"""`fit(config)`: train, or go on training, into a run folder."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader, DistributedSampler
+
+from ..datasets import Augmentation, ResumableBatches, SegmentationDataset, collate_train, collate_val
+from ..errors import ConfigError, DataError, LabelError
+from ..evaluation import plots
+from ..files import read_json, write_json, write_text
+from ..labels import load_space
+from ..prepared import PreparedFolder
+from .config import TrainConfig
+from .record import Checkpoints, MetricsFile, Progress, read_metrics
+from .run_folder import describe, load_run
+from .serialize import config_to_json
+from .task import SegmentationTask
+
+__all__ = ["FitResult", "fit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """What a run came to."""
+
+    folder: Path
+    """The run folder."""
+    steps: int
+    """Optimiser steps done."""
+    best_miou: float
+    """Best mIoU on the validation split while training, 0..1."""
+    best_step: int
+    """The step of that score; its weights are `model.safetensors`."""
+    seconds: float
+    """Wall time of this call."""
+    resumed_at: int
+    """The step this call started from."""
+
+
+def fit(config: TrainConfig) -> FitResult:
+    """Train a network; take up an unfinished run of the same config where it stopped.
+
+    Args:
+        config: The run.
+
+    Returns:
+        Where it is and how it scored.
+
+    Raises:
+        ConfigError: The settings cannot be, or the run folder holds another run.
+        DataError: The data are missing or a split is empty.
+    """
+    folder = config.run_folder
+    data = _open_data(config)
+    train = data.samples(config.data.train_split, target="semantic")
+    val = data.samples(config.data.val_split, target="semantic")
+    total = config.steps or math.ceil(config.epochs * len(train) / config.data.batch_size)
+    plan = _Plan(config, total=total, steps_per_epoch=math.ceil(len(train) / config.data.batch_size))
+    last = _claim(folder, config)
+    teacher = _teacher(config, data)
+    start = _step_of(last)
+
+    torch.manual_seed(config.seed)
+    model = config.with_weights().model.build(data.space.num_classes)
+    if config.channels_last:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if last is None:
+        counts = {"source": data.info.get("source"), "root": str(config.data.root), "train": len(train), "val": len(val)}
+        write_json(folder / "config.json", describe(config, data.space, counts))
+    task = SegmentationTask(config, model, data.space, total, teacher)
+    metrics = MetricsFile(folder / "metrics.csv", resumed_at=start)
+    checkpoints = Checkpoints(folder, metrics)
+    trainer = _trainer(config, plan, metrics, checkpoints, start)
+    loaders = _loaders(config, plan, train, val, trainer)
+    began = time.monotonic()
+    if start < total:
+        trainer.fit(task, *loaders, ckpt_path=None if last is None else str(last), weights_only=True)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        if trainer.is_global_zero:
+            _draw(folder)
+    rows = [row for row in read_metrics(folder / "metrics.csv") if "val/miou" in row]
+    best = max(rows, key=lambda row: row["val/miou"], default={"val/miou": math.nan, "step": 0})
+    return FitResult(
+        folder=folder,
+        steps=total,
+        best_miou=best["val/miou"],
+        best_step=int(best["step"]),
+        seconds=time.monotonic() - began,
+        resumed_at=start,
+    )
+
+
+class _Plan:
+    """Where training pauses: to score, and in between to make itself safe."""
+
+    def __init__(self, config: TrainConfig, *, total: int, steps_per_epoch: int) -> None:
+        self.total = total
+        every = min(config.validate_every or steps_per_epoch, total)
+        self.pauses_per_validation = math.ceil(every / config.checkpoint_every)
+        validations = max(1, round(total / every))
+        count = validations * self.pauses_per_validation
+        self._pauses = [round(total * (i + 1) / count) for i in range(count)]
+
+    def next_pause(self, step: int) -> int:
+        """The first pause after a step."""
+        return next((pause for pause in self._pauses if pause > step), self.total)
+
+
+def _open_data(config: TrainConfig) -> PreparedFolder:
+    data = PreparedFolder(config.data.root, space=load_space(config.data.space) if config.data.space else None)
+    _ = data.space.num_classes  # refuses spaces with gaps before anything is written
+    return data
+
+
+def _claim(folder: Path, config: TrainConfig) -> Path | None:
+    """Make the run folder ours; its last checkpoint, if it holds a run of the same config."""
+    if (folder / "config.json").is_file():
+        held = read_json(folder / "config.json", error=ConfigError, fix="choose another --out").get("config", {})
+        same = {key: value for key, value in config_to_json(config).items() if key not in _NOT_THE_RUN}
+        if any(held.get(key) != value for key, value in same.items()):
+            changed = next(key for key, value in same.items() if held.get(key) != value)
+            raise ConfigError(
+                f"{folder} holds a run with another {changed}", fix="choose another --out, or remove that folder to start anew"
+            )
+        return folder / "last.ckpt" if (folder / "last.ckpt").is_file() else None
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty and holds no run", fix="choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    return None
+
+
+_NOT_THE_RUN = ("out", "accelerator", "devices", "num_nodes", "checkpoint_every")
+"""Settings that a resumed run may change."""
+
+
+def _step_of(last: Path | None) -> int:
+    if last is None:
+        return 0
+    try:
+        # Our own file of tensors and plain values; Lightning's callbacks' states are plain as well.
+        return int(torch.load(last, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+    except Exception as error:
+        raise ConfigError(f"{last} cannot be read ({type(error).__name__})", fix="remove it to start anew") from error
+
+
+def _teacher(config: TrainConfig, data: PreparedFolder) -> Any:
+    if config.distillation is None:
+        return None
+    run = load_run(config.distillation.teacher)
+    if run.space.ids != data.space.ids or run.space.names != data.space.names:
+        raise LabelError(
+            f"the teacher {run.folder} knows the classes of {run.space.name}, the data are labelled in {data.space.name}",
+            fix="choose a teacher that was trained on the same label space",
+        )
+    return run.model
+
+
+def _precision(config: TrainConfig) -> Any:
+    on_gpu = config.accelerator != "cpu" and torch.cuda.is_available()
+    if config.precision == "auto":
+        able = torch.cuda.is_bf16_supported() if on_gpu else torch.backends.mkldnn.is_available() and _cpu_has_bf16()
+        return "bf16-mixed" if able else "16-mixed" if on_gpu else "32-true"
+    return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[config.precision]
+
+
+def _cpu_has_bf16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _trainer(
+    config: TrainConfig, plan: _Plan, metrics: MetricsFile, checkpoints: Checkpoints, start: int
+) -> lightning.Trainer:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning|torch\.utils\.data|torch\.optim")
+    warnings.filterwarnings("default", message="skipped:")
+    folder = config.run_folder
+    board = TensorBoardLogger(folder, name="tensorboard", version="", purge_step=start or None)
+    return lightning.Trainer(
+        accelerator=config.accelerator,
+        devices=config.devices,
+        num_nodes=config.num_nodes,
+        precision=_precision(config),
+        max_steps=plan.total,
+        max_epochs=-1,
+        check_val_every_n_epoch=plan.pauses_per_validation,
+        gradient_clip_val=config.optimizer.clip_norm,
+        logger=[metrics, board],
+        callbacks=[Progress(plan.total, config.data.batch_size, config.name), checkpoints],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=folder,
+    )
+
+
+def _loaders(config: TrainConfig, plan: _Plan, train: Any, val: Any, trainer: lightning.Trainer) -> tuple[Any, Any]:
+    rank, world = trainer.global_rank, trainer.world_size
+    if config.data.batch_size % world:
+        raise ConfigError(
+            f"a batch of {config.data.batch_size} cannot be shared by {world} devices", fix=f"choose a multiple of {world}"
+        )
+    batches = ResumableBatches(
+        length=len(train),
+        batch_size=config.data.batch_size,
+        seed=config.seed,
+        step=lambda: trainer.global_step,
+        pause=plan.next_pause,
+        rank=rank,
+        world=world,
+    )
+    augmentation = Augmentation(config.data.augment, config.data.crop_hw)
+    workers: dict[str, Any] = {"num_workers": config.data.workers, "pin_memory": torch.cuda.is_available()}
+    if config.data.workers:
+        workers |= {"persistent_workers": True, "worker_init_fn": _one_thread}
+    train_set = SegmentationDataset(train, size_hw=config.data.crop_hw, augmentation=augmentation, seed=config.seed)
+    val_set = SegmentationDataset(val, size_hw=config.data.eval_hw)
+    sampler = DistributedSampler(val_set, world, rank, shuffle=False) if world > 1 else None
+    return (
+        DataLoader(train_set, batch_sampler=batches, collate_fn=collate_train, **workers),
+        DataLoader(val_set, batch_size=min(8, config.data.batch_size), sampler=sampler, collate_fn=collate_val, **workers),
+    )
+
+
+def _one_thread(worker: int) -> None:
+    """A reader keeps to one core; the network needs the rest."""
+    import cv2
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def _draw(folder: Path) -> None:
+    rows = read_metrics(folder / "metrics.csv")
+    for file, prefix, what in (("losses.svg", "train/", "loss"), ("scores.svg", "val/", "score on the validation split")):
+        names = sorted({key for row in rows for key in row if key.startswith(prefix)})
+        drawn = [row for row in rows if any(name in row for name in names)]
+        if drawn:
+            series = {name: [row.get(name, math.nan) for row in drawn] for name in names}
+            write_text(folder / file, plots.curves([row["step"] for row in drawn], series, x_label="step", y_label=what))

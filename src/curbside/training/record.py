@@ -1,0 +1,177 @@
+"""What a run leaves behind while it goes: the metrics file, the checkpoints, the progress bar."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+from safetensors.torch import save_file
+
+from ..files import as_storage_error, atomic_path, write_text
+
+__all__ = ["Checkpoints", "MetricsFile", "Progress", "read_metrics"]
+
+
+class MetricsFile(Logger):
+    """`metrics.csv`: a row per logged step, whole at every checkpoint.
+
+    Args:
+        path: The file.
+        resumed_at: Rows from this step on are forgotten: the resumed run makes them again.
+    """
+
+    def __init__(self, path: Path, *, resumed_at: int) -> None:
+        super().__init__()
+        self._path = path
+        self._rows: dict[int, dict[str, float]] = {}
+        for row in read_metrics(path):
+            if row["step"] <= resumed_at:
+                self._rows[int(row["step"])] = {k: v for k, v in row.items() if k != "step"}
+
+    @property
+    def name(self) -> str:
+        """Required by Lightning."""
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        """Required by Lightning."""
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Settings are in config.json."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Note values after so many steps."""
+        self._rows.setdefault(int(step or 0), {}).update(metrics)
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Nothing: rows are written with the checkpoints, so that both tell of the same step."""
+
+    @rank_zero_only
+    def write(self) -> None:
+        """Write all rows."""
+        columns = ["step", *sorted({key for row in self._rows.values() for key in row})]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        for step in sorted(self._rows):
+            writer.writerow({"step": step, **{k: repr(v) for k, v in self._rows[step].items()}})
+        write_text(self._path, text.getvalue())
+
+
+def read_metrics(path: Path) -> list[dict[str, float]]:
+    """The rows of a `metrics.csv`, without the empty cells; none where there is no file."""
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+class Checkpoints(lightning.Callback):
+    """`last.ckpt` at every pause, `best.ckpt` and `model.safetensors` at every better validation score.
+
+    Args:
+        folder: The run folder.
+        metrics: Written together with `last.ckpt`.
+    """
+
+    def __init__(self, folder: Path, metrics: MetricsFile) -> None:
+        self._folder = folder
+        self._metrics = metrics
+        self.best_score = -1.0
+        self.best_step = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must know."""
+        return {"best_score": self.best_score, "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
+        self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Keep the weights where the score is the best so far."""
+        score = pl_module.latest.get("val/miou", -1.0)
+        if trainer.sanity_checking or score <= self.best_score:
+            return
+        self.best_score, self.best_step = score, trainer.global_step
+        self._save(trainer, "best.ckpt")
+        if trainer.is_global_zero:
+            weights = {k: v.detach().cpu().contiguous() for k, v in pl_module.scored_model.state_dict().items()}
+            facts = {"step": str(self.best_step), "val_miou": repr(score)}
+            with atomic_path(self._folder / "model.safetensors") as temporary:
+                save_file(weights, temporary, metadata=facts)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Make the run safe up to here."""
+        self._save(trainer, "last.ckpt")
+        self._metrics.write()
+
+    def _save(self, trainer: lightning.Trainer, name: str) -> None:
+        # Every process takes part in saving; the first one writes.
+        temporary = self._folder / f".partial-{name}"
+        try:
+            trainer.save_checkpoint(temporary)
+            if trainer.is_global_zero:
+                os.replace(temporary, self._folder / name)
+        except OSError as error:
+            raise as_storage_error(error, self._folder / name) or error from error
+
+
+class Progress(lightning.Callback):
+    """One bar for the whole run: steps, loss, last score, pictures per second, time left."""
+
+    def __init__(self, total_steps: int, batch_size: int, title: str) -> None:
+        self._total, self._batch_size, self._title = total_steps, batch_size, title
+        self._bar: Any = None
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Show the bar."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        if trainer.is_global_zero:
+            columns = (
+                TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn(),
+            )
+            self._bar = Bar(*columns, console=Console(stderr=True))
+            self._task = self._bar.add_task(self._title, total=self._total, completed=trainer.global_step, text="")
+            self._bar.start()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move it."""
+        if self._bar is not None:
+            speed = self._bar.tasks[self._task].speed
+            parts = [f"loss {float(pl_module.latest['train/loss']):.3f}"]
+            if "val/miou" in pl_module.latest:
+                parts.append(f"mIoU {100 * pl_module.latest['val/miou']:.1f}")
+            if speed:
+                parts.append(f"{speed * self._batch_size:.1f} images/s")
+            self._bar.update(self._task, completed=trainer.global_step, text=" ".join(parts))
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Leave it standing."""
+        self._stop()
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
+        """Give the terminal back."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

@@ -1,0 +1,191 @@
+"""The run folder: what a training run leaves, and opening it again.
+
+::
+
+    config.json         the whole config, versions, commit, label space, dataset counts
+    metrics.csv         losses and scores by step
+    last.ckpt           everything needed to go on
+    best.ckpt           the same at the best validation score
+    model.safetensors   the weights to ship: those of the best score (their average, with EMA)
+    losses.svg          the losses drawn; scores.svg, the scores
+    tensorboard/        the same for TensorBoard
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, safe_open
+
+from ..errors import ModelFileError
+from ..files import read_json, sha256_file
+from ..labels import LabelSpace
+from ..manifest import InputSpec, Manifest, OutputSpec
+from ..models import SegmentationModel
+from ..runtime import SemanticPredictor
+from .config import TrainConfig
+from .serialize import config_from_json, config_to_json
+
+__all__ = ["Run", "describe", "load_run", "load_run_predictor"]
+
+_TRAIN = "train one with: curbside train RECIPE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run folder, opened."""
+
+    folder: Path
+    """Where it is."""
+    config: TrainConfig
+    """How it was made."""
+    space: LabelSpace
+    """What its classes are."""
+    model: SegmentationModel
+    """The network with the weights to ship, on the CPU, in evaluation mode."""
+    source: Mapping[str, Any]
+    """What a Manifest says of it: recipe, commit, step, SHA-256 of the weights, versions."""
+    scores: Mapping[str, Any]
+    """Its best validation score."""
+
+    @property
+    def title(self) -> str:
+        """Architecture and encoder in words."""
+        return self.config.model.title
+
+    @property
+    def image_size_hw(self) -> tuple[int, int]:
+        """The size that pictures are resized to for scoring and export."""
+        return self.config.data.eval_hw
+
+
+def describe(config: TrainConfig, space: LabelSpace, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """What `config.json` holds.
+
+    Args:
+        config: The run's config.
+        space: Its label space.
+        dataset: Counts and source of its data.
+    """
+    packages = ("curbside", "torch", "torchvision", "lightning", "timm", "segmentation-models-pytorch", "numpy")
+    return {
+        "format": "curbside-run",
+        "config": config_to_json(config),
+        "model": config.model.title,
+        "label_space": space.to_dict(),
+        "dataset": dict(dataset),
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the curbside that runs, where it runs from a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True,
+        )
+        return done.stdout.strip() or None
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def load_run(folder: Path) -> Run:
+    """Open a run folder.
+
+    Raises:
+        ModelFileError: It is missing, unfinished, or its parts do not fit.
+    """
+    folder = Path(folder)
+    config_path, weights_path = folder / "config.json", folder / "model.safetensors"
+    if not folder.is_dir():
+        raise ModelFileError(f"the run folder {folder} does not exist", fix=_TRAIN)
+    about = read_json(config_path, error=ModelFileError, fix=_TRAIN)
+    if not isinstance(about, dict) or about.get("format") != "curbside-run":
+        raise ModelFileError(f"{config_path} does not describe a training run", fix=_TRAIN)
+    if not weights_path.is_file():
+        raise ModelFileError(f"{folder} has no model.safetensors yet", fix="let it train to its first validation")
+    config = config_from_json(about.get("config"), where=str(config_path))
+    space = LabelSpace.from_dict(about["label_space"])
+    model = _without_download(config).model.build(space.num_classes)
+    try:
+        model.load_state_dict(load_file(weights_path))
+        with safe_open(weights_path, "pt") as file:
+            facts = file.metadata() or {}
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ModelFileError(f"{weights_path} does not fit its config ({reason})", fix="train again") from error
+    step, miou = int(facts.get("step", 0)), float(facts.get("val_miou", "nan"))
+    source = {
+        "recipe": config.name,
+        "commit": about.get("commit"),
+        "step": step,
+        "weights_sha256": sha256_file(weights_path),
+        "dataset": about.get("dataset"),
+        "versions": about.get("versions"),
+    }
+    scores = {"validation": {"miou": miou, "split": config.data.val_split, "step": step}}
+    return Run(folder=folder, config=config, space=space, model=model.eval(), source=source, scores=scores)
+
+
+def _without_download(config: TrainConfig) -> TrainConfig:
+    """The config without pretrained weights: the run's own are loaded into it anyway."""
+    model: Any = config.model
+    return replace(config, model=replace(model, encoder=replace(model.encoder, pretrained=False, weights=None)))
+
+
+def load_run_predictor(folder: Path, *, device: str | None = None, threads: int | None = None) -> SemanticPredictor:
+    """Open a run folder as a predictor: the runtime's own, over torch.
+
+    Args:
+        folder: The run folder.
+        device: A torch device; a GPU where there is one.
+        threads: Threads on the CPU.
+
+    Raises:
+        ModelFileError: The run cannot be opened.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return SemanticPredictor(TorchBackend(load_run(folder), device or ("cuda" if torch.cuda.is_available() else "cpu")))
+
+
+class TorchBackend:
+    """A run's network behind the runtime's backend protocol: RGB frame in, logits out."""
+
+    def __init__(self, run: Run, device: str) -> None:
+        self.manifest = Manifest(
+            input=InputSpec(size_hw=run.image_size_hw, channels="rgb"),
+            outputs=(OutputSpec(name="logits", meaning="logits"),),
+            space=run.space,
+            normalization=run.model.normalization,
+            model=run.title,
+            source=run.source,
+            scores=run.scores,
+        )
+        self.precision = "fp32"
+        self._model = run.model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._device = device
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """(1, H, W, 3) uint8 to {"logits": (1, C, h, w) float32}."""
+        normalization = self.manifest.normalization
+        frame = torch.from_numpy(inputs[self.manifest.input.name]).to(self._device).permute(0, 3, 1, 2).float()
+        mean = frame.new_tensor(normalization.mean).view(3, 1, 1) * 255
+        std = frame.new_tensor(normalization.std).view(3, 1, 1) * 255
+        with torch.inference_mode():
+            logits = self._model(((frame - mean) / std).contiguous(memory_format=torch.channels_last)).logits
+        return {"logits": logits.float().cpu().numpy()}
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,81 @@
+"""Configs as JSON and back, so that a run folder says exactly how it was made.
+
+Every dataclass becomes an object with its class name under `kind`. Reading goes by the types of the
+fields; only a network's config is chosen by `kind`, among those that `models` finds in its folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ..errors import ModelFileError
+from ..models import ModelConfig, model_configs
+from .config import TrainConfig
+
+__all__ = ["config_from_json", "config_to_json"]
+
+
+def config_to_json(value: Any) -> Any:
+    """A config as JSON values."""
+    if dataclasses.is_dataclass(value):
+        fields = {f.name: config_to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"kind": type(value).__name__, **fields}
+    if isinstance(value, (tuple, list)):
+        return [config_to_json(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def config_from_json(data: Any, *, where: str) -> TrainConfig:
+    """The config that `config_to_json` wrote.
+
+    Args:
+        data: The JSON value.
+        where: The file it came from, for the error.
+
+    Raises:
+        ModelFileError: It does not fit the types of this version.
+    """
+    try:
+        return _read(TrainConfig, data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(
+            f"{where} does not hold a config that this curbside understands ({type(error).__name__}: {error})",
+            fix="use the version that wrote it, or train again",
+        ) from error
+
+
+def _read(expected: Any, data: Any) -> Any:
+    origin = get_origin(expected)
+    if origin in (Union, types.UnionType):
+        options = [option for option in get_args(expected) if option is not type(None)]
+        if data is None and len(options) < len(get_args(expected)):
+            return None
+        for option in options[:-1]:
+            try:
+                return _read(option, data)
+            except (TypeError, ValueError):
+                continue
+        return _read(options[-1], data)
+    if origin is tuple:
+        inner = get_args(expected)
+        kinds = [inner[0]] * len(data) if inner[-1] is Ellipsis else inner
+        return tuple(_read(kind, item) for kind, item in zip(kinds, data, strict=True))
+    if origin is Literal:
+        if data not in get_args(expected):
+            raise ValueError(f"{data!r} is none of {get_args(expected)}")
+        return data
+    if expected is ModelConfig:
+        expected = model_configs()[data["kind"]]
+    if dataclasses.is_dataclass(expected):
+        hints = get_type_hints(expected)
+        return expected(**{name: _read(hints[name], value) for name, value in data.items() if name != "kind"})  # type: ignore[operator]
+    if expected is float and isinstance(data, int):
+        return float(data)
+    if expected is Path:
+        return Path(data)
+    if not isinstance(data, expected) or (expected is int and isinstance(data, bool)):
+        raise TypeError(f"{data!r} is not {expected.__name__}")
+    return data

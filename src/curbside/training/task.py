@@ -1,0 +1,177 @@
+"""The training step: supervised loss, and a frozen teacher's where there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning.pytorch as lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from ..datasets import TrainItem, ValItem
+from ..errors import ConfigError
+from ..imaging import Normalization, resize_ids
+from ..labels import LabelSpace
+from ..metrics import ConfusionMatrix
+from ..models import SegmentationModel, upsample
+from .config import TrainConfig
+
+__all__ = ["SegmentationTask"]
+
+
+class SegmentationTask(lightning.LightningModule):
+    """What Lightning runs.
+
+    Args:
+        config: The run.
+        model: The network to train.
+        space: The label space of the data.
+        total_steps: Length of the run.
+        teacher: The frozen network to learn from, if any.
+
+    Attributes:
+        latest: The newest value of every loss part and score, by its name in the log.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: SegmentationModel,
+        space: LabelSpace,
+        total_steps: int,
+        teacher: SegmentationModel | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.space = space
+        self.model = model
+        self.loss = config.loss.build(space.num_classes)
+        self.distillation = config.distillation.loss.build() if config.distillation and teacher else None
+        self.average = AveragedModel(model, avg_fn=_ema(config.ema_decay), use_buffers=True) if config.ema_decay else None
+        self._total_steps = total_steps
+        # In a tuple, so that the teacher is no part of this module: not saved, not trained, not averaged.
+        self._teacher = (teacher,) if teacher else ()
+        self._confusion = ConfusionMatrix(space.num_classes)
+        self._reported: set[str] = set()
+        self._log_every = max(1, min(10, total_steps // 20))
+        self.latest: dict[str, Any] = {}
+
+    @property
+    def scored_model(self) -> SegmentationModel:
+        """The network that is scored and shipped: the average where there is one."""
+        return self.average.module if self.average is not None else self.model  # type: ignore[return-value]
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, its learning rate moved every step."""
+        optimizer = self.config.optimizer.build(self.model)
+        factor = self.config.schedule.build(self._total_steps)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_fit_start(self) -> None:
+        """Put the teacher beside the student, frozen."""
+        for teacher in self._teacher:
+            teacher.to(self.device).eval().requires_grad_(False)
+            if self.config.channels_last:
+                teacher.to(memory_format=torch.channels_last)
+
+    def on_train_batch_start(self, batch: TrainItem, batch_idx: int) -> None:
+        """Tie all randomness of the step (dropout) to the step, so that a resumed run repeats it."""
+        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step * 1_009 + self.global_rank)
+
+    def training_step(self, batch: TrainItem, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+        self.report(batch.problems)
+        target = batch.target.long()  # (B, H, W)
+        image = batch.image.float()
+        output = self.model(self._normalized(image, self.model.normalization))
+        logits = upsample(output.logits, target.shape[-2:])  # (B, C, H, W)
+        supervised = self.loss(logits, target)
+        total, parts = supervised.total, dict(supervised.parts)
+        if self.distillation is not None:
+            distilled = self._distill(image, output.logits, logits, target)
+            total = total + distilled.total
+            parts |= distilled.parts
+        if not torch.isfinite(total):
+            raise ConfigError(
+                f"the loss became {total.item()} at step {self.global_step}",
+                fix="lower --optimizer.lr, add a warm-up (--schedule.warmup-steps), or train in fp32 (--precision fp32)",
+            )
+        self.latest |= {"train/loss": total.detach(), **{f"train/{name}": value for name, value in parts.items()}}
+        return total
+
+    def _distill(self, image: Tensor, coarse: Tensor, logits: Tensor, target: Tensor) -> Any:
+        assert self.distillation is not None and self.config.distillation is not None
+        (teacher,) = self._teacher
+        with torch.no_grad():
+            taught = teacher(self._normalized(image, teacher.normalization)).logits
+        if self.config.distillation.loss.resolution == "input":
+            return self.distillation(logits, upsample(taught, logits.shape[-2:]), target)
+        small = torch.nn.functional.interpolate(target[:, None].float(), size=coarse.shape[-2:], mode="nearest-exact")
+        return self.distillation(coarse, upsample(taught, coarse.shape[-2:]), small[:, 0].long())
+
+    def on_train_batch_end(self, outputs: Any, batch: TrainItem, batch_idx: int) -> None:
+        """Move the average; log the losses."""
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+        if self.global_step % self._log_every == 0:
+            rate = self.optimizers().param_groups[-1]["lr"]  # type: ignore[union-attr]
+            self._log({**{k: v for k, v in self.latest.items() if k.startswith("train/")}, "train/lr": rate})
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to count."""
+        self._confusion = ConfusionMatrix(self.space.num_classes)
+
+    def validation_step(self, batch: ValItem, batch_idx: int) -> None:
+        """Score pictures at their own size, as the runtime does: argmax at the input's size, then nearest."""
+        self.report(batch.problems)
+        if not batch.targets:
+            return
+        model = self.scored_model
+        logits = model(self._normalized(batch.image.float(), model.normalization)).logits
+        ids = upsample(logits.float(), batch.image.shape[-2:]).argmax(dim=1).to(torch.uint8).cpu().numpy()
+        for predicted, target in zip(ids, batch.targets, strict=True):
+            self._confusion.update(resize_ids(predicted, target.shape), target)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores, over all processes."""
+        whole = self._confusion
+        if self.trainer.world_size > 1:
+            parts: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, self._confusion)
+            whole = ConfusionMatrix(self.space.num_classes)
+            for part in parts:
+                whole += part
+        scores = {"val/miou": whole.miou(), "val/pixel_accuracy": whole.pixel_accuracy()}
+        self.latest |= {name: float(np.nan_to_num(value)) for name, value in scores.items()}
+        self._log({name: self.latest[name] for name in scores})
+
+    def _log(self, values: dict[str, Any]) -> None:
+        # Under the number of steps done, which Lightning's own counting misses by one after a resume.
+        for logger in self.loggers:
+            logger.log_metrics({name: float(value) for name, value in values.items()}, step=self.global_step)
+
+    def report(self, problems: tuple[str, ...]) -> None:
+        """Say once that a sample cannot be read."""
+        for problem in set(problems) - self._reported:
+            self._reported.add(problem)
+            lightning.utilities.rank_zero_warn(f"skipped: {problem}", category=UserWarning)
+
+    def _normalized(self, image: Tensor, normalization: Normalization) -> Tensor:
+        mean = image.new_tensor(normalization.mean).mul_(255).view(3, 1, 1)
+        std = image.new_tensor(normalization.std).mul_(255).view(3, 1, 1)
+        image = (image - mean) / std
+        return image.to(memory_format=torch.channels_last) if self.config.channels_last else image
+
+
+def _ema(decay: float | None) -> Any:
+    def move(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        if not average.is_floating_point():
+            return current
+        # A young average follows quickly, or the initial weights would stay in it for long.
+        rate = min(decay or 0.0, (1 + int(count)) / (10 + int(count)))
+        return average.lerp(current, 1 - rate)
+
+    return move
