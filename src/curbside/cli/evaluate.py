@@ -1,0 +1,104 @@
+"""Score a run folder or a model file on a prepared folder, with a report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..evaluation import Evaluation
+
+__all__ = ["main"]
+
+
+def main(argv: list[str]) -> None:
+    """Entry of `curbside evaluate`."""
+    tyro.cli(_evaluate, args=argv, prog="curbside evaluate", description=__doc__)
+
+
+def _evaluate(
+    model: tyro.conf.Positional[Path],
+    data: tyro.conf.Positional[Path],
+    /,
+    *,
+    split: Literal["train", "val", "test"] = "val",
+    by: str | None = None,
+    out: Path | None = None,
+    space: str | None = None,
+    limit: int | None = None,
+    threads: int | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Score a model on a prepared folder.
+
+    Args:
+        model: A run folder or a model file.
+        data: A prepared folder.
+        split: Which of its splits.
+        by: A tag of the samples to group the scores by, such as weather.
+        out: Folder of the report; beside the model where not given.
+        space: Label space of a bare images/ + masks/ tree.
+        limit: Score only so many pictures, spread evenly over the split.
+        threads: Threads for the network; all cores where not given.
+        as_json: Print JSON instead of tables.
+    """
+    from ..evaluation import evaluate, write_report
+    from ..evaluation.plots import require_matplotlib
+    from ..labels import load_space
+    from ..prepared import PreparedFolder
+    from ._model import open_model
+
+    if limit is not None and limit < 1:
+        raise ConfigError(f"--limit {limit} leaves nothing to score", fix="give 1 or more")
+    require_matplotlib()
+    folder = PreparedFolder(data, space=load_space(space) if space else None)
+    samples = folder.samples(split, target="semantic")
+    if limit is not None and limit < len(samples):
+        samples = [samples[index * len(samples) // limit] for index in range(limit)]
+    predictor = open_model(model, threads=threads)
+    evaluation = evaluate(predictor, samples, by=by)
+    for message in evaluation.unreadable:
+        print(f"curbside evaluate: left out: {message}", file=sys.stderr)
+    if not as_json:
+        _show(evaluation)
+    if out is None:
+        out = (
+            model / f"eval-{split}"
+            if model.is_dir()
+            else model.with_name(f"{model.name}.eval-{split}")
+        )
+    report = write_report(evaluation, out, predictor, samples)
+    if as_json:
+        print(json.dumps({**evaluation.to_dict(), "report": str(report)}, indent=2))
+    else:
+        print(f"report: {report}")
+
+
+def _show(evaluation: Evaluation) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ..evaluation.tables import class_table, group_table, score_table
+
+    console = Console()
+    for key, value in evaluation.measured_on().items():
+        console.print(f"[dim]{escape(key)}:[/] {escape(value)}", highlight=False)
+    found = [score_table(evaluation), class_table(evaluation)]
+    if evaluation.groups:
+        found.append(group_table(evaluation))
+    for item in found:
+        table = Table()
+        for index, header in enumerate(item.headers):
+            table.add_column(escape(header), justify="right" if index else "left")
+        for row in item.rows:
+            table.add_row(*(escape(cell) for cell in row))
+        console.print(table)
+    for score, reason in evaluation.missing.items():
+        console.print(escape(f"no {score}: {reason}"), highlight=False)

@@ -1,0 +1,22 @@
+"""A predictor over a prepared folder: scores, groups, worst pictures, and the report of it.
+
+`evaluate` measures, `write_report` writes what it found. `Page` and the module `plots` build any
+report: self-contained HTML with inline plots and pictures.
+"""
+
+from .page import Page
+from .report import write_report
+from .result import ClassScore, Evaluation, GroupScore, WorstImage
+from .scoring import Predictor, evaluate, require_same_space
+
+__all__ = [
+    "ClassScore",
+    "Evaluation",
+    "GroupScore",
+    "Page",
+    "Predictor",
+    "WorstImage",
+    "evaluate",
+    "require_same_space",
+    "write_report",
+]

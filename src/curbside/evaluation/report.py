@@ -1,0 +1,133 @@
+"""`report.json`, `report.md` and `report.html` of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..files import write_json, write_text
+from ..imaging import colorize, resize_ids
+from ..prepared import Sample
+from . import plots
+from .page import Page
+from .result import Evaluation
+from .scoring import Predictor
+from .tables import Table, class_table, group_table, score_table
+
+__all__ = ["write_report"]
+
+_MAP_WIDTH = 340  # pixels; class maps are made small as ids, so that no colour is mixed
+
+
+def write_report(
+    evaluation: Evaluation, out_dir: Path, predictor: Predictor, samples: Sequence[Sample]
+) -> Path:
+    """Write `report.json`, `report.md` and `report.html` into a folder, which is made if missing.
+
+    Args:
+        evaluation: What was found.
+        out_dir: Where to write.
+        predictor: The model, to show the worst pictures again.
+        samples: The samples that were evaluated.
+
+    Returns:
+        The path of `report.html`.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed; `plots.require_matplotlib` tells early.
+        StorageError: The place cannot be written.
+    """
+    page = _page(evaluation, predictor, samples)
+    write_json(out_dir / "report.json", evaluation.to_dict())
+    write_text(out_dir / "report.md", _markdown(evaluation))
+    page.write(out_dir / "report.html")
+    return out_dir / "report.html"
+
+
+def _title(evaluation: Evaluation) -> str:
+    return f"{evaluation.model} on {evaluation.dataset}, {evaluation.split}"
+
+
+def _page(evaluation: Evaluation, predictor: Predictor, samples: Sequence[Sample]) -> Page:
+    page = Page(_title(evaluation))
+    _put(page, score_table(evaluation))
+    for score, reason in evaluation.missing.items():
+        page.text(f"No {score}: {reason}.")
+    page.heading("Measured on")
+    page.table(("what", "which"), evaluation.measured_on().items())
+    if evaluation.unreadable:
+        page.text(f"{len(evaluation.unreadable)} pictures could not be read and were left out:")
+        page.table(["left out"], [[message] for message in evaluation.unreadable])
+    page.heading("Classes")
+    page.figure(
+        plots.bars(evaluation.space.names, evaluation.overall.iou, label="intersection over union")
+    )
+    _put(page, class_table(evaluation))
+    if evaluation.groups:
+        page.heading(f"By {evaluation.by}")
+        _put(page, group_table(evaluation))
+    page.heading("What is taken for what")
+    with np.errstate(invalid="ignore"):
+        rates = evaluation.confusion / np.asarray(evaluation.overall.truth)[:, None]
+    page.figure(
+        plots.confusion(rates, evaluation.space.names),
+        "Percent of each true class (row) taken for each class (column).",
+    )
+    if evaluation.reliability is not None:
+        page.heading("Reliability")
+        page.figure(
+            plots.reliability(evaluation.reliability),
+            "Where a bar ends below the diagonal, the model is surer than it is right.",
+        )
+    if evaluation.worst:
+        _show_worst(page, evaluation, predictor, {sample.id: sample for sample in samples})
+    return page
+
+
+def _put(page: Page, table: Table) -> None:
+    page.table(table.headers, table.rows)
+
+
+def _show_worst(
+    page: Page, evaluation: Evaluation, predictor: Predictor, samples: dict[str, Sample]
+) -> None:
+    page.heading("Worst pictures")
+    page.text(
+        "Picture, truth and prediction; ignored pixels are black. "
+        "mIoU is over the classes in the picture's truth."
+    )
+    space = evaluation.space
+    page.swatches({item.name: item.color for item in space.classes})
+    for worst in evaluation.worst:
+        sample = samples[worst.id]
+        rgb = sample.read_rgb()
+        ids = predictor(np.ascontiguousarray(rgb[..., ::-1])).ids
+        height, width = ids.shape
+        small = (max(1, round(height * _MAP_WIDTH / width)), _MAP_WIDTH)
+        truth, prediction = (
+            colorize(resize_ids(m, small), space.palette)[..., ::-1]
+            for m in (sample.read_semantic(), ids)
+        )
+        shown = (
+            (rgb, f"{worst.id}, mIoU {worst.miou:.3f}"),
+            (truth, "truth"),
+            (prediction, "prediction"),
+        )
+        page.images(shown, max_width=_MAP_WIDTH)
+
+
+def _markdown(evaluation: Evaluation) -> str:
+    tables = [score_table(evaluation), class_table(evaluation)]
+    if evaluation.groups:
+        tables.append(group_table(evaluation))
+    tables.append(Table(headers=("measured on", ""), rows=tuple(evaluation.measured_on().items())))
+    parts = [f"# {_plain(_title(evaluation))}", *(table.markdown() for table in tables)]
+    parts += [f"No {score}: {reason}." for score, reason in evaluation.missing.items()]
+    parts += [f"Left out: {_plain(message)}" for message in evaluation.unreadable]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("<", "&lt;").split())

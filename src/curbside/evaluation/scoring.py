@@ -1,0 +1,192 @@
+"""`evaluate`: a predictor over the samples of a prepared folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import ConfigError, DataError, LabelError
+from ..labels import LabelSpace
+from ..manifest import Manifest
+from ..metrics import SegmentationScores
+from ..prepared import Sample
+from ..progress import track
+from ..results import SemanticResult
+from .result import Evaluation, GroupScore, WorstImage
+
+__all__ = ["Predictor", "evaluate", "require_same_space"]
+
+MAX_GROUPS = 32
+"""A tag with more values is refused: it names pictures, not conditions, and groups take memory."""
+
+
+class Predictor(Protocol):
+    """Frame in, result at frame size out: a model file or the network of a run."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the model says about itself."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """What the network really runs in, such as `fp32`."""
+        ...
+
+    def __call__(self, frame_bgr: np.ndarray, *, probabilities: bool = False) -> SemanticResult:
+        """Predict a frame.
+
+        Args:
+            frame_bgr: (H, W, 3) uint8.
+            probabilities: Fill `result.probabilities`; only where the Manifest has `logits`.
+        """
+        ...
+
+
+def evaluate(
+    predictor: Predictor, samples: Sequence[Sample], *, by: str | None = None, worst: int = 6
+) -> Evaluation:
+    """Score a predictor over samples, streaming: memory does not grow with their number.
+
+    Pixels are compared at the size of the masks. A picture that cannot be read is left out and
+    named in `Evaluation.unreadable`.
+
+    Args:
+        predictor: The model.
+        samples: At least one, all of one split, each with a semantic target.
+        by: A tag of the samples to group the scores by, such as `weather`.
+        worst: How many of the worst pictures to name.
+
+    Raises:
+        ConfigError: No sample has the tag, or it has too many values.
+        LabelError: The model and the masks do not mean the same by their ids.
+        DataError: Not one picture could be read.
+    """
+    if not samples:
+        raise ValueError("give at least one sample")
+    space, manifest = samples[0].space, predictor.manifest
+    require_same_space(manifest.space, space)
+    _check_tag(samples, by)
+    started = time.perf_counter()
+    with_logits = manifest.output("logits") is not None
+    groups: dict[str, SegmentationScores] = defaultdict(
+        lambda: SegmentationScores(space.num_classes)
+    )
+    counts: Counter[str] = Counter()
+    per_image: list[WorstImage] = []
+    unreadable: list[str] = []
+    for sample in track(samples, total=len(samples), description="evaluating"):
+        try:
+            frame_bgr = np.ascontiguousarray(sample.read_rgb()[..., ::-1])
+            target = sample.read_semantic()
+        except DataError as error:
+            unreadable.append(str(error))
+            continue
+        result = predictor(frame_bgr, probabilities=with_logits)
+        group = _group(sample, by)
+        alone = groups[group].update(
+            target, ids=result.ids, confidence=result.confidence, probabilities=result.probabilities
+        )
+        counts[group] += 1
+        miou = alone.miou(over="truth")
+        if not np.isnan(miou):  # a mask that is ignored as a whole says nothing
+            per_image.append(WorstImage(id=sample.id, miou=miou))
+    if not counts:
+        raise DataError(
+            f"none of the {len(samples)} pictures could be read, the first because {unreadable[0]}",
+            fix="restore the dataset or convert it again",
+        )
+    total = SegmentationScores(space.num_classes)
+    for scores in groups.values():
+        total += scores
+    return Evaluation(
+        overall=total.summary(),
+        space=space,
+        by=by,
+        groups=tuple(
+            GroupScore(value=value, images=counts[value], summary=groups[value].summary())
+            for value in (sorted(groups) if by else ())
+        ),
+        confusion=total.confusion.counts,
+        reliability=total.calibration.reliability() if total.calibration.count else None,
+        worst=tuple(sorted(per_image, key=lambda image: (image.miou, image.id))[:worst]),
+        unreadable=tuple(unreadable),
+        missing=_missing(total),
+        images=counts.total(),
+        dataset=samples[0].root.resolve().name,
+        split=samples[0].record.split,
+        model=manifest.model,
+        source=dict(manifest.source),
+        precision=predictor.precision,
+        input_size_hw=manifest.input.size_hw,
+        hardware=_hardware(),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def require_same_space(model: LabelSpace, data: LabelSpace) -> None:
+    """Refuse a model and masks that do not mean the same by their ids; colours may differ.
+
+    Raises:
+        LabelError: Naming the first difference.
+    """
+    ours, theirs = ({item.id: item.name for item in space.classes} for space in (model, data))
+    if ours == theirs:
+        return
+    first = min(i for i in ours.keys() | theirs.keys() if ours.get(i) != theirs.get(i))
+    raise LabelError(
+        f"the model's label space is {model.name} ({len(ours)} classes), the dataset's is "
+        f"{data.name} ({len(theirs)} classes): id {first} is {ours.get(first, 'absent')} for the "
+        f"model and {theirs.get(first, 'absent')} in the data",
+        fix=f"convert the dataset with the labels {model.name}, or choose a model for {data.name}",
+    )
+
+
+def _check_tag(samples: Sequence[Sample], by: str | None) -> None:
+    if by is None:
+        return
+    tags = sorted({tag for sample in samples for tag in sample.record.tags})
+    if by not in tags:
+        raise ConfigError(
+            f"no sample has the tag {by!r}",
+            fix=f"its tags are {', '.join(tags)}"
+            if tags
+            else "leave out the grouping: the dataset has no tags",
+        )
+    values = {_group(sample, by) for sample in samples}
+    if len(values) > MAX_GROUPS:
+        raise ConfigError(
+            f"the tag {by!r} has {len(values)} values",
+            fix=f"group by a tag with at most {MAX_GROUPS}",
+        )
+
+
+def _group(sample: Sample, by: str | None) -> str:
+    return "" if by is None else sample.record.tags.get(by, "(none)")
+
+
+def _missing(total: SegmentationScores) -> dict[str, str]:
+    missing = {}
+    if not total.calibration.count:
+        missing["ECE"] = "the model gives ids only: export it with --outputs logits, or confidence"
+    if total.precision_recall is None:
+        missing["AUPRC"] = "the model gives no probabilities: export it with --outputs logits"
+    return missing
+
+
+def _hardware() -> str:
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = info.read_text(errors="replace").splitlines()
+        cpu = next(
+            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), cpu
+        )
+    return f"{cpu}, {os.cpu_count()} cores"

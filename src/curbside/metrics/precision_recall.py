@@ -1,0 +1,166 @@
+"""Average precision per class, streaming, from histograms fine where probabilities crowd."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import DataError, LabelError
+from ..labels import IGNORE_ID
+from .histogram import histogram
+
+__all__ = ["PrecisionRecall"]
+
+# A bin is a float32's exponent and the first 9 bits of its mantissa: of p up to one half, of 1 - p
+# above it. So a bin is never wider than 1/512 of its distance from 0 or from 1, down to 2**-64.
+# Softmax outputs crowd at both ends: with equal bins, most pixels of a confident network share the
+# last one, and their ranking, which is all that average precision looks at, is lost.
+_SHIFT = 14  # bits of the mantissa that are dropped
+_ZERO = (127 - 64) << 9  # 2**-64 and less share the first bin
+_HALF = (127 - 1) << 9  # the last bin counted from 0 starts at 0.5
+_ONE = 127 << 9
+_FARTHEST = _HALF - 2  # 1 - p for the smallest p counted from 1
+_NEAREST = ((127 - 24) << 9) - 1  # 1 - p for p = 1; 2**-24 is float32's smallest step below 1
+_LOW_BINS = _HALF - _ZERO + 1
+_BINS = _LOW_BINS + _FARTHEST - _NEAREST + 1
+_UPPER = np.float32(0.5 + 2.0**-10)  # the smallest p counted from 1
+_FLOOR = np.int32(_ZERO << _SHIFT)
+_PAST = np.int32(0xFFFF << _SHIFT)  # past the last bin
+_ROUNDING = 1e-3  # a softmax may end a little above 1
+
+
+class PrecisionRecall:
+    """Precision and recall of each class against the rest, over 44,033 thresholds.
+
+    Memory is 705 kB per class, whatever the number of pictures.
+
+    Args:
+        num_classes: C, at most 255; the classes are 0..C-1.
+    """
+
+    bins = _BINS
+
+    def __init__(self, num_classes: int) -> None:
+        if not 1 <= num_classes <= IGNORE_ID:
+            raise ValueError(f"num_classes must be 1..{IGNORE_ID}, not {num_classes}")
+        self.num_classes = num_classes
+        self._all = np.zeros((num_classes, _BINS), np.int64)
+        self._positive = np.zeros((num_classes, _BINS), np.int64)
+
+    def update(
+        self,
+        probabilities: np.ndarray,
+        target: np.ndarray,
+        *,
+        top: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
+        """Count the pixels of a picture.
+
+        Args:
+            probabilities: (C, H, W) float32 in 0..1, with sum 1 over the classes; a value below
+                0 counts as 0.
+            target: True classes, (H, W) uint8; pixels of 255 are ignored.
+            top: `top_class(probabilities)`, where it is at hand.
+
+        Raises:
+            DataError: The values are no probabilities (not a number, over 1, of a sum over 1).
+            LabelError: The truth holds a value that is neither a class nor 255.
+        """
+        if probabilities.shape != (self.num_classes, *target.shape) or target.ndim != 2:
+            raise ValueError(
+                f"probabilities are {probabilities.shape}, the target is {target.shape}, "
+                f"the classes are {self.num_classes}"
+            )
+        planes = np.ascontiguousarray(probabilities, np.float32)
+        valid = np.flatnonzero(target != IGNORE_ID)
+        truth = target.ravel()[valid].astype(np.intp)
+        if truth.size and truth.max() >= self.num_classes:
+            raise LabelError(
+                f"the truth holds the id {truth.max()}, the classes are 0..{self.num_classes - 1}",
+                fix=f"score with the label space of the masks; ignored pixels are {IGNORE_ID}",
+            )
+        ids, confidence = top_class(planes) if top is None else top
+        top_ids, best = ids.ravel()[valid].astype(np.intp), confidence.ravel()[valid]
+        if best.size and not best.max() <= 1 + _ROUNDING:
+            raise _no_probabilities("are not all between 0 and 1")
+        bins = _bin_of(best)
+        # Counted from 1: at most one class of a pixel can be there, the top one.
+        high = np.flatnonzero(best >= _UPPER)
+        _count(self._all, top_ids[high], bins[high])
+        near_one = np.bincount(top_ids[high], minlength=self.num_classes)
+        # Counted from 0: every class of every pixel but those.
+        floor = np.where(target == IGNORE_ID, _PAST, _FLOOR)
+        for index, bits in enumerate(planes.view(np.int32)):
+            leading = np.maximum(bits, floor)
+            leading >>= _SHIFT
+            counts = histogram([leading.astype(np.uint16)], [(_ZERO, _ONE + 1)])
+            self._all[index, :_LOW_BINS] += counts[:_LOW_BINS]
+            if counts[_LOW_BINS:].sum() != near_one[index]:
+                raise _no_probabilities("sum to more than 1 at some pixels")
+        # Positives: the true class of every pixel, which mostly is the top one.
+        other = np.flatnonzero(top_ids != truth)
+        bins[other] = _bin_of(planes.reshape(-1)[truth[other] * target.size + valid[other]])
+        _count(self._positive, truth, bins)
+
+    def __iadd__(self, other: PrecisionRecall) -> PrecisionRecall:
+        """Add the pixels that another one of the same classes has counted."""
+        if other.num_classes != self.num_classes:
+            raise ValueError(f"cannot add {other.num_classes} classes to {self.num_classes}")
+        self._all += other._all
+        self._positive += other._positive
+        return self
+
+    def auprc(self) -> np.ndarray:
+        """Area under the precision-recall curve per class, (C,) float64; nan if not in the truth.
+
+        It is the average precision, the sum over thresholds of (recall gained) * precision, without
+        interpolation, as in scikit-learn.
+        """
+        hits = self._positive[:, ::-1].cumsum(axis=1)  # (C, bins), from the highest threshold down
+        taken = self._all[:, ::-1].cumsum(axis=1)
+        precision = hits / np.maximum(taken, 1)
+        gained = (precision * self._positive[:, ::-1]).sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            return gained / hits[:, -1]
+
+    def mean_auprc(self) -> float:
+        """Mean of `auprc` over the classes in the truth; nan before the first pixel."""
+        areas = self.auprc()
+        found = areas[~np.isnan(areas)]
+        return float(found.mean()) if found.size else float("nan")
+
+
+def top_class(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The most probable class of each pixel and its probability; the lowest id wins a tie.
+
+    Args:
+        probabilities: (C, H, W) float32, C at most 255.
+
+    Returns:
+        ids (H, W) uint8, confidence (H, W) float32.
+    """
+    best = probabilities[0].astype(np.float32)
+    ids = np.zeros(best.shape, np.uint8)
+    for index, plane in enumerate(probabilities[1:], start=1):
+        # Ids only rise as the planes are walked, so a maximum writes them without a masked copy.
+        np.maximum(ids, np.greater(plane, best).view(np.uint8) * np.uint8(index), out=ids)
+        np.maximum(best, plane, out=best)
+    return ids, best
+
+
+def _count(table: np.ndarray, classes: np.ndarray, bins: np.ndarray) -> None:
+    """Add one to a table, (C, bins), for the class and bin of each pixel."""
+    np.add.at(table.reshape(-1), classes * _BINS + bins, 1)
+
+
+def _bin_of(values: np.ndarray) -> np.ndarray:
+    """The bin of each probability, (N,) float32 to (N,) int32, rising with it."""
+    from_zero = (np.maximum(values.view(np.int32), _FLOOR) >> _SHIFT) - _ZERO
+    from_one = np.maximum((1 - values).view(np.int32) >> _SHIFT, _NEAREST) - _NEAREST
+    return np.where(values < _UPPER, from_zero, _BINS - 1 - from_one)
+
+
+def _no_probabilities(what: str) -> DataError:
+    return DataError(
+        f"the probabilities of the network {what}",
+        fix="the model file is damaged or was quantised badly: export it again",
+    )

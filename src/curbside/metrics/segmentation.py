@@ -1,0 +1,142 @@
+"""All segmentation scores at once, from what a predictor gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .calibration import Calibration
+from .confusion import ConfusionMatrix
+from .precision_recall import PrecisionRecall, top_class
+
+__all__ = ["SegmentationScores", "SegmentationSummary"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentationSummary:
+    """The scores in numbers; None where a score could not be taken or a class has no pixel."""
+
+    pixels: int
+    """Pixels scored, ignored ones left out."""
+    miou: float | None
+    """Mean IoU over the classes in truth or prediction."""
+    miou_truth: float | None
+    """Mean IoU over the classes in the truth."""
+    pixel_accuracy: float | None
+    """Share of pixels that were right."""
+    mean_accuracy: float | None
+    """Mean over the classes in the truth of the share that was found."""
+    ece: float | None
+    """Expected calibration error over 15 bins."""
+    ece_fine: float | None
+    """Expected calibration error over the fine bins."""
+    mean_auprc: float | None
+    """Mean area under the precision-recall curve over the classes in the truth."""
+    iou: tuple[float | None, ...]
+    """IoU per class."""
+    accuracy: tuple[float | None, ...]
+    """Share found per class."""
+    auprc: tuple[float | None, ...]
+    """Area under the precision-recall curve per class."""
+    truth: tuple[int, ...]
+    """Pixels per class in the truth."""
+
+
+class SegmentationScores:
+    """Confusion matrix, calibration and precision-recall of one stream of pictures.
+
+    Args:
+        num_classes: C, at most 255; the classes are 0..C-1.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.confusion = ConfusionMatrix(num_classes)
+        self.calibration = Calibration()
+        self.precision_recall: PrecisionRecall | None = None
+        """None until probabilities come: it is the one that takes memory."""
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return self.confusion.num_classes
+
+    def update(
+        self,
+        target: np.ndarray,
+        *,
+        ids: np.ndarray | None = None,
+        confidence: np.ndarray | None = None,
+        probabilities: np.ndarray | None = None,
+    ) -> ConfusionMatrix:
+        """Score a picture with what is there: ids, ids and confidence, or probabilities.
+
+        Args:
+            target: True classes, (H, W) uint8; pixels of 255 are ignored.
+            ids: Predicted classes, (H, W) uint8; the most probable ones where not given.
+            confidence: Probability of the predicted class, (H, W) float32.
+            probabilities: Of every class, (C, H, W) float32 with sum 1.
+
+        Returns:
+            The confusion matrix of this picture alone.
+
+        Raises:
+            LabelError: The truth holds a value that is neither a class nor 255.
+            DataError: The probabilities are none.
+        """
+        top = None
+        if probabilities is not None:
+            top = top_class(probabilities)
+            ids = top[0] if ids is None else ids
+            confidence = top[1] if confidence is None else confidence
+        if ids is None:
+            raise ValueError("give ids or probabilities")
+        alone = ConfusionMatrix(self.num_classes)
+        alone.update(ids, target)
+        self.confusion += alone
+        if confidence is not None:
+            self.calibration.update(confidence, ids, target)
+        if probabilities is not None:
+            self._curves().update(probabilities, target, top=top)
+        return alone
+
+    def __iadd__(self, other: SegmentationScores) -> SegmentationScores:
+        """Add the pixels that other scores of the same classes have counted."""
+        self.confusion += other.confusion
+        self.calibration += other.calibration
+        if other.precision_recall is not None:
+            curves = self._curves()
+            curves += other.precision_recall
+        return self
+
+    def summary(self) -> SegmentationSummary:
+        """The scores so far."""
+        matrix, calibration, curves = self.confusion, self.calibration, self.precision_recall
+        nothing = np.full(self.num_classes, np.nan)
+        return SegmentationSummary(
+            pixels=int(matrix.truth.sum()),
+            miou=_number(matrix.miou()),
+            miou_truth=_number(matrix.miou(over="truth")),
+            pixel_accuracy=_number(matrix.pixel_accuracy()),
+            mean_accuracy=_number(matrix.mean_accuracy()),
+            ece=_number(calibration.ece()),
+            ece_fine=_number(calibration.fine_ece()),
+            mean_auprc=_number(curves.mean_auprc()) if curves else None,
+            iou=_numbers(matrix.iou()),
+            accuracy=_numbers(matrix.class_accuracy()),
+            auprc=_numbers(curves.auprc() if curves else nothing),
+            truth=tuple(int(count) for count in matrix.truth),
+        )
+
+    def _curves(self) -> PrecisionRecall:
+        if self.precision_recall is None:
+            self.precision_recall = PrecisionRecall(self.num_classes)
+        return self.precision_recall
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _numbers(values: np.ndarray) -> tuple[float | None, ...]:
+    return tuple(_number(value) for value in values)
