@@ -13,7 +13,7 @@ from ..errors import DataError
 
 __all__ = ["decode_image", "image_size_hw", "read_depth", "read_ids", "read_rgb", "verify_image"]
 
-MAX_PIXELS = 200_000_000
+MAX_PIXELS = 150_000_000
 """Larger pictures are refused before decoding: no camera of this field makes them, bombs do."""
 
 _GONE = "restore the file or remove the sample from its split"
@@ -22,18 +22,25 @@ _DAMAGED = "fetch the file again or remove the sample from its split"
 
 def _open(path: Path) -> Image.Image:
     try:
-        return _checked(Image.open(path), str(path))
+        return _checked(path, str(path))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", fix=_GONE) from None
-    except (UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
+    except (UnidentifiedImageError, ValueError, SyntaxError) as error:
         raise DataError(f"{path} is not an image that can be read", fix=_DAMAGED) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error})", fix=_DAMAGED) from error
 
 
-def _checked(image: Image.Image, name: str) -> Image.Image:
+def _checked(source: Path | io.BytesIO, name: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large images; ours are checked here
+            image = Image.open(source)
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{name} is too large to be a picture ({error})", fix=_DAMAGED) from error
     width, height = image.size
     if width * height > MAX_PIXELS:
+        image.close()
         raise DataError(
             f"{name} says it is {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed",
             fix=_DAMAGED,
@@ -43,9 +50,7 @@ def _checked(image: Image.Image, name: str) -> Image.Image:
 
 def _load(image: Image.Image, name: str) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large images; ours were checked
-            image.load()
+        image.load()
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         raise DataError(f"{name} is truncated or damaged ({error})", fix=_DAMAGED) from error
     return image
@@ -89,8 +94,8 @@ def decode_image(data: bytes, *, name: str = "the image") -> np.ndarray:
         DataError: The bytes are damaged or no image.
     """
     try:
-        image = _checked(Image.open(io.BytesIO(data)), name)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        image = _checked(io.BytesIO(data), name)
+    except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{name} is not an image that can be read", fix=_DAMAGED) from error
     return np.asarray(_load(image, name).convert("RGB"))
 

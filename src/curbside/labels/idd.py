@@ -74,8 +74,8 @@ def space_of_encoding(name: str) -> tuple[str, LabelSpace]:
     Raises:
         LabelError: There is no such encoding.
     """
-    wanted = name.lower().removeprefix("idd-").replace("-", "").removesuffix("id")
+    wanted = name.lower().removeprefix("idd-").replace("-", "")
     for encoding, space in IDD_ENCODINGS.items():
-        if wanted == encoding.lower().removesuffix("id"):
+        if wanted and wanted in (encoding.lower(), encoding.lower().removesuffix("id")):
             return encoding, load_space(space)
     raise LabelError(f"IDD has no encoding {name!r}", fix=f"choose one of {', '.join(IDD_ENCODINGS)}")

@@ -1,0 +1,95 @@
+"""Make a prepared folder from a dataset as it was downloaded."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar, Union
+
+import tyro
+
+from ..convert import Conversion, Source, convert, sources
+
+__all__ = ["main"]
+
+AnySource = TypeVar("AnySource", bound=Source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    out: Annotated[Path, tyro.conf.arg(metavar="OUT")]
+    """Prepared folder to make."""
+    workers: int | None = None
+    """Processes; as many as there are cores where not given."""
+    verify: bool = True
+    """Decode every picture to its end, so that no damaged one enters."""
+    allow_bad: bool = False
+    """End with exit code 0 although samples were left out."""
+    json: bool = False
+    """Print the result as JSON instead of tables."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Command(Generic[AnySource]):
+    source: AnySource
+    """What to convert."""
+    run: _Run
+    """How to convert it."""
+
+
+def main(argv: list[str]) -> int:
+    """Entry of `curbside convert`: 0, or 2 where samples were left out."""
+    commands = tuple(
+        Annotated[_Command[kind], tyro.conf.subcommand(name, description=_first_line(kind))]  # type: ignore[valid-type]
+        for name, kind in sources().items()
+    )
+    anything: Any = Union[commands]  # noqa: UP007 - the members are found at run time
+    command = tyro.cli(
+        anything,
+        args=argv,
+        prog="curbside convert",
+        description=f"{__doc__} Usage: curbside convert SOURCE ROOT OUT [options].",
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.PositionalRequiredArgs),
+    )
+    run: _Run = command.run
+    result = convert(command.source, run.out, workers=run.workers, verify=run.verify)
+    for problem in result.problems:
+        print(f"curbside convert: {problem.message}", file=sys.stderr)
+    if run.json:
+        import json
+
+        print(json.dumps(result.to_dict(), indent=2))
+    else:
+        _show(result)
+    return 2 if result.problems and not run.allow_bad else 0
+
+
+def _first_line(kind: type[Source]) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+def _show(result: Conversion) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    targets = sorted({name for counts in result.counts.values() for name in counts} - {"samples"})
+    table = Table("split", "samples", *targets)
+    for split, counts in result.counts.items():
+        table.add_row(split, *(f"{counts.get(name, 0):,}" for name in ("samples", *targets)))
+    console.print(table)
+    if result.unknown_labels:
+        table = Table("unknown label", "objects skipped")
+        for label, count in result.unknown_labels.items():
+            table.add_row(escape(repr(label)), f"{count:,}")
+        console.print(table)
+    if result.converted:
+        rate = f"in {result.seconds:.1f} s, {result.converted / result.seconds:.1f} per second"
+        print(f"{result.converted:,} samples converted {rate}: {result.out}")
+    else:
+        print(f"nothing new to convert: {result.out} was already made")
+    if result.problems:
+        fix = "repair what is named above, then run the same command again"
+        print(f"{len(result.problems):,} samples left out; {fix}")

@@ -1,0 +1,158 @@
+"""Polygon annotation files of the Cityscapes kind, IDD's too: read with suspicion, drawn once.
+
+A file says `imgHeight`, `imgWidth` and `objects`: a list of `{label, polygon, deleted}`, a polygon
+being `[[x, y], ...]`.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import DataError
+from ..files import read_json
+from ..imaging import fill_polygon
+
+__all__ = ["PolygonFile", "PolygonObject", "draw_objects", "read_polygons"]
+
+MAX_BYTES = 64 * 2**20
+"""Larger annotation files are refused unread; real ones have a few hundred kilobytes."""
+MAX_SIDE = 20_000
+"""Pictures with a longer side are refused before anything is allocated."""
+MAX_COORDINATE = 1_000_000
+"""Corners may lie outside the picture, but not absurdly."""
+MAX_CORNERS = 10_000
+"""More in one polygon are refused, as the time to fill grows with their square."""
+MAX_ALL_CORNERS = 200_000
+"""More in one file are refused."""
+
+_FIX = "correct the file, or remove the sample from its split"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolygonObject:
+    """One object that counts: not deleted, and with an area."""
+
+    label: str
+    """The label as the file spells it."""
+    polygon: tuple[tuple[float, float], ...]
+    """Three or more corners (x, y), in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolygonFile:
+    """What an annotation file says."""
+
+    size_hw: tuple[int, int]
+    """Height and width of the picture that was annotated."""
+    objects: tuple[PolygonObject, ...]
+    """The objects that count, in the order they are painted: later over earlier."""
+
+
+def read_polygons(path: Path) -> PolygonFile:
+    """Read an annotation file. Deleted objects and polygons of fewer than 3 corners are left out.
+
+    `deleted` is taken by its truth, as the official tools do: the string "0" deletes.
+
+    Raises:
+        DataError: The file is missing, no JSON, too large, or holds a value that cannot be.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})", fix=_FIX) from error
+    if size > MAX_BYTES:
+        raise DataError(f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} allowed", fix=_FIX)
+    data = read_json(path, fix=_FIX)
+    if not isinstance(data, dict) or not isinstance(data.get("objects"), list):
+        raise DataError(f"{path} is no polygon annotation: it holds no list of objects", fix=_FIX)
+    size_hw = (_side(data, "imgHeight", path), _side(data, "imgWidth", path))
+    found = (_object(item, number, path) for number, item in enumerate(data["objects"]))
+    objects = tuple(item for item in found if item is not None)
+    corners = sum(len(item.polygon) for item in objects)
+    if corners > MAX_ALL_CORNERS:
+        raise DataError(f"{path} has {corners:,} corners, not up to {MAX_ALL_CORNERS:,}", fix=_FIX)
+    return PolygonFile(size_hw=size_hw, objects=objects)
+
+
+def draw_objects(
+    polygons: Sequence[Sequence[tuple[float, float]]], size_hw: tuple[int, int]
+) -> np.ndarray:
+    """Paint polygons one over another, each with its own number.
+
+    One such map serves every encoding: a table lookup turns numbers into ids.
+
+    Args:
+        polygons: Corners (x, y), in pixels.
+        size_hw: Height and width of the map.
+
+    Returns:
+        (H, W) uint8 or, from 256 polygons on, int32: 0 where nothing is, else 1 + the index of the
+        polygon.
+    """
+    canvas = Image.new("L" if len(polygons) < 256 else "I", size_hw[::-1])
+    for number, polygon in enumerate(polygons, start=1):
+        fill_polygon(canvas, polygon, number)
+    return np.asarray(canvas)
+
+
+def _side(data: dict[str, Any], key: str, path: Path) -> int:
+    value = data.get(key)
+    try:
+        side = int(value) if isinstance(value, (int, str)) else 0
+    except ValueError:
+        side = 0
+    if isinstance(value, bool) or not 1 <= side <= MAX_SIDE:
+        raise DataError(
+            f"{path}: {key} is {reprlib.repr(value)}, not 1..{MAX_SIDE} pixels", fix=_FIX
+        )
+    return side
+
+
+def _object(item: Any, number: int, path: Path) -> PolygonObject | None:
+    if not isinstance(item, dict):
+        raise DataError(
+            f"{path}: object {number} is {reprlib.repr(item)}, not a labelled polygon", fix=_FIX
+        )
+    if item.get("deleted"):
+        return None
+    label, polygon = item.get("label"), item.get("polygon")
+    if not isinstance(label, str):
+        problem = "has no label" if "label" not in item else f"has the label {reprlib.repr(label)}"
+        raise DataError(f"{path}: object {number} {problem}", fix=f"give it one; {_FIX}")
+    if not isinstance(polygon, list):
+        raise DataError(
+            f"{path}: object {number} has the polygon {reprlib.repr(polygon)}", fix=_FIX
+        )
+    if len(polygon) < 3:
+        return None
+    if len(polygon) > MAX_CORNERS:
+        raise DataError(
+            f"{path}: object {number} has {len(polygon):,} corners, not up to {MAX_CORNERS:,}",
+            fix=_FIX,
+        )
+    return PolygonObject(
+        label=label, polygon=tuple(_corner(corner, number, path) for corner in polygon)
+    )
+
+
+def _corner(corner: Any, number: int, path: Path) -> tuple[float, float]:
+    if isinstance(corner, list) and len(corner) == 2:
+        x, y = corner
+        if _is_coordinate(x) and _is_coordinate(y):
+            return x, y
+    raise DataError(
+        f"{path}: object {number} has the corner {reprlib.repr(corner)}, "
+        f"not [x, y] within {MAX_COORDINATE:,} pixels",
+        fix=_FIX,
+    )
+
+
+def _is_coordinate(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= MAX_COORDINATE  # false for NaN too

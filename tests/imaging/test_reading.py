@@ -1,0 +1,150 @@
+"""Reading pictures and masks: right pixels, or one line that names the file."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import photo
+from PIL import Image
+
+from curbside.errors import DataError
+from curbside.imaging import (
+    decode_image,
+    encode_png,
+    image_size_hw,
+    read_depth,
+    read_ids,
+    read_rgb,
+    verify_image,
+    write_jpeg,
+    write_png,
+)
+
+READERS: list[Callable[[Path], object]] = [read_rgb, read_ids, verify_image]
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG file that promises a size and holds nothing."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = (head, b"IDAT" + zlib.compress(b""), b"IEND")
+    packed = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def one_line(path: Path, call: Callable[[Path], object], says: str = "") -> None:
+    with pytest.raises(DataError) as caught:
+        call(path)
+    assert str(path) in str(caught.value) and says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+@pytest.mark.parametrize("reader", READERS)
+def test_a_truncated_file_is_noticed(tmp_path, suffix, keep, reader):
+    path = photo(tmp_path / f"a{suffix}", size_hw=(80, 80))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * keep)])
+    one_line(path, reader, "truncated or damaged")
+    with pytest.raises(DataError, match="the upload is truncated"):
+        decode_image(path.read_bytes(), name="the upload")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_whole_file_passes(tmp_path, suffix):
+    path = photo(tmp_path / f"a{suffix}", size_hw=(37, 80))
+    assert verify_image(path) is None
+    assert image_size_hw(path) == (37, 80)
+    pixels = read_rgb(path)
+    assert pixels.shape == (37, 80, 3) and pixels.dtype == np.uint8
+    np.testing.assert_array_equal(decode_image(path.read_bytes()), pixels)
+
+
+@pytest.mark.parametrize("reader", [*READERS, image_size_hw])
+@pytest.mark.parametrize(
+    "content", [b"", b"hello\n" * 50, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"]
+)
+def test_what_is_no_image_is_one_line(tmp_path, reader, content):
+    (tmp_path / "a.png").write_bytes(content)
+    one_line(tmp_path / "a.png", reader)
+
+
+@pytest.mark.parametrize("reader", [*READERS, image_size_hw])
+def test_missing_files_and_folders_are_one_line(tmp_path, reader):
+    one_line(tmp_path / "gone.png", reader, "does not exist")
+    one_line(tmp_path, reader, "cannot be read")
+
+
+@pytest.mark.parametrize("side", [12_500, 13_000, 100_000, 2**31 - 1])
+@pytest.mark.parametrize("reader", [*READERS, image_size_hw])
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
+def test_a_header_of_absurd_size_is_refused_before_decoding(tmp_path, side, reader):
+    (tmp_path / "a.png").write_bytes(png_header(side, side))
+    one_line(tmp_path / "a.png", reader, "pixels")
+    with pytest.raises(DataError, match="pixels"):
+        decode_image(png_header(side, side))
+
+
+def test_ids_keep_their_values_in_every_kind_of_file(tmp_path):
+    ids = np.array([[0, 1, 2, 255]], np.uint8)
+    Image.fromarray(ids).save(tmp_path / "grey.png")
+    palette = Image.fromarray(ids)
+    palette = palette.convert("P")
+    palette.putdata([0, 1, 2, 255])
+    palette.putpalette([value for index in range(256) for value in (255 - index, 7, index)])
+    palette.save(tmp_path / "palette.png")
+    for name in ("grey", "palette"):
+        got = read_ids(tmp_path / f"{name}.png")
+        assert got.dtype == np.uint8 and got.tolist() == ids.tolist()
+    Image.fromarray(np.array([[0, 7001, 65535]], np.uint16)).save(tmp_path / "deep.png")
+    deep = read_ids(tmp_path / "deep.png")
+    assert deep.dtype == np.uint16 and deep.tolist() == [[0, 7001, 65535]]
+    Image.fromarray(np.array([[False, True]])).save(tmp_path / "bits.png")
+    assert read_ids(tmp_path / "bits.png").tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "CMYK", "F"])
+def test_colours_are_no_ids(tmp_path, mode):
+    path = tmp_path / ("a.tif" if mode in ("CMYK", "F") else "a.png")
+    Image.new(mode, (4, 4)).save(path)
+    one_line(path, read_ids, f"holds {mode} pixels, not one id per pixel")
+
+
+@pytest.mark.parametrize("value", [70_000, -1])
+def test_ids_beyond_16_bits_do_not_wrap_round(tmp_path, value):
+    Image.fromarray(np.full((2, 2), value, np.int32)).save(tmp_path / "a.tif")
+    one_line(tmp_path / "a.tif", read_ids, "outside 0..65535")
+
+
+def test_depth_is_in_metres(tmp_path):
+    Image.fromarray(np.array([[0, 256, 640, 65535]], np.uint16)).save(tmp_path / "d.png")
+    assert read_depth(tmp_path / "d.png").tolist() == [[0.0, 1.0, 2.5, 65535 / 256]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_written_masks_are_read_by_pillow(tmp_path, dtype):
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (9, 11)).astype(dtype)
+    write_png(tmp_path / "a.png", pixels)
+    with Image.open(tmp_path / "a.png") as image:
+        np.testing.assert_array_equal(np.asarray(image).astype(dtype), pixels)
+    assert encode_png(pixels) == encode_png(pixels.copy())
+    assert encode_png(pixels[::-1][::-1]) == encode_png(pixels)  # not contiguous
+
+
+def test_colours_keep_their_order(tmp_path):
+    rgb = np.zeros((8, 8, 3), np.uint8)
+    rgb[..., 0], rgb[..., 2] = 250, 10
+    write_png(tmp_path / "a.png", rgb)
+    write_jpeg(tmp_path / "a.jpg", rgb)
+    for name in ("a.png", "a.jpg"):
+        with Image.open(tmp_path / name) as image:
+            red, _, blue = image.convert("RGB").getpixel((4, 4))
+        assert red > 240 and blue < 20
+    with Image.open(io.BytesIO(encode_png(rgb))) as image:
+        np.testing.assert_array_equal(np.asarray(image), rgb)

@@ -1,0 +1,142 @@
+"""The Manifest: a round trip, and everything hostile is one `ModelFileError`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curbside.errors import CurbsideError, ModelFileError
+from curbside.imaging import Normalization
+from curbside.labels import load_space
+from curbside.manifest import METADATA_KEY, InputSpec, Manifest, OutputSpec, read_sidecar
+
+
+def manifest(**changes: Any) -> Manifest:
+    parts: dict[str, Any] = {
+        "input": InputSpec(size_hw=(512, 1024)),
+        "outputs": (
+            OutputSpec(name="ids", meaning="ids"),
+            OutputSpec(name="sure", meaning="confidence"),
+        ),
+        "space": load_space("camvid11"),
+        "normalization": Normalization(mean=(0.5, 0.5, 0.5), std=(0.5, 0.25, 0.5)),
+        "model": "LR-ASPP",
+        "source": {"recipe": "x", "step": 7},
+        "calibration": {"images": 64},
+        "scores": {"val": {"miou": 0.5}},
+    }
+    return Manifest(**{**parts, **changes})
+
+
+def test_round_trip_through_the_metadata_of_a_file():
+    before = manifest()
+    after = Manifest.from_metadata({METADATA_KEY: before.to_json()}, Path("m.onnx"))
+    assert after == before
+    assert after.output("confidence") == OutputSpec(name="sure", meaning="confidence")
+    assert after.output("logits") is None
+
+
+def test_round_trip_beside_the_file(tmp_path):
+    (tmp_path / "m.hef.json").write_text(manifest().to_json())
+    assert read_sidecar(tmp_path / "m.hef") == manifest()
+    assert Manifest.from_metadata({}, tmp_path / "m.hef") == manifest()
+
+
+def test_scores_are_added_to_a_copy():
+    before = manifest()
+    after = before.with_scores("test", {"miou": 0.4})
+    assert after.scores == {"val": {"miou": 0.5}, "test": {"miou": 0.4}}
+    assert before.scores == {"val": {"miou": 0.5}}
+
+
+def test_a_file_without_one_is_refused_with_the_way_to_get_one(tmp_path):
+    with pytest.raises(ModelFileError, match=r"carries no Manifest.*curbside export"):
+        Manifest.from_metadata({}, tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outputs": ()},
+        {"outputs": (OutputSpec(name="c", meaning="confidence"),)},
+        {"input": InputSpec(size_hw=(0, 5))},
+    ],
+)
+def test_parts_that_contradict_each_other_are_refused(changes):
+    with pytest.raises(ModelFileError):
+        manifest(**changes)
+
+
+HOSTILE: list[tuple[tuple[str, ...], Any]] = [
+    (("format",), 2),
+    (("format",), "new"),
+    (("format",), None),
+    (("format",), 1e999),
+    (("task",), "depth"),
+    (("task",), ["semantic"]),
+    (("input",), None),
+    (("input", "size_hw"), [512]),
+    (("input", "size_hw"), [512, "wide"]),
+    (("input", "size_hw"), [1e999, 5]),
+    (("input", "size_hw"), [-1, 5]),
+    (("input", "layout"), "CHWN"),
+    (("input", "dtype"), "float16"),
+    (("input", "channels"), "grey"),
+    (("input", "extra"), 1),
+    (("outputs",), []),
+    (("outputs",), [{"name": "x", "meaning": "boxes"}]),
+    (("outputs",), {"name": "x"}),
+    (("space",), {}),
+    (("space", "classes"), []),
+    (("space", "classes"), [{"id": 300, "name": "x", "color": [0, 0, 0]}]),
+    (("space", "classes"), [{"id": 1e999, "name": "x", "color": [0, 0, 0]}]),
+    (("normalization",), {"mean": [0, 0, 0], "std": [1, 0, 1]}),
+    (("normalization",), {"mean": [0, 0], "std": [1, 1]}),
+    (("scores",), 5),
+    (("model",), ...),  # left out
+]
+
+
+@pytest.mark.parametrize(("place", "value"), HOSTILE, ids=[f"{p[-1]}={v}" for p, v in HOSTILE])
+def test_hostile_values_are_one_model_file_error(place, value):
+    data = json.loads(manifest().to_json())
+    *path, last = place
+    inner = data
+    for key in path:
+        inner = inner[key]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    with pytest.raises(ModelFileError) as caught:
+        Manifest.from_metadata({METADATA_KEY: json.dumps(data)}, Path("m.onnx"))
+    assert "m.onnx" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "null", "[]", "5", '"x"'])
+def test_text_that_is_no_manifest_is_one_model_file_error(text):
+    with pytest.raises(ModelFileError):
+        Manifest.from_metadata({METADATA_KEY: text}, Path("m.onnx"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(key=st.sampled_from(sorted(manifest().to_dict())), value=JSON)
+def test_any_value_in_any_place_is_read_or_refused(key, value):
+    data = {**json.loads(manifest().to_json()), key: value}
+    try:
+        assert isinstance(Manifest.from_dict(data, where="m.onnx"), Manifest)
+    except CurbsideError as error:
+        assert "m.onnx" in str(error)
