@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,7 +110,8 @@ class Checkpoints(lightning.Callback):
         self._save(trainer, "best.ckpt")
         if trainer.is_global_zero:
             weights = {k: v.detach().cpu().contiguous() for k, v in pl_module.scored_model.state_dict().items()}
-            facts = {"step": str(self.best_step), "val_miou": repr(score)}
+            # One entry: safetensors writes several in no fixed order.
+            facts = {"curbside": json.dumps({"step": self.best_step, "val_miou": score})}
             with atomic_path(self._folder / "model.safetensors") as temporary:
                 save_file(weights, temporary, metadata=facts)
 

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -121,8 +122,8 @@ def load_run(folder: Path) -> Run:
     try:
         model.load_state_dict(load_file(weights_path))
         with safe_open(weights_path, "pt") as file:
-            facts = file.metadata() or {}
-    except (SafetensorError, RuntimeError, OSError) as error:
+            facts = json.loads((file.metadata() or {}).get("curbside", "{}"))
+    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise ModelFileError(f"{weights_path} does not fit its config ({reason})", fix="train again") from error
     step, miou = int(facts.get("step", 0)), float(facts.get("val_miou", "nan"))

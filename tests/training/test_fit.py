@@ -1,0 +1,235 @@
+"""Training end to end on tiny data: learning, exact resume, damage, distillation, refusals."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from builders_data import blocks_folder, colour_blocks
+from curbside.datasets import AugmentConfig
+from curbside.errors import ConfigError, CurbsideError, DataError, LabelError, ModelFileError
+from curbside.evaluation import evaluate
+from curbside.models import LRASPPConfig
+from curbside.prepared import PreparedFolder
+from curbside.training import (
+    DataConfig,
+    DistillationConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainConfig,
+    config_from_json,
+    config_to_json,
+    fit,
+    load_run,
+    load_run_predictor,
+)
+
+
+def _config(root: Path, out: Path, **changes: object) -> TrainConfig:
+    config = TrainConfig(
+        name="tiny",
+        model=LRASPPConfig(channels=32),
+        data=DataConfig(
+            root=root, batch_size=4, crop_hw=(64, 96), eval_hw=(64, 96), workers=0, augment=AugmentConfig(scale=(0.8, 1.0))
+        ),
+        optimizer=OptimizerConfig(lr=5e-3),
+        schedule=ScheduleConfig(kind="constant"),
+        steps=6,
+        validate_every=3,
+        precision="fp32",
+        accelerator="cpu",
+        out=out,
+    )
+    return replace(config, **changes)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return blocks_folder(tmp_path_factory.mktemp("blocks") / "data")
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    fit(_config(data, out, steps=60, validate_every=20, ema_decay=0.9))
+    return out
+
+
+def _rows(run: Path) -> list[dict[str, str]]:
+    with open(run / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_folder_is_complete_and_the_network_learns(run: Path) -> None:
+    for name in ("config.json", "metrics.csv", "best.ckpt", "last.ckpt", "model.safetensors", "losses.svg", "scores.svg"):
+        assert (run / name).stat().st_size > 100
+    losses = [float(row["train/loss"]) for row in _rows(run) if row["train/loss"]]
+    scores = [float(row["val/miou"]) for row in _rows(run) if row["val/miou"]]
+    assert losses[-1] < 0.6 * losses[0]
+    assert scores[-1] > 0.25 > 1 / 11
+    assert not list(run.glob(".partial*"))
+
+
+def test_the_scored_run_is_the_validated_one(run: Path, data: Path) -> None:
+    # Training's own validation and `curbside evaluate` of the run folder must be one number.
+    logged = max(float(row["val/miou"]) for row in _rows(run) if row["val/miou"])
+    result = evaluate(load_run_predictor(run, device="cpu"), PreparedFolder(data).samples("val"))
+    assert result.headline()["mIoU"] == pytest.approx(logged, abs=1e-6)
+
+
+def test_the_predictor_of_a_run_gives_probabilities(run: Path) -> None:
+    rgb, _ = colour_blocks(7)
+    result = load_run_predictor(run, device="cpu")(rgb[..., ::-1].copy(), probabilities=True)
+    assert result.probabilities.shape == (11, 64, 96)
+    assert np.allclose(result.probabilities.sum(axis=0), 1, atol=1e-5)
+    assert (result.probabilities.argmax(axis=0) == result.ids).mean() > 0.999
+
+
+def test_a_finished_run_is_left_alone(run: Path, data: Path) -> None:
+    before = (run / "last.ckpt").stat().st_mtime_ns
+    result = fit(_config(data, run, steps=60, validate_every=20, ema_decay=0.9))
+    assert result.resumed_at == 60 and (run / "last.ckpt").stat().st_mtime_ns == before
+
+
+def test_killed_and_resumed_gives_the_same_curve(data: Path, tmp_path: Path) -> None:
+    # A process that trains is killed by SIGKILL somewhere behind its first checkpoint.
+    arguments = [
+        "train", "camvid-mnv4s-lraspp", "--data.root", str(data), "--steps", "24", "--validate-every", "6",
+        "--data.crop-hw", "64", "64", "--data.eval-hw", "64", "96", "--data.batch-size", "2", "--data.workers", "0",
+        "--precision", "fp32", "--accelerator", "cpu",
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "curbside.cli", *arguments]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    process = subprocess.Popen([*command, "--out", str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (killed / "last.ckpt").is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.15)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    reached = len(_rows(killed)) if (killed / "metrics.csv").is_file() else 0
+    for out in (killed, whole):
+        subprocess.run([*command, "--out", str(out)], check=True, capture_output=True)
+    assert reached < len(_rows(whole))
+    assert (killed / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_distillation_pulls_the_student_to_its_teacher(run: Path, data: Path, tmp_path: Path) -> None:
+    teacher = DistillationConfig(teacher=run)
+    student = _config(data, tmp_path / "student", steps=30, validate_every=15, distillation=teacher)
+    fit(student)
+    rows = [row for row in _rows(student.run_folder) if row["train/kl"]]
+    assert float(rows[-1]["train/kl"]) < float(rows[0]["train/kl"])
+    for row in rows:
+        assert float(row["train/loss"]) == pytest.approx(float(row["train/ce"]) + float(row["train/kl"]), rel=1e-5)
+    # The teacher is no part of what is saved.
+    state = torch.load(student.run_folder / "last.ckpt", weights_only=True)["state_dict"]
+    assert not any("teacher" in key for key in state)
+
+
+def test_a_teacher_of_other_classes_is_refused(run: Path, tmp_path: Path) -> None:
+    from curbside.labels import load_space
+    from curbside.prepared import PreparedWriter, SampleData, write_sample
+
+    writer = PreparedWriter(tmp_path / "lite", space=load_space("idd-lite7"), source="x")
+    for split in ("train", "val"):
+        sample = SampleData(id="a", split=split, image=np.zeros((64, 64, 3), np.uint8), semantic=np.zeros((64, 64), np.uint8))
+        writer.add(write_sample(writer.root, sample, writer.space))
+    writer.finish()
+    with pytest.raises(LabelError, match="camvid11.*idd-lite7"):
+        fit(_config(tmp_path / "lite", tmp_path / "out", distillation=DistillationConfig(teacher=run)))
+
+
+def test_a_corrupt_picture_is_reported_once_and_skipped(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    root = blocks_folder(tmp_path / "data", train=4, val=2)
+    broken = root / "train/images/001.jpg"
+    broken.write_bytes(broken.read_bytes()[:300])
+    result = fit(_config(root, tmp_path / "out"))
+    assert result.steps == 6
+    told = [str(w.message) for w in recwarn if "001.jpg" in str(w.message)]
+    assert len(told) == 1 and "truncated or damaged" in told[0]
+
+
+def test_another_config_on_a_run_folder_is_refused(run: Path, data: Path) -> None:
+    with pytest.raises(ConfigError, match="holds a run with another seed"):
+        fit(_config(data, run, steps=60, validate_every=20, ema_decay=0.9, seed=1))
+
+
+def test_missing_data_and_empty_splits(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        fit(_config(tmp_path / "nowhere", tmp_path / "out"))
+    config = _config(data, tmp_path / "out")
+    with pytest.raises(DataError, match="split 'test' of .* has no sample"):
+        fit(replace(config, data=replace(config.data, val_split="test")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_loss_that_explodes_says_what_to_do(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(CurbsideError, match=r"the loss became .*--optimizer.lr"):
+        fit(_config(data, tmp_path / "out", optimizer=OptimizerConfig(lr=1e18), steps=40))
+
+
+def test_validation_happens_where_it_was_asked_for(data: Path, tmp_path: Path) -> None:
+    fit(_config(data, tmp_path / "out", steps=10, validate_every=5, checkpoint_every=2))
+    assert [int(row["step"]) for row in _rows(tmp_path / "out") if row["val/miou"]] == [5, 10]
+
+
+def test_configs_survive_json(data: Path, tmp_path: Path) -> None:
+    config = _config(data, tmp_path / "out", distillation=DistillationConfig(), weights=Path("w.safetensors"))
+    assert config_from_json(config_to_json(config), where="test") == config
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda d: d.pop("data"), lambda d: d["model"].update(kind="Nothing"), lambda d: d.update(seed="four"), lambda d: d.clear()],
+)
+def test_a_spoiled_config_is_one_line(data: Path, tmp_path: Path, spoil) -> None:
+    stored = config_to_json(_config(data, tmp_path / "out"))
+    spoil(stored)
+    if "data" not in stored and stored:
+        stored["data"] = 3
+    with pytest.raises(ModelFileError, match="does not hold a config"):
+        config_from_json(stored, where="test")
+
+
+def test_broken_run_folders(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="does not exist"):
+        load_run(tmp_path / "none")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half/config.json").write_bytes((run / "config.json").read_bytes())
+    with pytest.raises(ModelFileError, match=r"has no model.safetensors yet"):
+        load_run(tmp_path / "half")
+    (tmp_path / "half/model.safetensors").write_bytes((run / "model.safetensors").read_bytes()[:5000])
+    with pytest.raises(ModelFileError, match="does not fit its config"):
+        load_run(tmp_path / "half")
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_half"), [("poly", 0.5**0.9), ("cosine", 0.5), ("constant", 1.0)]
+)
+def test_schedules_by_hand(kind, at_half: float) -> None:
+    factor = ScheduleConfig(kind=kind, warmup_steps=10).build(110)
+    assert factor(0) == pytest.approx(1 / 11)
+    assert factor(9) == pytest.approx(10 / 11)
+    assert factor(60) == pytest.approx(at_half)
+
+
+def test_weights_decay_but_biases_and_norms_do_not() -> None:
+    model = LRASPPConfig().build(3)
+    groups = OptimizerConfig(lr=1.0, weight_decay=0.5, encoder_lr_factor=0.1).build(model).param_groups
+    for group in groups:
+        shapes = {p.ndim > 1 for p in group["params"]}
+        assert shapes == {group["weight_decay"] == 0.5}
+    assert sorted({group["lr"] for group in groups}) == [0.1, 1.0]
+    assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
