@@ -158,7 +158,7 @@ def test_a_corrupt_picture_is_reported_once_and_skipped(tmp_path: Path, recwarn:
     result = fit(_config(root, tmp_path / "out"))
     assert result.steps == 6
     told = [str(w.message) for w in recwarn if "001.jpg" in str(w.message)]
-    assert len(told) == 1 and "truncated or damaged" in told[0]
+    assert len(told) == 1 and "fetch the file again" in told[0]
 
 
 def test_another_config_on_a_run_folder_is_refused(run: Path, data: Path) -> None:
@@ -192,7 +192,7 @@ def test_configs_survive_json(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [lambda d: d.pop("data"), lambda d: d["model"].update(kind="Nothing"), lambda d: d.update(seed="four"), lambda d: d.clear()],
+    [lambda d: d.pop("data"), lambda d: d["model"].update({"class": "Nothing"}), lambda d: d.update(seed="four"), lambda d: d.clear()],
 )
 def test_a_spoiled_config_is_one_line(data: Path, tmp_path: Path, spoil) -> None:
     stored = config_to_json(_config(data, tmp_path / "out"))

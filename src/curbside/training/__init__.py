@@ -2,6 +2,7 @@
 
 from .config import DataConfig, DistillationConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 from .fit import FitResult, fit
+from .record import read_metrics
 from .run_folder import Run, load_run, load_run_predictor
 from .serialize import config_from_json, config_to_json
 
@@ -18,4 +19,5 @@ __all__ = [
     "fit",
     "load_run",
     "load_run_predictor",
+    "read_metrics",
 ]

@@ -1,7 +1,7 @@
 """Configs as JSON and back, so that a run folder says exactly how it was made.
 
-Every dataclass becomes an object with its class name under `kind`. Reading goes by the types of the
-fields; only a network's config is chosen by `kind`, among those that `models` finds in its folder.
+Every dataclass becomes an object with its class name under `class`. Reading goes by the types of the
+fields; only a network's config is chosen by `class`, among those that `models` finds in its folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def config_to_json(value: Any) -> Any:
     """A config as JSON values."""
     if dataclasses.is_dataclass(value):
         fields = {f.name: config_to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"kind": type(value).__name__, **fields}
+        return {"class": type(value).__name__, **fields}
     if isinstance(value, (tuple, list)):
         return [config_to_json(item) for item in value]
     return str(value) if isinstance(value, Path) else value
@@ -68,10 +68,10 @@ def _read(expected: Any, data: Any) -> Any:
             raise ValueError(f"{data!r} is none of {get_args(expected)}")
         return data
     if expected is ModelConfig:
-        expected = model_configs()[data["kind"]]
+        expected = model_configs()[data["class"]]
     if dataclasses.is_dataclass(expected):
         hints = get_type_hints(expected)
-        return expected(**{name: _read(hints[name], value) for name, value in data.items() if name != "kind"})  # type: ignore[operator]
+        return expected(**{name: _read(hints[name], value) for name, value in data.items() if name != "class"})  # type: ignore[operator]
     if expected is float and isinstance(data, int):
         return float(data)
     if expected is Path:

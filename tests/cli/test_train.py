@@ -1,0 +1,46 @@
+"""`curbside train` from the shell's point of view."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builders_data import blocks_folder
+from curbside.cli import main
+
+
+def test_recipes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 0
+    listed = capsys.readouterr().out
+    assert "idd-level2-mnv4s-lraspp-kd" in listed and "Source: 59.67 % mIoU" in listed
+
+
+def test_any_setting_is_a_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = blocks_folder(tmp_path / "data", train=4, val=2)
+    flags = [
+        "--data.root", str(data), "--out", str(tmp_path / "run"), "--steps", "2", "--data.crop-hw", "64", "64",
+        "--data.eval-hw", "64", "96", "--data.batch-size", "2", "--data.workers", "0", "--model.channels", "16",
+        "--optimizer.lr", "1e-3", "--accelerator", "cpu",
+    ]  # fmt: skip
+    assert main(["train", "camvid-mnv4s-lraspp", *flags]) == 0
+    said = capsys.readouterr()
+    assert "trained   2 steps" in said.out and "mIoU" in said.out
+    assert (tmp_path / "run/model.safetensors").is_file()
+    assert main(["train", "camvid-mnv4s-lraspp", *flags]) == 0
+    assert "is finished" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no-such-recipe"], "there is no recipe"),
+        (["camvid-mnv4s-lraspp", "--data.root", "nowhere"], "the folder nowhere does not exist"),
+        (["camvid-mnv4s-lraspp", "--data.batch-size", "0"], "batch size 0"),
+        (["camvid-mnv4s-lraspp", "--optimizer.lr", "-1"], "lr -1.0"),
+    ],
+)
+def test_mistakes_are_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *arguments]) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("curbside train: ") and said in error and "\n" not in error
