@@ -1,0 +1,129 @@
+"""Run a model file over a video, pictures or a camera."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ..errors import SourceError
+from ..imaging import draw_legend
+from ..progress import track
+from ..results import SemanticResult
+from ..runtime import Pipeline, PipelineStats, load_predictor, open_sink, open_source, plan_cores
+
+__all__ = ["main"]
+
+
+def main(argv: list[str]) -> None:
+    """Entry of `curbside run`."""
+    tyro.cli(_run, args=argv, prog="curbside run", description=__doc__)
+
+
+def _run(
+    model: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    source: str,
+    save: Path | None = None,
+    alpha: float = 0.5,
+    legend: bool = False,
+    shares: bool = False,
+    frames: int | None = None,
+    threads: int | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Run a model file over a video, pictures or a camera.
+
+    Args:
+        model: The model file, as made by `curbside export`.
+        source: A video file, a picture, a folder of pictures, or a camera's number.
+        save: Where the pictures go: a video file (.mp4, .mov, .mkv, .avi) or a folder.
+        alpha: 0 shows the frame alone, 1 the class colours alone.
+        legend: Put the names of the classes beside the picture.
+        shares: Also say which share of the pictures each class covers.
+        frames: Stop after so many frames.
+        threads: Threads for the network; all cores where not given.
+        as_json: Print JSON instead of tables.
+    """
+    import cv2
+    import numpy as np
+
+    opened = open_source(source)
+    plan = plan_cores(threads, live=opened.live)
+    predictor = load_predictor(model, threads=plan.threads)
+    sink = open_sink(save, fps=opened.fps)
+    space = predictor.manifest.space
+    colors = [item.color for item in space.classes]
+
+    def draw(frame_bgr: np.ndarray, result: SemanticResult) -> np.ndarray:
+        picture = result.draw(frame_bgr, alpha=alpha)
+        if not legend:
+            return picture
+        return cv2.hconcat([picture, draw_legend(len(picture), space.names, colors)])
+
+    pipeline = Pipeline(opened, predictor, draw=draw, sink=sink, limit=frames, workers=plan.workers)
+    total = min((n for n in (opened.total, frames) if n is not None), default=None)
+    covered: Counter[str] = Counter()
+    broken_off: SourceError | None = None
+    with predictor, closing(iter(pipeline)) as flow:
+        try:
+            for shown in track(flow, total=total, description=model.name, unit="frames"):
+                if shares:
+                    covered.update(shown.result.shares())
+        except SourceError as error:
+            broken_off = error
+        except KeyboardInterrupt:
+            if not opened.live:  # the way to end a camera, a mishap with a file
+                raise
+        precision = predictor.precision
+    stats = pipeline.stats()
+    if stats.frames:
+        facts = {
+            "model": str(model),
+            "source": source,
+            "saved": None if save is None else str(save),
+            "frames": stats.frames,
+            "fps": round(stats.fps, 2),
+            "dropped": stats.dropped,
+            "precision": precision,
+            "networks": plan.workers,
+            "threads_per_network": plan.threads,
+        }
+        mean_shares = {name: share / stats.frames for name, share in covered.most_common()}
+        _show(facts, stats, mean_shares, as_json=as_json)
+    if broken_off is not None:
+        raise broken_off
+
+
+def _show(
+    facts: Mapping[str, object], stats: PipelineStats, shares: dict[str, float], *, as_json: bool
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if as_json:
+        stages = {name: asdict(summary) for name, summary in stats.stages.items()}
+        print(json.dumps({**facts, "stages": stages, "shares": shares}, indent=2))
+        return
+    console = Console()
+    about = Table(show_header=False)
+    for name, value in facts.items():
+        if value is not None:
+            about.add_row(name.replace("_", " "), str(value))
+    console.print(about)
+    table = Table("stage", "p50 ms", "p95 ms")
+    for name, summary in stats.stages.items():
+        table.add_row(name, f"{summary.p50_ms:.2f}", f"{summary.p95_ms:.2f}")
+    console.print(table)
+    if shares:
+        table = Table("class", "share")
+        for name, share in shares.items():
+            table.add_row(name, f"{share:.1%}")
+        console.print(table)

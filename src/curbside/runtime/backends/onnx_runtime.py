@@ -1,0 +1,190 @@
+"""ONNX Runtime: `.onnx` files on the CPU."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import MissingDependencyError, ModelFileError
+from ...manifest import Manifest
+from ..cores import core_count
+
+__all__ = ["SUFFIXES", "OnnxRuntimeBackend", "open"]
+
+SUFFIXES = (".onnx",)
+
+_TYPES = {
+    "ids": ("uint8", "int32", "int64"),
+    "confidence": ("float", "uint8"),
+    "logits": ("float", "float16"),
+}
+_PRODUCTS = (
+    "Conv",
+    "MatMul",
+    "Gemm",
+)  # every kernel with one of these in its name multiplies weights
+_INTEGER = ("QLinear", "Integer", "QGemm", "Quantize", "QAttention")
+_PRECISIONS = {"float": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+
+
+def open(path: Path, *, threads: int | None = None) -> OnnxRuntimeBackend:
+    """Load an ONNX file.
+
+    Args:
+        path: The file, with a Manifest in its metadata or beside it.
+        threads: Threads for the network; all cores where None.
+
+    Raises:
+        ModelFileError: It is damaged, has no Manifest, or the Manifest does not fit the graph.
+        MissingDependencyError: ONNX Runtime is not installed.
+    """
+    return OnnxRuntimeBackend(path, threads=core_count() if threads is None else threads)
+
+
+class OnnxRuntimeBackend:
+    """An ONNX file in an ONNX Runtime session; see `open`."""
+
+    def __init__(self, path: Path, *, threads: int) -> None:
+        self._path = path
+        self._session: Any = _session(path, _options(threads))
+        self.manifest = Manifest.from_metadata(
+            self._session.get_modelmeta().custom_metadata_map, path
+        )
+        differences = list(_differences(self.manifest, self._session))
+        if differences:
+            raise ModelFileError(
+                f"the Manifest of {path} does not fit its graph: {'; '.join(differences)}",
+                fix="make the file again with: curbside export RUN --out M.onnx",
+            )
+        self._outputs = [output.name for output in self.manifest.outputs]
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The outputs that the Manifest names, by name."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
+
+    @cached_property
+    def precision(self) -> str:
+        """What the convolutions and matrix products run in, counted in a profile of one run."""
+        kernels = Counter(_precision_of(event) for event in _profile(self._path, self.manifest))
+        if len(kernels) < 2:
+            return next(iter(kernels), self.manifest.precision)
+        (first, count), *rest = sorted(
+            kernels.items(), key=lambda item: (item[0] != "int8", -item[1])
+        )
+        return (
+            f"{first} ({count} of {kernels.total()} convolutions and matrix products;"
+            f" the rest {' and '.join(name for name, _ in rest)})"
+        )
+
+    def close(self) -> None:
+        """Give the session's memory back."""
+        self._session = None
+
+
+def _options(threads: int) -> Any:
+    onnxruntime = _library()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = 4  # what is wrong comes as an exception
+    # Threads that spin while they wait take the cores from capture and drawing: LR-ASPP with two
+    # threads on two cores took 8.0 ms alone and 12.2 ms a frame in the pipeline with spinning, 8.5
+    # and 11.1 ms without.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _library() -> Any:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise MissingDependencyError("onnxruntime", extra="all") from None
+    return onnxruntime
+
+
+def _session(path: Path, options: Any) -> Any:
+    try:
+        return _library().InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except MissingDependencyError:
+        raise
+    except Exception as error:  # its exceptions share no class of their own
+        reason = str(error).split(":")[-1].strip(" .")
+        raise ModelFileError(
+            f"{path} cannot be loaded as an ONNX file ({reason})",
+            fix="it may be cut off or need a newer ONNX Runtime: export or fetch it again",
+        ) from error
+
+
+def _differences(manifest: Manifest, session: Any) -> Iterator[str]:
+    """What the graph has otherwise than the Manifest says, in words."""
+    spec = manifest.input
+    (height, width), classes = spec.size_hw, len(manifest.space.classes)
+    shape: tuple[int | None, ...] = (1, height, width, 3)
+    if spec.layout == "NCHW":
+        shape = (1, 3, height, width)
+    types = ("float",) if spec.dtype == "float32" else (spec.dtype,)
+    given = {item.name: item for item in session.get_inputs()}
+    if list(given) != [spec.name]:
+        yield f"the graph's inputs are {', '.join(given) or 'none'}, the Manifest names {spec.name}"
+    else:
+        yield from _unlike("input", given[spec.name], types, shape)
+    made = {item.name: item for item in session.get_outputs()}
+    for output in manifest.outputs:
+        if output.name not in made:
+            yield f"the graph has no output {output.name}, only {', '.join(made)}"
+        elif output.meaning == "logits":
+            yield from _unlike(
+                "output", made[output.name], _TYPES["logits"], (1, classes, None, None)
+            )
+        else:
+            yield from _unlike(
+                "output", made[output.name], _TYPES[output.meaning], (1, height, width)
+            )
+    if manifest.output("logits") and not manifest.space.contiguous:
+        yield f"logits need ids 0, 1, 2, ..., and the label space {manifest.space.name} has gaps"
+
+
+def _unlike(
+    what: str, node: Any, types: tuple[str, ...], shape: tuple[int | None, ...]
+) -> Iterator[str]:
+    kind = node.type.removeprefix("tensor(").removesuffix(")")
+    if kind not in types:
+        yield f"{what} {node.name} is {kind}, expected {' or '.join(types)}"
+    sizes = zip(node.shape, shape, strict=False)  # a graph may leave a size open: a name or None
+    if len(node.shape) != len(shape) or any(
+        isinstance(have, int) and want is not None and have != want for have, want in sizes
+    ):
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        yield f"{what} {node.name} has shape {node.shape}, expected [{wanted}]"
+
+
+def _profile(path: Path, manifest: Manifest) -> list[dict[str, Any]]:
+    """ONNX Runtime's record of every kernel that multiplies, from one run on a blank picture."""
+    spec = manifest.input
+    shape = (1, *spec.size_hw, 3) if spec.layout == "NHWC" else (1, 3, *spec.size_hw)
+    with tempfile.TemporaryDirectory(prefix="curbside-") as folder:
+        options = _options(1)
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = _session(path, options)
+        session.run(None, {spec.name: np.zeros(shape, spec.dtype)})
+        events = json.loads(Path(session.end_profiling()).read_text())
+    kernels = [event for event in events if event["name"].endswith("_kernel_time")]
+    return [
+        event for event in kernels if any(kind in event["args"]["op_name"] for kind in _PRODUCTS)
+    ]
+
+
+def _precision_of(event: Mapping[str, Any]) -> str:
+    if any(mark in event["args"]["op_name"] for mark in _INTEGER):
+        return "int8"
+    first = next(iter(event["args"]["input_type_shape"][0]))
+    return _PRECISIONS.get(first, first)

@@ -1,0 +1,65 @@
+"""How the cores are shared out: one place decides every thread count of the process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import cv2
+
+from ..errors import ConfigError
+
+__all__ = ["CorePlan", "core_count", "opencv_on_one_core", "plan_cores"]
+
+_MOST_WORKERS = 4  # each worker holds a network's activations in memory: about 0.1 GB at 512x512
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorePlan:
+    """How many networks run at once, and on how many threads each."""
+
+    workers: int
+    """Frames that are in the network at the same time."""
+    threads: int
+    """Threads that each of them uses."""
+
+
+def core_count() -> int:
+    """The number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def plan_cores(threads: int | None, *, live: bool) -> CorePlan:
+    """Share `threads` between networks.
+
+    A live source wants the newest frame soonest: one network on all threads. A file wants all its
+    frames soonest: several networks on few threads each, since splitting one small convolution over
+    threads wastes part of every one of them.
+
+    Args:
+        threads: Threads for the networks in all; all cores where None.
+        live: Whether the source is live.
+
+    Raises:
+        ConfigError: Fewer than one thread.
+    """
+    total = core_count() if threads is None else threads
+    if total < 1:
+        raise ConfigError(f"{total} threads cannot run a network", fix="give --threads 1 or more")
+    workers = 1 if live else min(total, _MOST_WORKERS)
+    return CorePlan(workers=workers, threads=total // workers)
+
+
+@contextmanager
+def opencv_on_one_core() -> Iterator[None]:
+    """Keep OpenCV's own threads away while a network uses the cores: two thread pools fight."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
