@@ -7,6 +7,7 @@ A verb's module has `main(argv) -> int | None` and is imported only when it is c
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from pathlib import Path
 
@@ -48,6 +49,9 @@ def _call(verb: str, arguments: list[str]) -> int:
     except CurbsideError as error:
         print(f"curbside {verb}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of our output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         known = as_storage_error(error)
         if known is None:

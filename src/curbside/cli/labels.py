@@ -33,15 +33,14 @@ def _labels(space: Annotated[str | None, tyro.conf.Positional] = None, /, *, as_
         return
     if space is None:
         table = Table("space", "classes", "ids")
-        for name in space_names():
-            item = load_space(name)
-            ids = f"0..{item.ids[-1]}" if item.contiguous else f"{item.ids[0]}..{item.ids[-1]}, with gaps"
-            table.add_row(name, str(len(item.classes)), ids)
+        for known in map(load_space, space_names()):
+            ids = f"{known.ids[0]}..{known.ids[-1]}{'' if known.contiguous else ', with gaps'}"
+            table.add_row(known.name, str(len(known.classes)), ids)
         Console().print(table)
         return
     table = Table("id", "name", "colour", "", "instances")
     for item in load_space(space).classes:
-        code = "#%02x%02x%02x" % item.color
+        code = "#" + bytes(item.color).hex()
         table.add_row(str(item.id), item.name, code, f"[on {code}]      [/]", "yes" if item.has_instances else "")
     table.add_row(str(IGNORE_ID), "ignore", "", "", "")
     Console().print(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import NamedTuple
@@ -88,11 +89,11 @@ def model_configs() -> dict[str, type[ModelConfig]]:
 
 
 
-def upsample(scores: Tensor, size_hw: tuple[int, int]) -> Tensor:
+def upsample(scores: Tensor, size_hw: Sequence[int]) -> Tensor:
     """Scores at another size, bilinear, pixel centres on pixel centres.
 
     Args:
         scores: (B, C, h, w) float.
         size_hw: The height and width wanted.
     """
-    return F.interpolate(scores, size=size_hw, mode="bilinear", align_corners=False)
+    return F.interpolate(scores, size=tuple(size_hw), mode="bilinear", align_corners=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import timm
 import torch
@@ -60,7 +60,7 @@ class TimmEncoder(nn.Module):
                 fix=f"choose one of timm.list_models(){', such as ' + ', '.join(close) if close else ''}",
             )
         self.body = _create(config, _options(config))
-        info = self.body.feature_info
+        info: Any = self.body.feature_info
         self.specs = tuple(
             FeatureSpec(channels=channels, stride=stride)
             for channels, stride in zip(info.channels(), info.reduction(), strict=True)
@@ -75,12 +75,13 @@ class TimmEncoder(nn.Module):
         return self.body(image)
 
 
-def _options(config: EncoderConfig) -> dict[str, object]:
+def _options(config: EncoderConfig) -> dict[str, Any]:
     with torch.device("meta"):
-        strides = timm.create_model(config.name, features_only=True).feature_info.reduction()
+        info: Any = timm.create_model(config.name, features_only=True).feature_info
+    strides = info.reduction()
     if not 0 <= config.stages <= len(strides):
         raise ConfigError(f"{config.name} has {len(strides)} stages, not {config.stages}", fix="keep 0 (all) or fewer stages")
-    options: dict[str, object] = {"features_only": True}
+    options: dict[str, Any] = {"features_only": True}
     if config.stages:
         # The "getter" form drops the layers behind the last stage kept; the usual form runs them in vain.
         options |= {"feature_cls": "getter", "out_indices": tuple(range(config.stages))}
@@ -89,7 +90,7 @@ def _options(config: EncoderConfig) -> dict[str, object]:
     return options
 
 
-def _create(config: EncoderConfig, options: dict[str, object]) -> nn.Module:
+def _create(config: EncoderConfig, options: dict[str, Any]) -> nn.Module:
     if config.weights is None and not config.pretrained:
         try:
             return timm.create_model(config.name, pretrained=False, **options)
@@ -134,7 +135,8 @@ def _check_weights(config: EncoderConfig) -> None:
         raise ModelFileError(f"{path} is not a weights file ({type(error).__name__})", fix="give a .safetensors or .pth file") from error
     with torch.device("meta"):
         whole = timm.create_model(config.name, pretrained=False)
-    classifier = tuple(str(name) for name in _as_tuple(whole.pretrained_cfg.get("classifier")))
+    published = timm.get_pretrained_cfg(config.name)
+    classifier = tuple(str(name) for name in _as_tuple(published.classifier if published else None))
     wanted = {
         key: value.shape
         for key, value in whole.state_dict().items()

@@ -79,9 +79,7 @@ def fit(config: TrainConfig) -> FitResult:
         counts = {"source": data.info.get("source"), "root": str(config.data.root), "train": len(train), "val": len(val)}
         write_json(folder / "config.json", describe(config, data.space, counts))
     task = SegmentationTask(config, model, data.space, total, teacher)
-    metrics = MetricsFile(folder / "metrics.csv", resumed_at=start)
-    checkpoints = Checkpoints(folder, metrics)
-    trainer = _trainer(config, plan, metrics, checkpoints, start)
+    trainer = _trainer(config, plan, task, start)
     loaders = _loaders(config, plan, train, val, trainer)
     began = time.monotonic()
     if start < total:
@@ -183,14 +181,13 @@ def _cpu_has_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def _trainer(
-    config: TrainConfig, plan: _Plan, metrics: MetricsFile, checkpoints: Checkpoints, start: int
-) -> lightning.Trainer:
+def _trainer(config: TrainConfig, plan: _Plan, task: SegmentationTask, start: int) -> lightning.Trainer:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning|torch\.utils\.data|torch\.optim")
     warnings.filterwarnings("default", message="skipped:")
     folder = config.run_folder
+    metrics = MetricsFile(folder / "metrics.csv", resumed_at=start)
     board = TensorBoardLogger(folder, name="tensorboard", version="", purge_step=start or None)
     return lightning.Trainer(
         accelerator=config.accelerator,
@@ -202,7 +199,7 @@ def _trainer(
         check_val_every_n_epoch=plan.pauses_per_validation,
         gradient_clip_val=config.optimizer.clip_norm,
         logger=[metrics, board],
-        callbacks=[Progress(plan.total, config.data.batch_size, config.name), checkpoints],
+        callbacks=[Progress(plan.total, task), Checkpoints(folder, task, metrics)],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -233,7 +230,7 @@ def _loaders(config: TrainConfig, plan: _Plan, train: Any, val: Any, trainer: li
         workers |= {"persistent_workers": True, "worker_init_fn": _one_thread}
     train_set = SegmentationDataset(train, size_hw=config.data.crop_hw, augmentation=augmentation, seed=config.seed)
     val_set = SegmentationDataset(val, size_hw=config.data.eval_hw)
-    sampler = DistributedSampler(val_set, world, rank, shuffle=False) if world > 1 else None
+    sampler: Any = DistributedSampler(val_set, world, rank, shuffle=False) if world > 1 else None
     return (
         DataLoader(train_set, batch_sampler=batches, collate_fn=collate_train, **workers),
         DataLoader(val_set, batch_size=min(8, config.data.batch_size), sampler=sampler, collate_fn=collate_val, **workers),

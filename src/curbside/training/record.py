@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save_file
 
 from ..files import as_storage_error, atomic_path, write_text
+from .task import SegmentationTask
 
 __all__ = ["Checkpoints", "MetricsFile", "Progress", "read_metrics"]
 
@@ -84,11 +85,13 @@ class Checkpoints(lightning.Callback):
 
     Args:
         folder: The run folder.
+        task: What is trained.
         metrics: Written together with `last.ckpt`.
     """
 
-    def __init__(self, folder: Path, metrics: MetricsFile) -> None:
+    def __init__(self, folder: Path, task: SegmentationTask, metrics: MetricsFile) -> None:
         self._folder = folder
+        self._task = task
         self._metrics = metrics
         self.best_score = -1.0
         self.best_step = 0
@@ -103,13 +106,13 @@ class Checkpoints(lightning.Callback):
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keep the weights where the score is the best so far."""
-        score = pl_module.latest.get("val/miou", -1.0)
+        score = self._task.latest.get("val/miou", -1.0)
         if trainer.sanity_checking or score <= self.best_score:
             return
         self.best_score, self.best_step = score, trainer.global_step
         self._save(trainer, "best.ckpt")
         if trainer.is_global_zero:
-            weights = {k: v.detach().cpu().contiguous() for k, v in pl_module.scored_model.state_dict().items()}
+            weights = {k: v.detach().cpu().contiguous() for k, v in self._task.scored_model.state_dict().items()}
             # One entry: safetensors writes several in no fixed order.
             facts = {"curbside": json.dumps({"step": self.best_step, "val_miou": score})}
             with atomic_path(self._folder / "model.safetensors") as temporary:
@@ -134,8 +137,8 @@ class Checkpoints(lightning.Callback):
 class Progress(lightning.Callback):
     """One bar for the whole run: steps, loss, last score, pictures per second, time left."""
 
-    def __init__(self, total_steps: int, batch_size: int, title: str) -> None:
-        self._total, self._batch_size, self._title = total_steps, batch_size, title
+    def __init__(self, total_steps: int, task: SegmentationTask) -> None:
+        self._total, self._task = total_steps, task
         self._bar: Any = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -149,7 +152,7 @@ class Progress(lightning.Callback):
                 TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn(),
             )
             self._bar = Bar(*columns, console=Console(stderr=True))
-            self._task = self._bar.add_task(self._title, total=self._total, completed=trainer.global_step, text="")
+            self._row = self._bar.add_task(self._task.config.name, total=self._total, completed=trainer.global_step, text="")
             self._bar.start()
 
     def on_train_batch_end(
@@ -157,13 +160,13 @@ class Progress(lightning.Callback):
     ) -> None:
         """Move it."""
         if self._bar is not None:
-            speed = self._bar.tasks[self._task].speed
-            parts = [f"loss {float(pl_module.latest['train/loss']):.3f}"]
-            if "val/miou" in pl_module.latest:
-                parts.append(f"mIoU {100 * pl_module.latest['val/miou']:.1f}")
+            speed = self._bar.tasks[self._row].speed
+            parts = [f"loss {float(self._task.latest['train/loss']):.3f}"]
+            if "val/miou" in self._task.latest:
+                parts.append(f"mIoU {100 * self._task.latest['val/miou']:.1f}")
             if speed:
-                parts.append(f"{speed * self._batch_size:.1f} images/s")
-            self._bar.update(self._task, completed=trainer.global_step, text=" ".join(parts))
+                parts.append(f"{speed * self._task.config.data.batch_size:.1f} images/s")
+            self._bar.update(self._row, completed=trainer.global_step, text=" ".join(parts))
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Leave it standing."""

@@ -52,7 +52,7 @@ class SegmentationTask(lightning.LightningModule):
         self.average = AveragedModel(model, avg_fn=_ema(config.ema_decay), use_buffers=True) if config.ema_decay else None
         self._total_steps = total_steps
         # In a tuple, so that the teacher is no part of this module: not saved, not trained, not averaged.
-        self._teacher = (teacher,) if teacher else ()
+        self._teacher: tuple[SegmentationModel, ...] = (teacher,) if teacher else ()
         self._confusion = ConfusionMatrix(space.num_classes)
         self._reported: set[str] = set()
         self._log_every = max(1, min(10, total_steps // 20))
@@ -104,7 +104,7 @@ class SegmentationTask(lightning.LightningModule):
 
     def _distill(self, image: Tensor, coarse: Tensor, logits: Tensor, target: Tensor) -> Any:
         assert self.distillation is not None and self.config.distillation is not None
-        (teacher,) = self._teacher
+        teacher = self._teacher[0]
         with torch.no_grad():
             taught = teacher(self._normalized(image, teacher.normalization)).logits
         if self.config.distillation.loss.resolution == "input":

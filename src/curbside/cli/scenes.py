@@ -1,0 +1,100 @@
+"""Draw driving scenes with exact labels, as IDD's raw layout or a prepared folder, and a video."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from ..errors import ConfigError
+
+__all__ = ["main"]
+
+
+def main(argv: list[str]) -> None:
+    """Entry of `curbside scenes`."""
+    tyro.cli(_scenes, args=argv, prog="curbside scenes", description=__doc__)
+
+
+def _scenes(
+    out: Annotated[Path | None, tyro.conf.Positional] = None,
+    /,
+    *,
+    layout: Literal["idd", "prepared"] = "idd",
+    labels: str = "level2",
+    train: int = 200,
+    val: int = 40,
+    test: int = 0,
+    size_hw: tuple[int, int] = (288, 512),
+    seed: int = 0,
+    conditions: tuple[str, ...] = ("clear", "fog", "night", "rain", "snow"),
+    workers: int | None = None,
+    video: Path | None = None,
+    frames: int = 250,
+    video_size_hw: tuple[int, int] = (720, 1280),
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Draw driving scenes.
+
+    Args:
+        out: The folder to make; may be left out when only a video is wanted.
+        layout: IDD's own layout (pictures and polygons), or a prepared folder with depth.
+        labels: The IDD encoding of a prepared folder's masks.
+        train: Scenes in the train split.
+        val: Scenes in the val split.
+        test: Scenes in the test split.
+        size_hw: Height and width of the pictures.
+        seed: Another seed gives other streets.
+        conditions: The conditions, taken in turn; the first is that of the video.
+        workers: Processes that draw; one per core if not given.
+        video: Also write a drive through one street to this .mp4 file.
+        frames: Frames of the video, at 25 per second.
+        video_size_hw: Height and width of the video.
+        as_json: Print JSON instead of a table.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..scenes import ScenesConfig, write_idd, write_prepared, write_video
+
+    if out is None and video is None:
+        raise ConfigError("there is nothing to draw", fix="name a folder, or --video FILE.mp4")
+    config = ScenesConfig(
+        seed=seed,
+        size_hw=size_hw,
+        train=train,
+        val=val,
+        test=test,
+        conditions=conditions,
+        workers=workers,
+    )
+    made: dict[str, object] = {}
+    if out is not None:
+        if layout == "idd":
+            counts = write_idd(out, config)
+        else:
+            prepared = write_prepared(out, config, labels=labels)
+            counts = {split: targets["samples"] for split, targets in prepared.items()}
+        made |= {"out": str(out), "layout": layout, "scenes": counts}
+    if video is not None:
+        write_video(
+            video,
+            seed=seed,
+            frames=frames,
+            size_hw=video_size_hw,
+            condition=conditions[0],
+            workers=workers,
+        )
+        made |= {"video": str(video), "frames": frames}
+    if as_json:
+        print(json.dumps(made, indent=2))
+        return
+    table = Table("what", "where", "how many")
+    if out is not None:
+        how_many = ", ".join(f"{split} {count}" for split, count in counts.items() if count)
+        table.add_row(f"scenes ({layout})", str(out), how_many)
+    if video is not None:
+        table.add_row("video", str(video), f"{frames} frames")
+    Console().print(table)

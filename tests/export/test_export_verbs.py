@@ -1,0 +1,100 @@
+"""`curbside export` and `curbside quantize` from the outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from color_scenes import SIZE_HW, scene
+
+from curbside.cli import main
+from curbside.labels import LabelSpace, load_space
+from curbside.prepared import PreparedWriter, SampleData, write_sample
+from curbside.runtime import load_predictor
+
+training = pytest.importorskip("curbside.training")
+
+
+@pytest.fixture(autouse=True)
+def run(monkeypatch: pytest.MonkeyPatch, fitted, space: LabelSpace) -> None:
+    """Any run folder holds the fitted network."""
+    opened = SimpleNamespace(
+        model=fitted,
+        space=space,
+        title="LR-ASPP tiny",
+        image_size_hw=SIZE_HW,
+        source={"recipe": "test"},
+        scores={"validation": {"miou": 0.5}},
+    )
+    monkeypatch.setattr(training, "load_run", lambda folder: opened)
+
+
+def test_from_a_run_to_a_quantised_file(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.onnx"
+    assert main(["export", "RUN", "--out", str(path), "--verify-data", str(data)]) == 0
+    said = capsys.readouterr().out
+    assert "same class on" in said and "largest logit difference" in said
+    with load_predictor(path, threads=1) as predictor:
+        assert predictor.manifest.model == "LR-ASPP tiny"
+        assert predictor.manifest.input.size_hw == SIZE_HW
+        assert predictor.manifest.scores == {"validation": {"miou": 0.5}}
+
+    arguments = ["quantize", str(path), "--calibration", str(data), "--threads", "1"]
+    assert main([*arguments, "--count", "9"]) == 0
+    said = capsys.readouterr().out
+    for part in ("mIoU", "IoU c3", "p95", "smaller", "runs in int8", "× the speed"):
+        assert part in said
+    with load_predictor(tmp_path / "m.int8.onnx", threads=1) as predictor:
+        assert predictor.manifest.calibration["count"] == 9
+        assert set(predictor.manifest.scores) == {"validation", "fp32", "int8"}
+
+    assert main([*arguments, "--out", str(tmp_path / "q.onnx"), "--limit", "2", "--json"]) == 0
+    streams = capsys.readouterr()
+    found = json.loads(streams.out)
+    assert found["images"] == 2 and found["after"]["precision"].startswith("int8")
+    assert found["calibration"]["count"] == 12
+    assert "only 12 pictures" in streams.err
+
+
+def test_the_choices_of_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "m.onnx"
+    arguments = ["--size-hw", "80", "70", "--channels", "rgb", "--outputs", "confidence"]
+    assert main(["export", "RUN", "--out", str(path), *arguments, "--opset", "13", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["agreement"] >= 0.999 and found["file"] == str(path)
+    with load_predictor(path, threads=1) as predictor:
+        assert predictor.manifest.input.size_hw == (80, 70)
+        assert predictor.manifest.input.channels == "rgb"
+        assert [o.meaning for o in predictor.manifest.outputs] == ["ids", "confidence"]
+
+
+def test_mistakes_are_one_line(
+    tmp_path: Path, data: Path, float_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    writer = PreparedWriter(other, space=load_space("camvid11"), source="test")
+    for index in range(8):
+        rgb, ids = scene(index)
+        for split in ("train", "val"):
+            sample = SampleData(id=f"s{index}", split=split, image=rgb, semantic=ids)
+            writer.add(write_sample(other, sample, writer.space))
+    writer.finish()
+    out = str(tmp_path / "q.onnx")
+    quantize = ["quantize", str(float_file), "--out", out, "--calibration"]
+    for arguments, message in (
+        (["export", "RUN", "--out", str(tmp_path / "m.onnx"), "--opset", "9"], "opset 9"),
+        (["export", "RUN", "--out", str(tmp_path / "m.hef")], "does not end in .onnx"),
+        ([*quantize, str(tmp_path / "gone")], "does not exist"),
+        ([*quantize, str(data), "--split", "test"], "has no sample"),
+        ([*quantize, str(data), "--split", "val"], "too few"),
+        ([*quantize, str(data), "--limit", "0"], "--limit 0"),
+        ([*quantize, str(other)], "the model's label space is colors"),
+    ):
+        assert main(arguments) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1 and message in lines[0], lines
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other"]

@@ -1,0 +1,254 @@
+"""Quantised files: they agree with their float twins, run in integers, and appear whole or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from color_scenes import SIZE_HW, build, make_data, scene
+
+from curbside.errors import ConfigError, DataError, ModelFileError
+from curbside.export import (
+    CalibrationSet,
+    ExportConfig,
+    QuantizeConfig,
+    add_scores,
+    compare_files,
+    export_onnx,
+    quantization,
+    quantize,
+)
+from curbside.export.integer_graph import fold_normalization
+from curbside.imaging import Normalization
+from curbside.labels import LabelSpace
+from curbside.manifest import Manifest
+from curbside.prepared import PreparedFolder
+from curbside.runtime import load_predictor
+
+
+@pytest.fixture(scope="module")
+def calibration(data: Path) -> CalibrationSet:
+    return CalibrationSet.choose(PreparedFolder(data), count=12)
+
+
+@pytest.fixture(scope="module")
+def int8_file(
+    tmp_path_factory: pytest.TempPathFactory, float_file: Path, calibration: CalibrationSet
+) -> Path:
+    return quantize(float_file, tmp_path_factory.mktemp("int8") / "m.int8.onnx", calibration)
+
+
+def manifest_of(path: Path) -> Manifest:
+    proto = onnx.load(str(path))
+    return Manifest.from_metadata({item.key: item.value for item in proto.metadata_props}, path)
+
+
+def test_the_quantised_file_agrees_and_runs_in_integers(
+    float_file: Path, int8_file: Path, calibration: CalibrationSet
+) -> None:
+    with load_predictor(float_file, threads=1) as one, load_predictor(int8_file, threads=1) as two:
+        assert two.precision.startswith("int8")
+        for seed in range(500, 506):
+            rgb, ids = scene(seed, (80, 120))
+            frame = rgb[..., ::-1].copy()
+            was, now = one(frame).ids, two(frame).ids
+            assert (was == now).mean() > 0.97
+            assert (now == ids).mean() > 0.9
+    before, after = manifest_of(float_file), manifest_of(int8_file)
+    assert (before.precision, after.precision) == ("fp32", "int8")
+    assert after.calibration == {**calibration.describe(), "method": "average"}
+    assert after.source == before.source == {"recipe": "test"}
+    assert int8_file.stat().st_size < 0.5 * float_file.stat().st_size
+
+
+def test_bytes_go_into_the_first_convolution_as_they_are(int8_file: Path) -> None:
+    graph = onnx.load(str(int8_file)).graph
+    values = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
+    stem = next(node for node in graph.node if node.op_type == "Conv")
+    reader = next(node for node in graph.node if stem.input[0] in node.output)
+    assert reader.op_type == "DequantizeLinear"
+    assert (values[reader.input[1]], values[reader.input[2]]) == (1.0, 0)
+    layout = next(node for node in graph.node if reader.input[0] in node.output)
+    assert layout.op_type == "Transpose"
+    # An integer convolution takes its bias in the product of both scales, whatever the file says.
+    bias, weight = (
+        next(node for node in graph.node if stem.input[place] in node.output) for place in (2, 1)
+    )
+    np.testing.assert_allclose(values[bias.input[1]], values[weight.input[1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["lraspp", "deeplab"])
+@pytest.mark.parametrize("channels", ["bgr", "rgb"])
+@pytest.mark.parametrize(
+    ("mean", "tolerance"),
+    [
+        ((0.2, 0.4, 0.6), 1e-4),  # pixel values of 51, 102, 153: even the border is exact
+        ((0.5, 0.4, 0.3), 0.02),  # 127.5, 102, 76.5: the border is off by half a pixel value
+    ],
+)
+def test_folding_the_normalisation_changes_nothing(
+    tmp_path: Path,
+    space: LabelSpace,
+    kind: str,
+    channels: str,
+    mean: tuple[float, float, float],
+    tolerance: float,
+) -> None:
+    path, model = tmp_path / "m.onnx", build(kind)
+    model.normalization = Normalization(mean=mean, std=(0.2, 0.25, 0.3))
+    config = ExportConfig(size_hw=(66, 99), channels=channels, outputs="logits")
+    export_onnx(model, path, config=config, space=space, title="tiny")
+    frame = np.random.default_rng(0).integers(0, 256, (1, 66, 99, 3), dtype=np.uint8)
+
+    def logits(proto: onnx.ModelProto) -> np.ndarray:
+        return onnxruntime.InferenceSession(proto.SerializeToString()).run(
+            ["logits"], {"frame": frame}
+        )[0]
+
+    proto = onnx.load(str(path))
+    expected = logits(proto)
+    assert fold_normalization(proto, manifest_of(path))
+    assert not {"Slice", "Sub", "Div"} & {node.op_type for node in proto.graph.node}
+    assert np.abs(logits(proto) - expected).max() < tolerance * np.abs(expected).max()
+
+
+def test_a_border_of_one_side_alone_and_a_graph_from_elsewhere(float_file: Path) -> None:
+    manifest = manifest_of(float_file)
+    frame = scene(2)[0][None]
+    proto = onnx.load(str(float_file))
+    stem = next(node for node in proto.graph.node if node.op_type == "Conv")
+    for item in stem.attribute:
+        if item.name == "pads":
+            item.ints[:] = [0, 0, 1, 1]  # as stride-2 convolutions of other frameworks pad
+    run = [onnxruntime.InferenceSession(proto.SerializeToString())]
+    assert fold_normalization(proto, manifest)
+    run.append(onnxruntime.InferenceSession(proto.SerializeToString()))
+    one, two = (session.run(None, {"frame": frame})[0] for session in run)
+    assert (one == two).mean() > 0.995
+
+    foreign = onnx.load(str(float_file))
+    foreign.producer_name = "somebody"
+    before = foreign.SerializeToString()
+    assert not fold_normalization(foreign, manifest)
+    assert foreign.SerializeToString() == before
+
+
+def test_a_graph_that_cannot_be_folded_is_quantised_all_the_same(
+    tmp_path: Path, float_file: Path, calibration: CalibrationSet
+) -> None:
+    proto = onnx.load(str(float_file))
+    proto.producer_name = "somebody"
+    for node in proto.graph.node:
+        node.name = ""
+    foreign = tmp_path / "foreign.onnx"
+    onnx.save(proto, str(foreign))
+    out = quantize(foreign, tmp_path / "foreign.int8.onnx", calibration)
+    frame = scene(501)[0][..., ::-1].copy()
+    with load_predictor(foreign, threads=1) as one, load_predictor(out, threads=1) as two:
+        assert two.precision.startswith("int8")
+        assert (one(frame).ids == two(frame).ids).mean() > 0.95
+
+
+def test_the_same_pictures_give_the_same_bytes(
+    tmp_path: Path, float_file: Path, int8_file: Path, calibration: CalibrationSet
+) -> None:
+    again = quantize(float_file, tmp_path / "again.onnx", calibration)
+    assert again.read_bytes() == int8_file.read_bytes()
+    other = quantize(float_file, tmp_path / "o.onnx", calibration, QuantizeConfig(method="minmax"))
+    assert manifest_of(other).calibration["method"] == "minmax"
+    assert other.read_bytes() != int8_file.read_bytes()
+
+
+@pytest.mark.parametrize("outputs", ["confidence", "logits"])
+def test_files_with_more_outputs_are_quantised_too(
+    tmp_path: Path, fitted, space: LabelSpace, calibration: CalibrationSet, outputs: str
+) -> None:
+    path, config = tmp_path / "m.onnx", ExportConfig(size_hw=SIZE_HW, outputs=outputs)
+    export_onnx(fitted, path, config=config, space=space, title="tiny")
+    out = quantize(path, tmp_path / "q.onnx", calibration)
+    frame = scene(503)[0][..., ::-1].copy()
+    ask = {"probabilities": outputs == "logits"}
+    with load_predictor(path, threads=1) as one, load_predictor(out, threads=1) as two:
+        was, now = one(frame, **ask), two(frame, **ask)
+    assert was.confidence is not None and now.confidence is not None
+    assert np.abs(was.confidence - now.confidence).mean() < 0.05
+    assert (was.ids == now.ids).mean() > 0.97
+
+
+def test_comparing_tells_both_sides_and_the_scores_enter_the_manifest(
+    tmp_path: Path, data: Path, float_file: Path, int8_file: Path
+) -> None:
+    copy = tmp_path / "m.int8.onnx"
+    copy.write_bytes(int8_file.read_bytes())
+    samples = PreparedFolder(data).samples("val")
+    found = compare_files(float_file, copy, samples, threads=1, runs=4)
+    before, after = found.before.evaluation.overall.miou, found.after.evaluation.overall.miou
+    assert before is not None and after is not None and before > 0.8
+    assert found.miou_loss == pytest.approx(before - after) and abs(found.miou_loss) < 0.05
+    assert 0.97 < found.agreement <= 1
+    assert found.before.latency.count == found.after.latency.count == 4
+    assert found.speed_up == found.before.latency.p50_ms / found.after.latency.p50_ms
+    assert found.before.evaluation.precision == "fp32"
+    assert found.after.evaluation.precision.startswith("int8")
+    add_scores(found)
+    scores = manifest_of(copy).scores
+    assert scores["fp32"]["miou"] == before and scores["int8"]["miou"] == after
+    assert scores["int8"]["split"] == "val" and scores["int8"]["images"] == 4
+    assert manifest_of(copy).calibration == manifest_of(int8_file).calibration
+    with load_predictor(copy, threads=1) as predictor:
+        assert predictor(scene(1)[0]).ids.shape == SIZE_HW
+
+
+def test_mistakes_are_named_and_nothing_is_left(
+    tmp_path: Path, float_file: Path, int8_file: Path, calibration: CalibrationSet
+) -> None:
+    out = tmp_path / "out" / "q.onnx"
+    junk, plain = tmp_path / "junk.onnx", tmp_path / "plain.onnx"
+    junk.write_bytes(b"no graph at all")
+    proto = onnx.load(str(float_file))
+    del proto.metadata_props[:]
+    onnx.save(proto, str(plain))
+    for path, message in (
+        (tmp_path / "none.onnx", "does not exist"),
+        (junk, "cannot be loaded"),
+        (plain, "carries no Manifest"),
+        (int8_file, "is int8 already"),
+    ):
+        with pytest.raises(ModelFileError, match=message):
+            quantize(path, out, calibration)
+    with pytest.raises(ConfigError, match="is the float file itself"):
+        quantize(float_file, float_file, calibration)
+    with pytest.raises(ConfigError, match=r"does not end in \.onnx"):
+        quantize(float_file, tmp_path / "q.engine", calibration)
+    with pytest.raises(ConfigError, match="no calibration method 'best'"):
+        QuantizeConfig(method="best")  # type: ignore[arg-type]
+    assert not out.parent.exists()
+
+
+def test_a_failure_leaves_the_old_file(
+    tmp_path: Path, float_file: Path, data: Path, space: LabelSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "q.onnx"
+    out.write_bytes(b"what was there before")
+    root = make_data(tmp_path / "data", space, train=8, val=0)
+    chosen = CalibrationSet.choose(PreparedFolder(root), count=8)
+    picture = chosen.samples[5].image_path
+    whole = picture.read_bytes()
+    picture.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="s05"):
+        quantize(float_file, out, chosen)
+    assert out.read_bytes() == b"what was there before"
+
+    picture.write_bytes(whole)
+
+    def broken(proto: onnx.ModelProto, manifest: Manifest) -> None:
+        del proto.graph.node[-1]
+
+    monkeypatch.setattr(quantization, "write_manifest", broken)
+    with pytest.raises(ModelFileError):
+        quantize(float_file, out, chosen)
+    assert out.read_bytes() == b"what was there before"
+    assert not list(tmp_path.glob(".partial-*"))
