@@ -41,8 +41,15 @@ _STORAGE_FIXES = {
 
 
 def as_storage_error(error: OSError, path: Path | str | None = None) -> StorageError | None:
-    """`error` as a `StorageError` where its errno says that a place cannot be written, else None."""
+    """`error` as a `StorageError` where its errno says that a place cannot be written, else None.
+
+    Args:
+        error: What the system said.
+        path: The place that was to be written, where the caller knows it.
+    """
     fix = _STORAGE_FIXES.get(error.errno or 0)
+    if error.errno == errno.ENOENT and path is not None:  # without a path it may be a file to read
+        fix = "choose a place where files can be made"
     if fix is None:
         return None
     place = path if path is not None else error.filename

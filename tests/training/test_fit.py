@@ -125,6 +125,19 @@ def test_killed_and_resumed_gives_the_same_curve(data: Path, tmp_path: Path) -> 
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
+def test_two_processes_train_one_run(data: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "curbside.cli", "train", "camvid-mnv4s-lraspp", "--data.root", str(data), "--steps", "4",
+        "--validate-every", "2", "--data.crop-hw", "64", "64", "--data.eval-hw", "64", "96", "--data.batch-size", "4",
+        "--data.workers", "0", "--precision", "fp32", "--accelerator", "cpu", "--devices", "2", "--out", "run",
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("trained   4 steps") == 1
+    assert [int(row["step"]) for row in _rows(tmp_path / "run")] == [1, 2, 3, 4]
+
+
 def test_distillation_pulls_the_student_to_its_teacher(run: Path, data: Path, tmp_path: Path) -> None:
     teacher = DistillationConfig(teacher=run)
     student = _config(data, tmp_path / "student", steps=30, validate_every=15, distillation=teacher)

@@ -28,6 +28,8 @@ def main(argv: list[str]) -> int | None:
         config=(tyro.conf.AvoidSubcommands,),
     )
     result = fit(config)
+    if result.rank:
+        return None
     if result.resumed_at >= result.steps:
         print(f"{result.folder} is finished: nothing to do", file=sys.stderr)
     elif result.resumed_at:

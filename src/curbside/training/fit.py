@@ -13,6 +13,7 @@ from typing import Any
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, DistributedSampler
 
 from ..datasets import Augmentation, ResumableBatches, SegmentationDataset, collate_train, collate_val
@@ -46,6 +47,8 @@ class FitResult:
     """Wall time of this call."""
     resumed_at: int
     """The step this call started from."""
+    rank: int
+    """Number of this process among those that trained; the first, 0, is the one to report."""
 
 
 def fit(config: TrainConfig) -> FitResult:
@@ -75,7 +78,7 @@ def fit(config: TrainConfig) -> FitResult:
     model = config.with_weights().model.build(data.space.num_classes)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if last is None:
+    if last is None and not rank_zero_only.rank:
         counts = {"source": data.info.get("source"), "root": str(config.data.root), "train": len(train), "val": len(val)}
         write_json(folder / "config.json", describe(config, data.space, counts))
     task = SegmentationTask(config, model, data.space, total, teacher)
@@ -97,6 +100,7 @@ def fit(config: TrainConfig) -> FitResult:
         best_step=int(best["step"]),
         seconds=time.monotonic() - began,
         resumed_at=start,
+        rank=trainer.global_rank,
     )
 
 
@@ -124,6 +128,9 @@ def _open_data(config: TrainConfig) -> PreparedFolder:
 
 def _claim(folder: Path, config: TrainConfig) -> Path | None:
     """Make the run folder ours; its last checkpoint, if it holds a run of the same config."""
+    last = folder / "last.ckpt"
+    if rank_zero_only.rank:  # the first process has done what follows
+        return last if last.is_file() else None
     if (folder / "config.json").is_file():
         held = read_json(folder / "config.json", error=ConfigError, fix="choose another --out").get("config", {})
         same = {key: value for key, value in config_to_json(config).items() if key not in _NOT_THE_RUN}
@@ -132,10 +139,9 @@ def _claim(folder: Path, config: TrainConfig) -> Path | None:
             raise ConfigError(
                 f"{folder} holds a run with another {changed}", fix="choose another --out, or remove that folder to start anew"
             )
-        return folder / "last.ckpt" if (folder / "last.ckpt").is_file() else None
+        return last if last.is_file() else None
     if folder.is_dir() and any(folder.iterdir()):
         raise ConfigError(f"{folder} is not empty and holds no run", fix="choose another --out")
-    folder.mkdir(parents=True, exist_ok=True)
     return None
 
 

@@ -132,6 +132,9 @@ class Checkpoints(lightning.Callback):
                 os.replace(temporary, self._folder / name)
         except OSError as error:
             raise as_storage_error(error, self._folder / name) or error from error
+        finally:
+            if trainer.is_global_zero:
+                temporary.unlink(missing_ok=True)
 
 
 class Progress(lightning.Callback):

@@ -49,7 +49,10 @@ class SegmentationTask(lightning.LightningModule):
         self.model = model
         self.loss = config.loss.build(space.num_classes)
         self.distillation = config.distillation.loss.build() if config.distillation and teacher else None
-        self.average = AveragedModel(model, avg_fn=_ema(config.ema_decay), use_buffers=True) if config.ema_decay else None
+        self.average: AveragedModel | None = None
+        if config.ema_decay:
+            self.average = AveragedModel(model, avg_fn=_ema(config.ema_decay), use_buffers=True)
+            self.average.requires_grad_(False)
         self._total_steps = total_steps
         # In a tuple, so that the teacher is no part of this module: not saved, not trained, not averaged.
         self._teacher: tuple[SegmentationModel, ...] = (teacher,) if teacher else ()

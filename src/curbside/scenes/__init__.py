@@ -1,0 +1,34 @@
+"""Drawn driving scenes with exact labels, instances and depth: the data curbside carries along.
+
+A `World` is one street, endless and always the same for its seeds: its course, lanes, kerbs and
+plots, and everyone on it. `World.scene` looks at it through a pinhole camera and gives a `Scene`:
+a picture, the labelled polygons it was painted into, and the depth. The masks are those polygons
+drawn in order by Pillow's rule, which is also how IDD's own annotations become masks, so a set
+written by `write_idd` and converted equals one written by `write_prepared`, pixel for pixel.
+
+::
+
+    ScenesConfig ──▶ draw_scene(seed, index, condition) ──▶ Scene ──▶ write_idd, write_prepared
+                     drive_through(seed, frames)        ──▶ frames ──▶ write_video
+
+Everything follows from the seeds: the same ones give the same bytes.
+"""
+
+from .config import CONDITIONS, ScenesConfig
+from .drawing import World, draw_scene
+from .scene import LabelledPolygon, Scene
+from .video import drive_through, write_video
+from .writing import write_idd, write_prepared
+
+__all__ = [
+    "CONDITIONS",
+    "LabelledPolygon",
+    "Scene",
+    "ScenesConfig",
+    "World",
+    "draw_scene",
+    "drive_through",
+    "write_idd",
+    "write_prepared",
+    "write_video",
+]

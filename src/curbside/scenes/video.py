@@ -1,0 +1,132 @@
+"""A drive through one street, as frames and as a video file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..errors import ConfigError, StorageError
+from ..files import atomic_path
+from .config import check_condition, check_seed, check_size
+from .drawing import World
+from .processes import in_processes
+from .scene import Scene
+
+__all__ = ["FPS", "drive_through", "write_video"]
+
+FPS = 25.0
+"""Frames per second of a drive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Frame:
+    seed: int
+    number: int
+    size_hw: tuple[int, int]
+    condition: str
+
+
+def drive_through(
+    seed: int,
+    frames: int,
+    *,
+    size_hw: tuple[int, int] = (720, 1280),
+    condition: str = "clear",
+) -> Iterator[np.ndarray]:
+    """Drive along one street, in traffic.
+
+    Args:
+        seed: Which street; streets of drives are not those of `draw_scene`.
+        frames: How many frames, 1/25 s apart.
+        size_hw: Height and width of a frame.
+        condition: One of `CONDITIONS`.
+
+    Yields:
+        (H, W, 3) uint8, BGR.
+
+    Raises:
+        ConfigError: A setting that cannot be.
+    """
+    _check(seed, frames, size_hw, condition)
+    for number in range(frames):
+        frame = _Frame(seed=seed, number=number, size_hw=size_hw, condition=condition)
+        yield np.ascontiguousarray(_draw(frame).rgb[..., ::-1])
+
+
+def write_video(
+    path: Path,
+    *,
+    seed: int = 0,
+    frames: int = 250,
+    size_hw: tuple[int, int] = (720, 1280),
+    condition: str = "clear",
+    workers: int | None = None,
+) -> None:
+    """Write a drive as an MP4 file, whole or not at all.
+
+    Args:
+        path: The file, ending in .mp4.
+        seed: Which street.
+        frames: How many frames, at 25 per second.
+        size_hw: Height and width of a frame, even numbers.
+        condition: One of `CONDITIONS`.
+        workers: Processes that draw; as many as the machine has cores where None.
+
+    Raises:
+        ConfigError: A setting that cannot be.
+        StorageError: The place cannot be written, or OpenCV here cannot write MP4.
+    """
+    _check(seed, frames, size_hw, condition)
+    path = Path(path)
+    if path.suffix.lower() != ".mp4":
+        raise ConfigError(f"{path} does not end in .mp4", fix="name the video FILE.mp4")
+    if size_hw[0] % 2 or size_hw[1] % 2:
+        raise ConfigError(f"a video of {size_hw} cannot be encoded", fix="choose even numbers")
+    jobs = [
+        _Frame(seed=seed, number=number, size_hw=size_hw, condition=condition)
+        for number in range(frames)
+    ]
+    with atomic_path(path) as temporary:
+        code = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(str(temporary), code, FPS, size_hw[::-1])
+        if not writer.isOpened():
+            raise StorageError(
+                f"OpenCV cannot write the video {path}", fix="choose a place you may write to"
+            )
+        try:
+            for frame_bgr in in_processes(_draw_bgr, jobs, workers, "drawing the drive"):
+                writer.write(frame_bgr)
+        finally:
+            writer.release()
+        if not temporary.stat().st_size:
+            raise StorageError(f"the video {path} came out empty", fix="free some space, run again")
+
+
+def _check(seed: int, frames: int, size_hw: tuple[int, int], condition: str) -> None:
+    check_seed(seed)
+    check_size(size_hw)
+    check_condition(condition)
+    if frames < 1:
+        raise ConfigError(f"a drive of {frames} frames is none", fix="choose 1 or more")
+
+
+@lru_cache(maxsize=1)
+def _world(seed: int, condition: str) -> World:
+    return World(seed, _DRIVES, condition)
+
+
+_DRIVES = 3_000_000  # the index of the streets that are driven along: in no split
+
+
+def _draw(frame: _Frame) -> Scene:
+    world = _world(frame.seed, frame.condition)
+    return world.scene(size_hw=frame.size_hw, time_s=frame.number / FPS)
+
+
+def _draw_bgr(frame: _Frame) -> np.ndarray:
+    return np.ascontiguousarray(_draw(frame).rgb[..., ::-1])
