@@ -1,0 +1,203 @@
+"""Sets of scenes and drives on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from curbside.cli import main
+from curbside.errors import ConfigError, LabelError
+from curbside.labels import idd_labels
+from curbside.prepared import PreparedFolder
+from curbside.scenes import (
+    CONDITIONS,
+    ScenesConfig,
+    World,
+    draw_scene,
+    drive_through,
+    write_idd,
+    write_prepared,
+    write_video,
+)
+
+SIZE_HW = (64, 96)
+
+
+def small(**changes: object) -> ScenesConfig:
+    settings = {"seed": 3, "size_hw": SIZE_HW, "train": 4, "val": 2, "workers": 1}
+    return ScenesConfig(**{**settings, **changes})  # type: ignore[arg-type]
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+
+
+def test_the_raw_layout_and_its_schema(tmp_path: Path):
+    config = small(conditions=("clear", "snow"))
+    assert write_idd(tmp_path, config) == {"train": 4, "val": 2, "test": 0}
+    names = sorted(files_of(tmp_path))
+    assert names[0] == "curbside-scenes.json" and len(names) == 1 + 2 * 6
+    assert "leftImg8bit/train/snow/000001_leftImg8bit.jpg" in names
+    assert "gtFine/val/clear/000000_gtFine_polygons.json" in names
+    data = json.loads((tmp_path / "gtFine/train/snow/000003_gtFine_polygons.json").read_text())
+    assert (data["imgHeight"], data["imgWidth"]) == SIZE_HW
+    keys = {"label", "polygon", "deleted", "draw", "id", "date", "user", "verified"}
+    for item in data["objects"]:
+        assert set(item) == keys and item["label"] in idd_labels() and item["deleted"] == 0
+        assert len(item["polygon"]) >= 3
+        assert all(isinstance(value, int) for corner in item["polygon"] for value in corner)
+    picture = Image.open(tmp_path / "leftImg8bit/train/snow/000003_leftImg8bit.jpg")
+    assert picture.size == SIZE_HW[::-1]
+    drawn = draw_scene(3, 3, "snow", size_hw=SIZE_HW).rgb
+    assert np.abs(np.asarray(picture).astype(int) - drawn).mean() < 12  # all that JPEG may change
+
+
+def test_train_and_val_show_other_streets(tmp_path: Path):
+    write_idd(tmp_path, small(conditions=("clear",)))
+    annotations = [path.read_bytes() for path in tmp_path.rglob("*_polygons.json")]
+    assert len(set(annotations)) == len(annotations) == 6
+
+
+def test_a_second_run_makes_only_what_is_missing_and_ends_with_the_same_bytes(tmp_path: Path):
+    write_idd(tmp_path, small())
+    before = files_of(tmp_path)
+    gone = tmp_path / "leftImg8bit/train/fog/000001_leftImg8bit.jpg"
+    kept = tmp_path / "leftImg8bit/train/clear/000000_leftImg8bit.jpg"
+    leftover = gone.with_name(".partial-abc.jpg")
+    gone.rename(leftover)  # as if killed in the middle
+    made = kept.stat().st_mtime_ns
+    write_idd(tmp_path, small())
+    assert files_of(tmp_path) == before
+    assert kept.stat().st_mtime_ns == made
+
+
+def test_several_processes_give_the_same_bytes(tmp_path: Path):
+    write_idd(tmp_path / "one", small(train=10))
+    write_idd(tmp_path / "two", small(train=10, workers=2))
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_a_folder_of_other_scenes_is_refused(tmp_path: Path):
+    write_idd(tmp_path / "scenes", small(train=1, val=0))
+    with pytest.raises(ConfigError, match="another seed"):
+        write_idd(tmp_path / "scenes", small(seed=4))
+    write_idd(tmp_path / "scenes", small(train=2, val=0))  # more of the same is welcome
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="not empty"):
+        write_idd(tmp_path / "other", small())
+
+
+def test_a_prepared_folder_holds_the_scene(tmp_path: Path):
+    counts = write_prepared(tmp_path, small(), labels="level3")
+    assert counts["train"] == {"depth": 4, "instances": 4, "samples": 4, "semantic": 4}
+    folder = PreparedFolder(tmp_path)
+    assert folder.space.name == "idd-level3"
+    sample = {s.id: s for s in folder.samples("train")}["night_000002"]
+    assert sample.record.tags == {"weather": "night"}
+    scene = draw_scene(3, 2, "night", size_hw=SIZE_HW)
+    assert np.array_equal(sample.read_semantic(), scene.ids("level3"))
+    assert np.array_equal(sample.read_instances(), scene.instances("level3"))
+    known = np.minimum(scene.depth_m, 255)
+    assert np.allclose(np.minimum(sample.read_depth_m(), 255), known, atol=1 / 500)
+    before = files_of(tmp_path)
+    (tmp_path / "val/masks/clear_000000.png").unlink()
+    write_prepared(tmp_path, small(), labels="level3")
+    assert files_of(tmp_path) == before
+    with pytest.raises(LabelError):
+        write_prepared(tmp_path / "x", small(), labels="level7")
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"seed": -1}, "seed -1"),
+        ({"train": -1}, "train = -1"),
+        ({"train": 0, "val": 0}, "no scene"),
+        ({"size_hw": (64, 100_000)}, "100000"),
+        ({"conditions": ()}, "empty"),
+        ({"conditions": ("fog", "fog")}, "twice"),
+        ({"conditions": ("storm",)}, "storm"),
+        ({"workers": 0}, "0 workers"),
+    ],
+)
+def test_impossible_settings_are_refused(changes: dict, hint: str):
+    with pytest.raises(ConfigError, match=hint):
+        small(**changes)
+
+
+def test_a_drive_moves_through_one_street():
+    frames = list(drive_through(1, 3, size_hw=SIZE_HW))
+    assert all(frame.shape == (*SIZE_HW, 3) and frame.dtype == np.uint8 for frame in frames)
+    again = next(iter(drive_through(1, 1, size_hw=SIZE_HW)))
+    assert np.array_equal(frames[0], again)
+    world = World(1)
+    ids = [world.scene(size_hw=SIZE_HW, time_s=t).ids() for t in (0.0, 0.04, 0.08, 6.0)]
+    same = [(ids[0] == other).mean() for other in ids[1:]]
+    assert same[0] > 0.9 and same[1] > 0.86  # the next frames are nearly the same
+    assert same[2] < min(same[:2]) - 0.03  # six seconds on, other things are there
+
+
+def test_things_come_nearer_as_the_camera_drives():
+    """A house stands still, so it comes nearer at the camera's own speed."""
+    world = World(2, 4)
+    speed = world.street.ego_speed
+    depths = []
+    for time_s in (0.0, 0.5):
+        things = [t for t in world.population.things(speed * time_s, time_s) if t.speed == 0]
+        depths.append({id(t): t.s - speed * time_s for t in things if not t.far})
+    both = depths[0].keys() & depths[1].keys()
+    assert len(both) > 20  # the very same things, not ones made anew
+    assert all(depths[0][k] - depths[1][k] == pytest.approx(0.5 * speed) for k in both)
+
+
+def test_a_video_has_its_frames(tmp_path: Path):
+    path = tmp_path / "drive.mp4"
+    write_video(path, seed=2, frames=7, size_hw=SIZE_HW, condition="fog", workers=1)
+    clip = cv2.VideoCapture(str(path))
+    assert clip.get(cv2.CAP_PROP_FPS) == 25
+    read = []
+    while True:
+        ok, frame = clip.read()
+        if not ok:
+            break
+        read.append(frame)
+    clip.release()
+    assert len(read) == 7 and read[0].shape == (*SIZE_HW, 3)
+    drawn = next(iter(drive_through(2, 1, size_hw=SIZE_HW, condition="fog")))
+    assert np.abs(read[0].astype(int) - drawn).mean() < 12
+    assert [p.name for p in tmp_path.iterdir()] == ["drive.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"frames": 0}, "0 frames"),
+        ({"size_hw": (63, 96)}, "even"),
+        ({"condition": "hail"}, "hail"),
+        ({"seed": -2}, "seed -2"),
+    ],
+)
+def test_impossible_videos_are_refused(tmp_path: Path, options: dict, hint: str):
+    with pytest.raises(ConfigError, match=hint):
+        write_video(tmp_path / "drive.mp4", **options)
+    with pytest.raises(ConfigError, match=r"\.mp4"):
+        write_video(tmp_path / "drive.avi", frames=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["scenes", str(tmp_path / "out"), "--train", "2", "--val", "1", "--workers", "1"]
+    command += ["--size-hw", "64", "96", "--json"]
+    assert main(command) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["layout"] == "idd" and said["scenes"] == {"train": 2, "val": 1, "test": 0}
+    assert len(list((tmp_path / "out").rglob("*_leftImg8bit.jpg"))) == 3
+    assert main(["scenes"]) == 2
+    assert "name a folder" in capsys.readouterr().err
+    assert CONDITIONS == ("clear", "fog", "night", "rain", "snow")
