@@ -8,7 +8,7 @@ from pathlib import Path
 # Tests are tiny: threads would only wait for each other. Set before torch is imported anywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import pytest  # noqa: E402
+import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -45,7 +45,9 @@ class CurbsideError(Exception):
     def __str__(self) -> str:
         return f"{self.what}; {self.fix}"
 
-    def __reduce__(self):  # keyword-only arguments do not survive pickling between processes by default
+    def __reduce__(
+        self,
+    ):  # keyword-only arguments do not survive pickling between processes by default
         return _rebuild, (type(self), self.what, self.fix)
 
 

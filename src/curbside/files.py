@@ -134,7 +134,9 @@ def link_or_copy(source: Path, target: Path) -> None:
         temporary.unlink(missing_ok=True)
         os.link(os.path.realpath(source), temporary)  # a link to a symlink would be a symlink again
         temporary.replace(target)
-        temporary.unlink(missing_ok=True)  # renaming a link over another link of the same file is a no-op
+        temporary.unlink(
+            missing_ok=True
+        )  # renaming a link over another link of the same file is a no-op
         return
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -86,7 +86,9 @@ class Manifest:
         if not self.outputs:
             raise ModelFileError("the Manifest names no output", fix=_MAKE_ONE)
         if min(self.input.size_hw) < 1:
-            raise ModelFileError(f"the Manifest's input size {self.input.size_hw} is impossible", fix=_MAKE_ONE)
+            raise ModelFileError(
+                f"the Manifest's input size {self.input.size_hw} is impossible", fix=_MAKE_ONE
+            )
         if not {"ids", "logits"} & {output.meaning for output in self.outputs}:
             raise ModelFileError("the Manifest promises neither ids nor logits", fix=_MAKE_ONE)
 
@@ -107,7 +109,10 @@ class Manifest:
             "precision": self.precision,
             "input": {**asdict(self.input), "size_hw": list(self.input.size_hw)},
             "outputs": [asdict(output) for output in self.outputs],
-            "normalization": {"mean": list(self.normalization.mean), "std": list(self.normalization.std)},
+            "normalization": {
+                "mean": list(self.normalization.mean),
+                "std": list(self.normalization.std),
+            },
             "space": self.space.to_dict(),
             "source": dict(self.source),
             "calibration": dict(self.calibration),
@@ -154,17 +159,22 @@ class Manifest:
                 precision=str(data["precision"]),
                 input=spec,
                 outputs=outputs,
-                normalization=Normalization(mean=tuple(map(float, mean)), std=tuple(map(float, std))),  # type: ignore[arg-type]
+                normalization=Normalization(
+                    mean=tuple(map(float, mean)), std=tuple(map(float, std))
+                ),  # type: ignore[arg-type]
                 space=LabelSpace.from_dict(data["space"]),
                 source=dict(data.get("source", {})),
                 calibration=dict(data.get("calibration", {})),
                 scores=dict(data.get("scores", {})),
             )
         except CurbsideError as error:
-            raise ModelFileError(f"the Manifest of {where} cannot be used: {error.what}", fix=error.fix) from error
+            raise ModelFileError(
+                f"the Manifest of {where} cannot be used: {error.what}", fix=error.fix
+            ) from error
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelFileError(
-                f"the Manifest of {where} is not readable ({type(error).__name__}: {error})", fix=_MAKE_ONE
+                f"the Manifest of {where} is not readable ({type(error).__name__}: {error})",
+                fix=_MAKE_ONE,
             ) from error
 
     @classmethod
@@ -184,7 +194,9 @@ class Manifest:
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ModelFileError(f"the Manifest inside {path} is not valid JSON ({error})", fix=_MAKE_ONE) from error
+            raise ModelFileError(
+                f"the Manifest inside {path} is not valid JSON ({error})", fix=_MAKE_ONE
+            ) from error
         return cls.from_dict(data, where=str(path))
 
 
@@ -200,4 +212,6 @@ def read_sidecar(path: Path) -> Manifest:
             f"{path} carries no Manifest, and there is no {beside.name} beside it",
             fix=f"{_MAKE_ONE}, or describe the file in {beside.name} (docs/model-files.md)",
         )
-    return Manifest.from_dict(read_json(beside, error=ModelFileError, fix=_MAKE_ONE), where=str(beside))
+    return Manifest.from_dict(
+        read_json(beside, error=ModelFileError, fix=_MAKE_ONE), where=str(beside)
+    )

@@ -10,7 +10,9 @@ __all__ = ["track"]
 Item = TypeVar("Item")
 
 
-def track(items: Iterable[Item], *, total: int | None, description: str, unit: str = "images") -> Iterator[Item]:
+def track(
+    items: Iterable[Item], *, total: int | None, description: str, unit: str = "images"
+) -> Iterator[Item]:
     """Yield `items` behind a bar that shows count, rate and time left.
 
     Args:
@@ -20,7 +22,13 @@ def track(items: Iterable[Item], *, total: int | None, description: str, unit: s
         unit: What is counted.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description:<24}"),

@@ -35,7 +35,9 @@ class SemanticResult:
         if self.confidence is not None and self.confidence.shape != self.ids.shape:
             raise ValueError(f"confidence is {self.confidence.shape}, ids are {self.ids.shape}")
         if self.probabilities is not None and self.probabilities.shape[1:] != self.ids.shape:
-            raise ValueError(f"probabilities are {self.probabilities.shape}, ids are {self.ids.shape}")
+            raise ValueError(
+                f"probabilities are {self.probabilities.shape}, ids are {self.ids.shape}"
+            )
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -49,7 +51,9 @@ class SemanticResult:
             frame_bgr: The frame that was predicted, (H, W, 3) uint8.
             alpha: 0 shows the frame alone, 1 the colours alone.
         """
-        return blend_classes(frame_bgr, self.ids, self.space.palette, alpha=alpha, ignore_id=IGNORE_ID)
+        return blend_classes(
+            frame_bgr, self.ids, self.space.palette, alpha=alpha, ignore_id=IGNORE_ID
+        )
 
     def shares(self) -> dict[str, float]:
         """Share of the frame that each class covers, by name, largest first; absent classes left out."""

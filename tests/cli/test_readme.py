@@ -18,11 +18,17 @@ BLOCK = re.compile(r"<!-- tested -->\n```(\w+)\n(.*?)```", re.DOTALL)
 
 
 def _blocks(language: str) -> list[str]:
-    return [code for kind, code in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8")) if kind == language]
+    return [
+        code
+        for kind, code in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+        if kind == language
+    ]
 
 
 def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"})
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"}
+    )
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -45,7 +51,10 @@ def test_the_tour(tmp_path: Path) -> None:
     printed = _run([sys.executable, "-c", code], tmp_path)
     shares = eval(printed.strip().splitlines()[-1], {"__builtins__": {}})
     assert sum(shares.values()) == pytest.approx(1)
-    clip, seen = cv2.VideoCapture(str(tmp_path / "drive.mp4")).read()[1], cv2.imread(str(tmp_path / "seen.png"))
+    clip, seen = (
+        cv2.VideoCapture(str(tmp_path / "drive.mp4")).read()[1],
+        cv2.imread(str(tmp_path / "seen.png")),
+    )
     assert seen.shape == clip.shape and abs(seen.astype(int) - clip).mean() > 5
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from builders_data import blocks_folder
+
 from curbside.cli import main
 
 
@@ -40,7 +40,9 @@ def test_any_setting_is_a_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["camvid-mnv4s-lraspp", "--optimizer.lr", "-1"], "lr -1.0"),
     ],
 )
-def test_mistakes_are_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["train", *arguments]) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith("curbside train: ") and said in error and "\n" not in error

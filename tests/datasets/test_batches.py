@@ -8,14 +8,31 @@ from hypothesis import strategies as st
 from curbside.datasets import ResumableBatches
 
 
-def _batches(length: int, batch: int, *, start: int = 0, end: int = 10, seed: int = 1, rank: int = 0, world: int = 1):
+def _batches(
+    length: int,
+    batch: int,
+    *,
+    start: int = 0,
+    end: int = 10,
+    seed: int = 1,
+    rank: int = 0,
+    world: int = 1,
+):
     return ResumableBatches(
-        length=length, batch_size=batch, seed=seed, step=lambda: start, pause=lambda step: end, rank=rank, world=world
+        length=length,
+        batch_size=batch,
+        seed=seed,
+        step=lambda: start,
+        pause=lambda step: end,
+        rank=rank,
+        world=world,
     )
 
 
 @given(length=st.integers(1, 30), batch=st.integers(1, 9), start=st.integers(0, 9))
-def test_a_resumed_run_sees_the_rest_of_the_same_batches(length: int, batch: int, start: int) -> None:
+def test_a_resumed_run_sees_the_rest_of_the_same_batches(
+    length: int, batch: int, start: int
+) -> None:
     whole = list(_batches(length, batch))
     assert list(_batches(length, batch, start=start)) == whole[start:]
 

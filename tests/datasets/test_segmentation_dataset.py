@@ -7,9 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from builders_data import blocks_folder
-from curbside.datasets import AugmentConfig, Augmentation, SegmentationDataset, collate_train, collate_val
+
+from curbside.datasets import (
+    Augmentation,
+    AugmentConfig,
+    SegmentationDataset,
+    collate_train,
+    collate_val,
+)
 from curbside.errors import ConfigError, DataError
 from curbside.prepared import PreparedFolder
 
@@ -32,7 +38,9 @@ def test_crop_and_flip_move_picture_and_mask_alike() -> None:
         assert image.dtype == mask.dtype == torch.uint8
         inner = (torch.round(image[0].float() / 30) == mask).float().mean()
         assert inner > 0.85  # all but the blended borders of the blocks
-        plain, _ = Augmentation(AugmentConfig(flip=0, brightness=0, contrast=0, saturation=0), (64, 64))(rgb, ids, seed=seed)
+        plain, _ = Augmentation(
+            AugmentConfig(flip=0, brightness=0, contrast=0, saturation=0), (64, 64)
+        )(rgb, ids, seed=seed)
         flipped += not torch.equal(plain, image)
     assert 0 < flipped < 12
 
@@ -51,16 +59,22 @@ def test_the_same_seed_gives_the_same_sample_and_leaves_torchs_alone() -> None:
 
 def test_no_new_ids_appear(folder: PreparedFolder) -> None:
     samples = folder.samples("train")
-    dataset = SegmentationDataset(samples, size_hw=(48, 48), augmentation=Augmentation(AugmentConfig(), (48, 48)))
+    dataset = SegmentationDataset(
+        samples, size_hw=(48, 48), augmentation=Augmentation(AugmentConfig(), (48, 48))
+    )
     for draw in range(6):
         item = dataset[(draw % 4, draw)]
-        assert set(item.target.unique().tolist()) <= set(np.unique(samples[draw % 4].read_semantic()).tolist())
+        assert set(item.target.unique().tolist()) <= set(
+            np.unique(samples[draw % 4].read_semantic()).tolist()
+        )
 
 
 def test_a_damaged_training_sample_is_replaced_and_told(folder: PreparedFolder) -> None:
     samples = folder.samples("train")
     samples[1].image_path.write_bytes(samples[1].image_path.read_bytes()[:200])
-    dataset = SegmentationDataset(samples, size_hw=(48, 48), augmentation=Augmentation(AugmentConfig(), (48, 48)))
+    dataset = SegmentationDataset(
+        samples, size_hw=(48, 48), augmentation=Augmentation(AugmentConfig(), (48, 48))
+    )
     batch = collate_train([dataset[(0, 0)], dataset[(1, 1)]])
     assert batch.image.shape == (2, 3, 48, 48)
     assert len(batch.problems) == 1 and "001.jpg" in batch.problems[0]
@@ -70,7 +84,9 @@ def test_all_samples_damaged_is_an_error(folder: PreparedFolder) -> None:
     samples = folder.samples("train")
     for sample in samples:
         sample.image_path.write_bytes(b"")
-    dataset = SegmentationDataset(samples, size_hw=(48, 48), augmentation=Augmentation(AugmentConfig(), (48, 48)))
+    dataset = SegmentationDataset(
+        samples, size_hw=(48, 48), augmentation=Augmentation(AugmentConfig(), (48, 48))
+    )
     with pytest.raises(DataError, match="none of the 4 training samples can be read"):
         dataset[(0, 0)]
 

@@ -36,7 +36,9 @@ def test_output_stride(stride: int, last: int) -> None:
     assert encoder.specs[-1].stride == last
 
 
-@pytest.mark.parametrize("config", [{"stages": 0}, {"stages": 4}], ids=["all stages", "four stages"])
+@pytest.mark.parametrize(
+    "config", [{"stages": 0}, {"stages": 4}], ids=["all stages", "four stages"]
+)
 def test_weights_from_a_file_are_the_encoders(config: dict[str, int], tmp_path: Path) -> None:
     published = timm.create_model(SMALL)
     with torch.no_grad():
@@ -44,13 +46,17 @@ def test_weights_from_a_file_are_the_encoders(config: dict[str, int], tmp_path: 
             parameter.normal_()
     save_file(published.state_dict(), tmp_path / "weights.safetensors")
     encoder = EncoderConfig(name=SMALL, weights=tmp_path / "weights.safetensors", **config).build()
-    mine = {k.removeprefix("body.").removeprefix("model."): v for k, v in encoder.state_dict().items()}
+    mine = {
+        k.removeprefix("body.").removeprefix("model."): v for k, v in encoder.state_dict().items()
+    }
     assert mine.keys() <= published.state_dict().keys()
     assert all(torch.equal(value, published.state_dict()[key]) for key, value in mine.items())
 
 
 def test_weights_of_another_encoder_are_refused(tmp_path: Path) -> None:
-    save_file(timm.create_model("mobilenetv4_conv_small_050").state_dict(), tmp_path / "other.safetensors")
+    save_file(
+        timm.create_model("mobilenetv4_conv_small_050").state_dict(), tmp_path / "other.safetensors"
+    )
     with pytest.raises(ModelFileError, match=r"fits \d+ of \d+ tensors of mobilenetv4_conv_small"):
         EncoderConfig(name=SMALL, weights=tmp_path / "other.safetensors").build()
 
@@ -84,5 +90,9 @@ def test_unknown_encoders_and_stages() -> None:
 
 
 def test_normalization_is_the_encoders_own() -> None:
-    assert DeepLabV3PlusConfig(encoder=EncoderConfig(name="tf_efficientnet_lite0")).build(3).normalization.mean == (0.5, 0.5, 0.5)
-    assert LRASPPConfig(encoder=EncoderConfig(name=SMALL)).build(3).normalization.mean[0] == pytest.approx(0.485)
+    assert DeepLabV3PlusConfig(encoder=EncoderConfig(name="tf_efficientnet_lite0")).build(
+        3
+    ).normalization.mean == (0.5, 0.5, 0.5)
+    assert LRASPPConfig(encoder=EncoderConfig(name=SMALL)).build(3).normalization.mean[
+        0
+    ] == pytest.approx(0.485)

@@ -29,7 +29,9 @@ def test_a_recipe_is_whole(name: str) -> None:
         ("idd-level3-mnv4s-deeplab-kd-convnextb", 125, 6e-4, 32, "idd-level3-convnextb-upernet"),
     ],
 )
-def test_the_source_documents_settings(name: str, epochs: float, lr: float, batch: int, teacher: str | None) -> None:
+def test_the_source_documents_settings(
+    name: str, epochs: float, lr: float, batch: int, teacher: str | None
+) -> None:
     config = load_recipe(name)
     assert (config.epochs, config.optimizer.lr, config.data.batch_size) == (epochs, lr, batch)
     assert config.optimizer.weight_decay == 1e-4 and config.seed == 42

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from builders_data import blocks_folder, colour_blocks
+
 from curbside.datasets import AugmentConfig
 from curbside.errors import ConfigError, CurbsideError, DataError, LabelError, ModelFileError
 from curbside.evaluation import evaluate
@@ -40,7 +40,12 @@ def _config(root: Path, out: Path, **changes: object) -> TrainConfig:
         name="tiny",
         model=LRASPPConfig(channels=32),
         data=DataConfig(
-            root=root, batch_size=4, crop_hw=(64, 96), eval_hw=(64, 96), workers=0, augment=AugmentConfig(scale=(0.8, 1.0))
+            root=root,
+            batch_size=4,
+            crop_hw=(64, 96),
+            eval_hw=(64, 96),
+            workers=0,
+            augment=AugmentConfig(scale=(0.8, 1.0)),
         ),
         optimizer=OptimizerConfig(lr=5e-3),
         schedule=ScheduleConfig(kind="constant"),
@@ -71,7 +76,15 @@ def _rows(run: Path) -> list[dict[str, str]]:
 
 
 def test_a_run_folder_is_complete_and_the_network_learns(run: Path) -> None:
-    for name in ("config.json", "metrics.csv", "best.ckpt", "last.ckpt", "model.safetensors", "losses.svg", "scores.svg"):
+    for name in (
+        "config.json",
+        "metrics.csv",
+        "best.ckpt",
+        "last.ckpt",
+        "model.safetensors",
+        "losses.svg",
+        "scores.svg",
+    ):
         assert (run / name).stat().st_size > 100
     losses = [float(row["train/loss"]) for row in _rows(run) if row["train/loss"]]
     scores = [float(row["val/miou"]) for row in _rows(run) if row["val/miou"]]
@@ -110,9 +123,15 @@ def test_killed_and_resumed_gives_the_same_curve(data: Path, tmp_path: Path) -> 
     ]  # fmt: skip
     command = [sys.executable, "-m", "curbside.cli", *arguments]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = subprocess.Popen([*command, "--out", str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, "--out", str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
-    while not (killed / "last.ckpt").is_file() and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not (killed / "last.ckpt").is_file()
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.02)
     time.sleep(0.15)
     os.kill(process.pid, signal.SIGKILL)
@@ -138,14 +157,18 @@ def test_two_processes_train_one_run(data: Path, tmp_path: Path) -> None:
     assert [int(row["step"]) for row in _rows(tmp_path / "run")] == [1, 2, 3, 4]
 
 
-def test_distillation_pulls_the_student_to_its_teacher(run: Path, data: Path, tmp_path: Path) -> None:
+def test_distillation_pulls_the_student_to_its_teacher(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
     teacher = DistillationConfig(teacher=run)
     student = _config(data, tmp_path / "student", steps=30, validate_every=15, distillation=teacher)
     fit(student)
     rows = [row for row in _rows(student.run_folder) if row["train/kl"]]
     assert float(rows[-1]["train/kl"]) < float(rows[0]["train/kl"])
     for row in rows:
-        assert float(row["train/loss"]) == pytest.approx(float(row["train/ce"]) + float(row["train/kl"]), rel=1e-5)
+        assert float(row["train/loss"]) == pytest.approx(
+            float(row["train/ce"]) + float(row["train/kl"]), rel=1e-5
+        )
     # The teacher is no part of what is saved.
     state = torch.load(student.run_folder / "last.ckpt", weights_only=True)["state_dict"]
     assert not any("teacher" in key for key in state)
@@ -157,14 +180,25 @@ def test_a_teacher_of_other_classes_is_refused(run: Path, tmp_path: Path) -> Non
 
     writer = PreparedWriter(tmp_path / "lite", space=load_space("idd-lite7"), source="x")
     for split in ("train", "val"):
-        sample = SampleData(id="a", split=split, image=np.zeros((64, 64, 3), np.uint8), semantic=np.zeros((64, 64), np.uint8))
+        sample = SampleData(
+            id="a",
+            split=split,
+            image=np.zeros((64, 64, 3), np.uint8),
+            semantic=np.zeros((64, 64), np.uint8),
+        )
         writer.add(write_sample(writer.root, sample, writer.space))
     writer.finish()
-    with pytest.raises(LabelError, match="camvid11.*idd-lite7"):
-        fit(_config(tmp_path / "lite", tmp_path / "out", distillation=DistillationConfig(teacher=run)))
+    with pytest.raises(LabelError, match=r"camvid11.*idd-lite7"):
+        fit(
+            _config(
+                tmp_path / "lite", tmp_path / "out", distillation=DistillationConfig(teacher=run)
+            )
+        )
 
 
-def test_a_corrupt_picture_is_reported_once_and_skipped(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+def test_a_corrupt_picture_is_reported_once_and_skipped(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
     root = blocks_folder(tmp_path / "data", train=4, val=2)
     broken = root / "train/images/001.jpg"
     broken.write_bytes(broken.read_bytes()[:300])
@@ -183,7 +217,7 @@ def test_missing_data_and_empty_splits(data: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         fit(_config(tmp_path / "nowhere", tmp_path / "out"))
     config = _config(data, tmp_path / "out")
-    with pytest.raises(DataError, match="split 'test' of .* has no sample"):
+    with pytest.raises(DataError, match=r"split 'test' of .* has no sample"):
         fit(replace(config, data=replace(config.data, val_split="test")))
     assert not (tmp_path / "out").exists()
 
@@ -199,13 +233,20 @@ def test_validation_happens_where_it_was_asked_for(data: Path, tmp_path: Path) -
 
 
 def test_configs_survive_json(data: Path, tmp_path: Path) -> None:
-    config = _config(data, tmp_path / "out", distillation=DistillationConfig(), weights=Path("w.safetensors"))
+    config = _config(
+        data, tmp_path / "out", distillation=DistillationConfig(), weights=Path("w.safetensors")
+    )
     assert config_from_json(config_to_json(config), where="test") == config
 
 
 @pytest.mark.parametrize(
     "spoil",
-    [lambda d: d.pop("data"), lambda d: d["model"].update({"class": "Nothing"}), lambda d: d.update(seed="four"), lambda d: d.clear()],
+    [
+        lambda d: d.pop("data"),
+        lambda d: d["model"].update({"class": "Nothing"}),
+        lambda d: d.update(seed="four"),
+        lambda d: d.clear(),
+    ],
 )
 def test_a_spoiled_config_is_one_line(data: Path, tmp_path: Path, spoil) -> None:
     stored = config_to_json(_config(data, tmp_path / "out"))
@@ -223,7 +264,9 @@ def test_broken_run_folders(run: Path, tmp_path: Path) -> None:
     (tmp_path / "half/config.json").write_bytes((run / "config.json").read_bytes())
     with pytest.raises(ModelFileError, match=r"has no model.safetensors yet"):
         load_run(tmp_path / "half")
-    (tmp_path / "half/model.safetensors").write_bytes((run / "model.safetensors").read_bytes()[:5000])
+    (tmp_path / "half/model.safetensors").write_bytes(
+        (run / "model.safetensors").read_bytes()[:5000]
+    )
     with pytest.raises(ModelFileError, match="does not fit its config"):
         load_run(tmp_path / "half")
 
@@ -240,7 +283,9 @@ def test_schedules_by_hand(kind, at_half: float) -> None:
 
 def test_weights_decay_but_biases_and_norms_do_not() -> None:
     model = LRASPPConfig().build(3)
-    groups = OptimizerConfig(lr=1.0, weight_decay=0.5, encoder_lr_factor=0.1).build(model).param_groups
+    groups = (
+        OptimizerConfig(lr=1.0, weight_decay=0.5, encoder_lr_factor=0.1).build(model).param_groups
+    )
     for group in groups:
         shapes = {p.ndim > 1 for p in group["params"]}
         assert shapes == {group["weight_decay"] == 0.5}

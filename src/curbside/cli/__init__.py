@@ -62,7 +62,10 @@ def _call(verb: str, arguments: list[str]) -> int:
         extra = _EXTRA_OF.get((error.name or "").split(".")[0])
         if extra is None:
             raise
-        print(f"curbside {verb}: {MissingDependencyError(error.name or '', extra=extra)}", file=sys.stderr)
+        print(
+            f"curbside {verb}: {MissingDependencyError(error.name or '', extra=extra)}",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print(f"curbside {verb}: stopped", file=sys.stderr)

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_RUNS = {"teacher": "drawn-teacher", "student alone": "drawn-student", "student distilled": "drawn-student-kd"}
+_RUNS = {
+    "teacher": "drawn-teacher",
+    "student alone": "drawn-student",
+    "student distilled": "drawn-student-kd",
+}
 _SHIPPED = "student distilled"
 
 
@@ -178,8 +182,14 @@ def _quantize(out: Path, data: Path) -> Comparison:
     from ..prepared import PreparedFolder
 
     folder = PreparedFolder(data)
-    quantize(out / "student.onnx", out / "student.int8.onnx", CalibrationSet.choose(folder, split="train", count=64))
-    found = compare_files(out / "student.onnx", out / "student.int8.onnx", folder.samples("val", target="semantic"))
+    quantize(
+        out / "student.onnx",
+        out / "student.int8.onnx",
+        CalibrationSet.choose(folder, split="train", count=64),
+    )
+    found = compare_files(
+        out / "student.onnx", out / "student.int8.onnx", folder.samples("val", target="semantic")
+    )
     add_scores(found)
     return found
 
@@ -214,13 +224,19 @@ def _rows(found: _Found) -> list[tuple[str, ...]]:
     rows = []
     for name, evaluation, latency in scored:
         o = evaluation.overall
-        percents = ("–" if value is None else f"{100 * value:.1f}" for value in (o.miou, o.pixel_accuracy, o.mean_auprc))
+        percents = (
+            "–" if value is None else f"{100 * value:.1f}"
+            for value in (o.miou, o.pixel_accuracy, o.mean_auprc)
+        )
         rows.append((name, *percents, "–" if o.ece is None else f"{o.ece:.3f}", latency or "–"))
     return rows
 
 
 def _what_ran(found: _Found) -> list[tuple[str, str, str]]:
-    files = {file.path.name: file.evaluation for file in (found.comparison.before, found.comparison.after)}
+    files = {
+        file.path.name: file.evaluation
+        for file in (found.comparison.before, found.comparison.after)
+    }
     return [(name, e.model, e.precision) for name, e in {**found.evaluations, **files}.items()]
 
 
@@ -228,7 +244,9 @@ def _verdict(found: _Found) -> str:
     scores = [evaluation.overall.miou or 0.0 for evaluation in found.evaluations.values()]
     teacher, alone, distilled = (100 * score for score in scores)
     gap = teacher - alone
-    share = f", {100 * (distilled - alone) / gap:.0f} % of its gap to the teacher" if gap > 0 else ""
+    share = (
+        f", {100 * (distilled - alone) / gap:.0f} % of its gap to the teacher" if gap > 0 else ""
+    )
     return (
         f"In {found.train_steps} steps each, from one seed, distillation changed the student by "
         f"{distilled - alone:+.1f} points of mIoU{share}. One seed says nothing about the next: repeat it "
@@ -250,7 +268,10 @@ def _print(out: Path, found: _Found) -> None:
     console.print(_verdict(found), highlight=False)
     for name, model, precision in _what_ran(found):
         print(f"  {name}: {model}, {precision}")
-    print(f"\ntook      {sum(found.seconds.values()):.0f} s; drive-through at {found.live.fps:.1f} frames/s, drawing and writing included")
+    print(f"\ntook      {sum(found.seconds.values()):.0f} s")
+    print(
+        f"live      {found.live.fps:.1f} frames/s, reading, drawing and writing the video included"
+    )
     print(f"report    {out / 'report.html'}")
     print(f"video     {found.video}")
     print(f"model     {out / 'student.int8.onnx'}")
@@ -259,7 +280,9 @@ def _print(out: Path, found: _Found) -> None:
 def _as_json(found: _Found) -> dict[str, object]:
     return {
         "seconds": found.seconds,
-        "evaluations": {name: evaluation.to_dict() for name, evaluation in found.evaluations.items()},
+        "evaluations": {
+            name: evaluation.to_dict() for name, evaluation in found.evaluations.items()
+        },
         "verified": found.verified.to_dict(),
         "quantised": found.comparison.to_dict(),
         "fps": found.live.fps,
@@ -273,7 +296,9 @@ def _write_report(out: Path, data: Path, found: _Found) -> None:
     page = Page("curbside demo: three networks on drawn streets")
     page.text(_verdict(found))
     page.table(_HEADERS, _rows(found))
-    page.text(f"Scored on {first.images} drawn pictures of streets that no network was trained on. {first.hardware}.")
+    page.text(
+        f"Scored on {first.images} drawn pictures of streets that no network was trained on. {first.hardware}."
+    )
     page.table(("network", "architecture", "arithmetic that ran"), _what_ran(found))
     page.heading("By weather, mIoU %")
     weathers = [group.value for group in first.groups]
@@ -288,7 +313,9 @@ def _write_report(out: Path, data: Path, found: _Found) -> None:
     page.figures(_curves(out))
     page.heading("Per class")
     shipped = found.evaluations[_SHIPPED]
-    page.figure(plots.bars(shipped.space.names, shipped.overall.iou, label="IoU of the distilled student"))
+    page.figure(
+        plots.bars(shipped.space.names, shipped.overall.iou, label="IoU of the distilled student")
+    )
     page.heading("From checkpoint to INT8")
     page.text(
         f"The exported file gives the checkpoint's class on {found.verified.agreement:.4%} of the pixels. INT8 lost "
@@ -298,9 +325,16 @@ def _write_report(out: Path, data: Path, found: _Found) -> None:
     page.heading("What they see")
     page.images(_pictures(out, data), max_width=420)
     page.heading("Drive-through, INT8")
-    page.images([(_frame(found.video, place), f"frame at {place:.0%} of overlay.mp4") for place in (0.2, 0.5, 0.8)])
+    page.images(
+        [
+            (_frame(found.video, place), f"frame at {place:.0%} of overlay.mp4")
+            for place in (0.2, 0.5, 0.8)
+        ]
+    )
     page.heading("Where the time went")
-    page.table(("step", "seconds"), [(what, f"{seconds:.1f}") for what, seconds in found.seconds.items()])
+    page.table(
+        ("step", "seconds"), [(what, f"{seconds:.1f}") for what, seconds in found.seconds.items()]
+    )
     page.write(out / "report.html")
 
 
@@ -310,7 +344,10 @@ def _curves(out: Path) -> list[tuple[str, str]]:
 
     figures = []
     for key, label in (("train/ce", "cross-entropy"), ("val/miou", "mIoU on the validation split")):
-        rows = {name: read_metrics(out / "runs" / recipe / "metrics.csv") for name, recipe in _RUNS.items()}
+        rows = {
+            name: read_metrics(out / "runs" / recipe / "metrics.csv")
+            for name, recipe in _RUNS.items()
+        }
         steps = sorted({row["step"] for found in rows.values() for row in found if key in row})
         series = {}
         for name, found in rows.items():
@@ -327,7 +364,9 @@ def _pictures(out: Path, data: Path) -> list[tuple[np.ndarray, str]]:
     from ..prepared import PreparedFolder
     from ..training import load_run_predictor
 
-    chosen = {sample.record.tags["weather"]: sample for sample in PreparedFolder(data).samples("val")}
+    chosen = {
+        sample.record.tags["weather"]: sample for sample in PreparedFolder(data).samples("val")
+    }
     predictors = {name: load_run_predictor(out / "runs" / recipe) for name, recipe in _RUNS.items()}
     pictures = []
     for weather in list(chosen)[:3]:

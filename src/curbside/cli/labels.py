@@ -17,7 +17,12 @@ def main(argv: list[str]) -> None:
     tyro.cli(_labels, args=argv, prog="curbside labels", description=__doc__)
 
 
-def _labels(space: Annotated[str | None, tyro.conf.Positional] = None, /, *, as_json: Annotated[bool, tyro.conf.arg(name="json")] = False) -> None:
+def _labels(
+    space: Annotated[str | None, tyro.conf.Positional] = None,
+    /,
+    *,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
     """Show the label spaces.
 
     Args:
@@ -41,6 +46,12 @@ def _labels(space: Annotated[str | None, tyro.conf.Positional] = None, /, *, as_
     table = Table("id", "name", "colour", "", "instances")
     for item in load_space(space).classes:
         code = "#" + bytes(item.color).hex()
-        table.add_row(str(item.id), item.name, code, f"[on {code}]      [/]", "yes" if item.has_instances else "")
+        table.add_row(
+            str(item.id),
+            item.name,
+            code,
+            f"[on {code}]      [/]",
+            "yes" if item.has_instances else "",
+        )
     table.add_row(str(IGNORE_ID), "ignore", "", "", "")
     Console().print(table)

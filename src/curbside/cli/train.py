@@ -12,7 +12,9 @@ def main(argv: list[str]) -> int | None:
     from ..recipes import load_recipe, recipes
 
     if not argv or argv[0] in ("-h", "--help"):
-        print("usage: curbside train RECIPE [options]      curbside train RECIPE --help shows its settings\n")
+        print(
+            "usage: curbside train RECIPE [options]      curbside train RECIPE --help shows its settings\n"
+        )
         for name, recipe in sorted(recipes().items()):
             print(f"  {name:<36} {(recipe.__doc__ or '').splitlines()[0]}")
         return None
@@ -35,7 +37,9 @@ def main(argv: list[str]) -> int | None:
     elif result.resumed_at:
         print(f"went on from step {result.resumed_at}", file=sys.stderr)
     print(f"trained   {result.steps} steps in {result.seconds:.0f} s")
-    print(f"best      mIoU {100 * result.best_miou:.2f} % on {config.data.val_split} at step {result.best_step}")
+    print(
+        f"best      mIoU {100 * result.best_miou:.2f} % on {config.data.val_split} at step {result.best_step}"
+    )
     print(f"run       {result.folder}")
     print(f"next      curbside evaluate {result.folder} {config.data.root}")
     return None

@@ -36,7 +36,10 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1] <= 1 or not 0 < self.ratio[0] <= self.ratio[1]:
-            raise ConfigError(f"crops with scale {self.scale} and ratio {self.ratio} are impossible", fix="give 0 < low <= high")
+            raise ConfigError(
+                f"crops with scale {self.scale} and ratio {self.ratio} are impossible",
+                fix="give 0 < low <= high",
+            )
 
 
 class Augmentation:
@@ -61,7 +64,10 @@ class Augmentation:
         if config.brightness or config.contrast or config.saturation or config.hue:
             steps.append(
                 v2.ColorJitter(
-                    brightness=config.brightness, contrast=config.contrast, saturation=config.saturation, hue=config.hue
+                    brightness=config.brightness,
+                    contrast=config.contrast,
+                    saturation=config.saturation,
+                    hue=config.hue,
                 )
             )
         self._transform = v2.Compose(steps)

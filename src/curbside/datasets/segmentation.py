@@ -51,7 +51,12 @@ class SegmentationDataset(Dataset):
     """
 
     def __init__(
-        self, samples: Sequence[Sample], *, size_hw: tuple[int, int], augmentation: Augmentation | None = None, seed: int = 0
+        self,
+        samples: Sequence[Sample],
+        *,
+        size_hw: tuple[int, int],
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
     ) -> None:
         self._samples = samples
         self._size_hw = size_hw
@@ -76,10 +81,16 @@ class SegmentationDataset(Dataset):
             except (DataError, LabelError) as error:
                 problems.append(str(error))
                 continue
-            seed = int(np.random.SeedSequence([self._seed, draw]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+            seed = int(
+                np.random.SeedSequence([self._seed, draw]).generate_state(1, np.uint64)[0]
+                >> np.uint64(1)
+            )
             image, target = self._augmentation(rgb, ids, seed=seed)
             return TrainItem(image, target, tuple(problems))
-        raise DataError(f"none of the {len(self)} training samples can be read; the first: {problems[0]}", fix="restore the data")
+        raise DataError(
+            f"none of the {len(self)} training samples can be read; the first: {problems[0]}",
+            fix="restore the data",
+        )
 
     def _val_item(self, index: int) -> ValItem:
         try:
@@ -93,11 +104,17 @@ class SegmentationDataset(Dataset):
 def collate_train(items: Sequence[TrainItem]) -> TrainItem:
     """A batch of training samples."""
     problems = tuple(problem for item in items for problem in item.problems)
-    return TrainItem(torch.stack([i.image for i in items]), torch.stack([i.target for i in items]), problems)
+    return TrainItem(
+        torch.stack([i.image for i in items]), torch.stack([i.target for i in items]), problems
+    )
 
 
 def collate_val(items: Sequence[ValItem]) -> ValItem:
     """A batch of validation samples; unreadable ones are left out."""
     good = [item for item in items if item.targets]
     image = torch.stack([item.image for item in good]) if good else torch.empty(0)
-    return ValItem(image, tuple(item.targets[0] for item in good), tuple(p for item in items for p in item.problems))
+    return ValItem(
+        image,
+        tuple(item.targets[0] for item in good),
+        tuple(p for item in items for p in item.problems),
+    )

@@ -16,7 +16,12 @@ def colorize(ids: np.ndarray, palette_rgb: np.ndarray) -> np.ndarray:
 
 
 def blend_classes(
-    frame_bgr: np.ndarray, ids: np.ndarray, palette_rgb: np.ndarray, *, alpha: float = 0.5, ignore_id: int = 255
+    frame_bgr: np.ndarray,
+    ids: np.ndarray,
+    palette_rgb: np.ndarray,
+    *,
+    alpha: float = 0.5,
+    ignore_id: int = 255,
 ) -> np.ndarray:
     """The frame with class colours laid over it.
 
@@ -40,7 +45,11 @@ def blend_classes(
 
 
 def draw_legend(
-    height: int, names: Sequence[str], colors_rgb: Sequence[tuple[int, int, int]], *, width: int = 190
+    height: int,
+    names: Sequence[str],
+    colors_rgb: Sequence[tuple[int, int, int]],
+    *,
+    width: int = 190,
 ) -> np.ndarray:
     """A column of colour patches and class names: (height, width, 3) uint8 BGR."""
     panel = np.full((height, width, 3), 24, np.uint8)
@@ -49,6 +58,13 @@ def draw_legend(
         top = 6 + row * step
         cv2.rectangle(panel, (8, top), (8 + step - 6, top + step - 6), color[::-1], cv2.FILLED)
         cv2.putText(
-            panel, name, (step + 10, top + step - 9), cv2.FONT_HERSHEY_SIMPLEX, step / 52, (235, 235, 235), 1, cv2.LINE_AA
+            panel,
+            name,
+            (step + 10, top + step - 9),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            step / 52,
+            (235, 235, 235),
+            1,
+            cv2.LINE_AA,
         )
     return panel

@@ -51,7 +51,9 @@ def _checked(source: Path | io.BytesIO, name: str) -> Image.Image:
 def _load(image: Image.Image, name: str) -> Image.Image:
     try:
         image.load()
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
+    except (
+        Exception
+    ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
         raise DataError(f"{name} is truncated or damaged ({error})", fix=_DAMAGED) from error
     return image
 

@@ -21,7 +21,9 @@ def encode_png(pixels: np.ndarray, *, level: int = 3) -> bytes:
     """
     if pixels.ndim == 3:
         pixels = pixels[..., ::-1]
-    _, data = cv2.imencode(".png", np.ascontiguousarray(pixels), [cv2.IMWRITE_PNG_COMPRESSION, level])
+    _, data = cv2.imencode(
+        ".png", np.ascontiguousarray(pixels), [cv2.IMWRITE_PNG_COMPRESSION, level]
+    )
     return data.tobytes()
 
 

@@ -78,4 +78,6 @@ def space_of_encoding(name: str) -> tuple[str, LabelSpace]:
     for encoding, space in IDD_ENCODINGS.items():
         if wanted and wanted in (encoding.lower(), encoding.lower().removesuffix("id")):
             return encoding, load_space(space)
-    raise LabelError(f"IDD has no encoding {name!r}", fix=f"choose one of {', '.join(IDD_ENCODINGS)}")
+    raise LabelError(
+        f"IDD has no encoding {name!r}", fix=f"choose one of {', '.join(IDD_ENCODINGS)}"
+    )

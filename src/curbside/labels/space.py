@@ -49,14 +49,24 @@ class LabelSpace:
         for seen, what in ((self.ids, "id"), (self.names, "name")):
             twice = sorted({value for value in seen if seen.count(value) > 1})
             if twice:
-                raise LabelError(f"label space {self.name!r} has the {what} {twice[0]!r} twice", fix=fix)
+                raise LabelError(
+                    f"label space {self.name!r} has the {what} {twice[0]!r} twice", fix=fix
+                )
         for item in self.classes:
             if not 0 <= item.id < IGNORE_ID:
-                raise LabelError(f"label space {self.name!r}: id {item.id} of {item.name!r} is not in 0..254", fix=fix)
+                raise LabelError(
+                    f"label space {self.name!r}: id {item.id} of {item.name!r} is not in 0..254",
+                    fix=fix,
+                )
             if not item.name.strip():
                 raise LabelError(f"label space {self.name!r}: id {item.id} has no name", fix=fix)
-            if len(item.color) != 3 or not all(isinstance(c, int) and 0 <= c <= 255 for c in item.color):
-                raise LabelError(f"label space {self.name!r}: {item.color!r} is no colour for {item.name!r}", fix=fix)
+            if len(item.color) != 3 or not all(
+                isinstance(c, int) and 0 <= c <= 255 for c in item.color
+            ):
+                raise LabelError(
+                    f"label space {self.name!r}: {item.color!r} is no colour for {item.name!r}",
+                    fix=fix,
+                )
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -114,7 +124,12 @@ class LabelSpace:
             "name": self.name,
             "ignore_id": IGNORE_ID,
             "classes": [
-                {"id": c.id, "name": c.name, "color": list(c.color), "has_instances": c.has_instances}
+                {
+                    "id": c.id,
+                    "name": c.name,
+                    "color": list(c.color),
+                    "has_instances": c.has_instances,
+                }
                 for c in self.classes
             ],
         }

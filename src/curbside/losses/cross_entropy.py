@@ -26,7 +26,10 @@ class CrossEntropyConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
-            raise ConfigError(f"label smoothing {self.label_smoothing} is impossible", fix="choose 0 up to, not including, 1")
+            raise ConfigError(
+                f"label smoothing {self.label_smoothing} is impossible",
+                fix="choose 0 up to, not including, 1",
+            )
         if any(weight < 0 for weight in self.class_weights):
             raise ConfigError("a class weight is negative", fix="give weights of 0 or more")
 
@@ -38,7 +41,8 @@ class CrossEntropyConfig:
         """
         if self.class_weights and len(self.class_weights) != num_classes:
             raise ConfigError(
-                f"{len(self.class_weights)} class weights were given for {num_classes} classes", fix="give one weight per class"
+                f"{len(self.class_weights)} class weights were given for {num_classes} classes",
+                fix="give one weight per class",
             )
         return CrossEntropy(self)
 
@@ -51,7 +55,11 @@ class CrossEntropy(nn.Module):
     def __init__(self, config: CrossEntropyConfig) -> None:
         super().__init__()
         self._smoothing = config.label_smoothing
-        self.register_buffer("weight", torch.tensor(config.class_weights) if config.class_weights else None, persistent=False)
+        self.register_buffer(
+            "weight",
+            torch.tensor(config.class_weights) if config.class_weights else None,
+            persistent=False,
+        )
 
     def forward(self, logits: Tensor, target: Tensor) -> LossOutput:
         """Score predictions.
@@ -61,7 +69,12 @@ class CrossEntropy(nn.Module):
             target: (B, H, W) int64 class ids, 255 = ignore.
         """
         total = F.cross_entropy(
-            logits.float(), target, weight=self.weight, ignore_index=IGNORE_ID, label_smoothing=self._smoothing, reduction="sum"
+            logits.float(),
+            target,
+            weight=self.weight,
+            ignore_index=IGNORE_ID,
+            label_smoothing=self._smoothing,
+            reduction="sum",
         )
         known = target != IGNORE_ID
         norm = known.sum() if self.weight is None else self.weight[target[known]].sum()

@@ -28,9 +28,13 @@ class LogitKDConfig:
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
-            raise ConfigError(f"a temperature of {self.temperature} is impossible", fix="choose a positive one")
+            raise ConfigError(
+                f"a temperature of {self.temperature} is impossible", fix="choose a positive one"
+            )
         if self.weight < 0:
-            raise ConfigError(f"a distillation weight of {self.weight} is impossible", fix="choose 0 or more")
+            raise ConfigError(
+                f"a distillation weight of {self.weight} is impossible", fix="choose 0 or more"
+            )
 
     def build(self) -> LogitKD:
         """The loss."""

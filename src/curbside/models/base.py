@@ -14,7 +14,14 @@ from torch.nn import functional as F
 
 from ..imaging import IMAGENET, Normalization
 
-__all__ = ["FeatureSpec", "ModelConfig", "ModelOutput", "SegmentationModel", "model_configs", "upsample"]
+__all__ = [
+    "FeatureSpec",
+    "ModelConfig",
+    "ModelOutput",
+    "SegmentationModel",
+    "model_configs",
+    "upsample",
+]
 
 
 class ModelOutput(NamedTuple):
@@ -83,10 +90,13 @@ def model_configs() -> dict[str, type[ModelConfig]]:
     found: dict[str, type[ModelConfig]] = {}
     for module in pkgutil.iter_modules(import_module(__package__).__path__):
         for value in vars(import_module(f"{__package__}.{module.name}")).values():
-            if isinstance(value, type) and issubclass(value, ModelConfig) and value is not ModelConfig:
+            if (
+                isinstance(value, type)
+                and issubclass(value, ModelConfig)
+                and value is not ModelConfig
+            ):
                 found[value.__name__] = value
     return found
-
 
 
 def upsample(scores: Tensor, size_hw: Sequence[int]) -> Tensor:

@@ -56,7 +56,10 @@ class DeepLabV3Plus(SegmentationModel):
         self.feature_specs = self.encoder.specs
         strides = [spec.stride for spec in self.feature_specs]
         if 4 not in strides:
-            raise ConfigError(f"{config.encoder.name} has no stage of stride 4 (it has {strides})", fix="choose another encoder")
+            raise ConfigError(
+                f"{config.encoder.name} has no stage of stride 4 (it has {strides})",
+                fix="choose another encoder",
+            )
         self._fine = strides.index(4)
         channels = [spec.channels for spec in self.feature_specs]
         self.decoder = DeepLabV3PlusDecoder(
@@ -75,7 +78,10 @@ class DeepLabV3Plus(SegmentationModel):
         features = self.encoder(image)
         fine = features[self._fine]
         pyramid = F.interpolate(
-            self.decoder.aspp(features[-1]), size=fine.shape[-2:], mode="bilinear", align_corners=True
+            self.decoder.aspp(features[-1]),
+            size=fine.shape[-2:],
+            mode="bilinear",
+            align_corners=True,
         )
         joined = torch.cat([pyramid, self.decoder.block1(fine)], dim=1)
         return ModelOutput(logits=self.head(self.decoder.block2(joined)), features=tuple(features))

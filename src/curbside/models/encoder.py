@@ -67,7 +67,9 @@ class TimmEncoder(nn.Module):
         )
         published = timm.get_pretrained_cfg(config.name)
         self.normalization = (
-            Normalization(mean=tuple(published.mean), std=tuple(published.std)) if published else Normalization()  # type: ignore[arg-type]
+            Normalization(mean=tuple(published.mean), std=tuple(published.std))
+            if published
+            else Normalization()  # type: ignore[arg-type]
         )
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -80,7 +82,10 @@ def _options(config: EncoderConfig) -> dict[str, Any]:
         info: Any = timm.create_model(config.name, features_only=True).feature_info
     strides = info.reduction()
     if not 0 <= config.stages <= len(strides):
-        raise ConfigError(f"{config.name} has {len(strides)} stages, not {config.stages}", fix="keep 0 (all) or fewer stages")
+        raise ConfigError(
+            f"{config.name} has {len(strides)} stages, not {config.stages}",
+            fix="keep 0 (all) or fewer stages",
+        )
     options: dict[str, Any] = {"features_only": True}
     if config.stages:
         # The "getter" form drops the layers behind the last stage kept; the usual form runs them in vain.
@@ -109,7 +114,8 @@ def _create(config: EncoderConfig, options: dict[str, Any]) -> nn.Module:
         reason = " ".join(str(error).split())[:200]
         if config.weights is not None:
             raise ModelFileError(
-                f"{config.weights} does not hold weights of {config.name} ({reason})", fix="give a file with timm's names and shapes"
+                f"{config.weights} does not hold weights of {config.name} ({reason})",
+                fix="give a file with timm's names and shapes",
             ) from error
         raise ModelFileError(
             f"the weights of {config.name} could not be downloaded ({type(error).__name__})",
@@ -128,11 +134,17 @@ def _check_weights(config: EncoderConfig) -> None:
     """Refuse a weights file that would leave parts of the encoder untouched."""
     path = config.weights
     if path is None or not path.is_file():
-        raise ModelFileError(f"the weights file {path} does not exist", fix="give an existing .safetensors or .pth file")
+        raise ModelFileError(
+            f"the weights file {path} does not exist",
+            fix="give an existing .safetensors or .pth file",
+        )
     try:
         state = timm.models.load_state_dict(str(path))
     except Exception as error:
-        raise ModelFileError(f"{path} is not a weights file ({type(error).__name__})", fix="give a .safetensors or .pth file") from error
+        raise ModelFileError(
+            f"{path} is not a weights file ({type(error).__name__})",
+            fix="give a .safetensors or .pth file",
+        ) from error
     with torch.device("meta"):
         whole = timm.create_model(config.name, pretrained=False)
     published = timm.get_pretrained_cfg(config.name)
@@ -142,10 +154,13 @@ def _check_weights(config: EncoderConfig) -> None:
         for key, value in whole.state_dict().items()
         if not key.startswith(classifier) and not key.endswith("num_batches_tracked")
     }
-    missing = [key for key, shape in wanted.items() if key not in state or state[key].shape != shape]
+    missing = [
+        key for key, shape in wanted.items() if key not in state or state[key].shape != shape
+    ]
     if missing:
         raise ModelFileError(
-            f"{path} fits {len(wanted) - len(missing)} of {len(wanted)} tensors of {config.name}; {missing[0]} is the first that does not",
+            f"{path} fits {len(wanted) - len(missing)} of {len(wanted)} tensors of {config.name}; "
+            f"{missing[0]} is the first that does not",
             fix="give the weights of that encoder under timm's names",
         )
 

@@ -46,12 +46,18 @@ class LRASPP(SegmentationModel):
         self.normalization = self.encoder.normalization
         self.feature_specs = self.encoder.specs
         strides = [spec.stride for spec in self.feature_specs]
-        self._detail = max(i for i, stride in enumerate(strides) if stride <= max(config.detail_stride, strides[0]))
+        self._detail = max(
+            i for i, stride in enumerate(strides) if stride <= max(config.detail_stride, strides[0])
+        )
         deep, fine = self.feature_specs[-1].channels, self.feature_specs[self._detail].channels
         self.project = nn.Sequential(
-            nn.Conv2d(deep, config.channels, 1, bias=False), nn.BatchNorm2d(config.channels), nn.ReLU(inplace=True)
+            nn.Conv2d(deep, config.channels, 1, bias=False),
+            nn.BatchNorm2d(config.channels),
+            nn.ReLU(inplace=True),
         )
-        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(deep, config.channels, 1, bias=False), nn.Sigmoid())
+        self.gate = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(deep, config.channels, 1, bias=False), nn.Sigmoid()
+        )
         self.fine = nn.Conv2d(fine, num_classes, 1)
         self.deep = nn.Conv2d(config.channels, num_classes, 1)
 

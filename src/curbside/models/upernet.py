@@ -46,10 +46,15 @@ class UPerNet(SegmentationModel):
         self.feature_specs = self.encoder.specs
         self._used = [i for i, spec in enumerate(self.feature_specs) if spec.stride >= 4]
         if len(self._used) < 2 or self.feature_specs[self._used[0]].stride != 4:
-            raise ConfigError(f"{config.encoder.name} has no stages from stride 4 on", fix="choose another encoder")
+            raise ConfigError(
+                f"{config.encoder.name} has no stages from stride 4 on",
+                fix="choose another encoder",
+            )
         channels = [self.feature_specs[i].channels for i in self._used]
         # smp skips the two finest entries of what it is given.
-        self.decoder = UPerNetDecoder([0, 0, *channels], encoder_depth=len(channels) + 1, decoder_channels=config.channels)
+        self.decoder = UPerNetDecoder(
+            [0, 0, *channels], encoder_depth=len(channels) + 1, decoder_channels=config.channels
+        )
         self.head = nn.Conv2d(config.channels, num_classes, 1)
 
     def forward(self, image: Tensor) -> ModelOutput:

@@ -11,7 +11,15 @@ import numpy as np
 
 from ..errors import DataError
 
-__all__ = ["DEPTH_SCALE", "FORMAT", "SPLITS", "TARGETS", "TARGET_FOLDERS", "SampleData", "SampleRecord"]
+__all__ = [
+    "DEPTH_SCALE",
+    "FORMAT",
+    "SPLITS",
+    "TARGETS",
+    "TARGET_FOLDERS",
+    "SampleData",
+    "SampleRecord",
+]
 
 FORMAT = {"format": "curbside-prepared", "version": 1}
 SPLITS = ("train", "val", "test")
@@ -82,12 +90,23 @@ class SampleRecord:
                 tags={str(k): str(v) for k, v in data.get("tags", {}).items()},
                 unknown_labels={str(k): int(v) for k, v in data.get("unknown_labels", {}).items()},
             )
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            IndexError,
+            AttributeError,
+            OverflowError,
+        ) as error:
             raise DataError(
                 f"a line of samples.jsonl is not a sample ({type(error).__name__}: {error})",
                 fix="convert the dataset again",
             ) from error
-        if record.split not in SPLITS or not set(record.targets) <= set(TARGETS) or "/" in record.id:
+        if (
+            record.split not in SPLITS
+            or not set(record.targets) <= set(TARGETS)
+            or "/" in record.id
+        ):
             raise DataError(
                 f"samples.jsonl: sample {record.id!r} has split {record.split!r} and targets {record.targets}",
                 fix=f"splits are {', '.join(SPLITS)}; targets are {', '.join(TARGETS)}; ids hold no slash",

@@ -129,7 +129,10 @@ class PreparedFolder:
             self.space = space
             records = self._scan()
         elif (self.root / ".journal.jsonl").is_file():
-            raise DataError(f"{self.root} is only half prepared", fix="run the same convert command again: it goes on where it stopped")
+            raise DataError(
+                f"{self.root} is only half prepared",
+                fix="run the same convert command again: it goes on where it stopped",
+            )
         else:
             raise DataError(
                 f"{self.root} has no dataset.json",
@@ -140,10 +143,13 @@ class PreparedFolder:
         for record in sorted(records, key=lambda record: record.key):
             if record.key in seen:
                 raise DataError(
-                    f"{self.root} lists the sample {record.id!r} twice in {record.split}", fix=_CONVERT
+                    f"{self.root} lists the sample {record.id!r} twice in {record.split}",
+                    fix=_CONVERT,
                 )
             seen.add(record.key)
-            self._samples[record.split].append(Sample(root=self.root, record=record, space=self.space))
+            self._samples[record.split].append(
+                Sample(root=self.root, record=record, space=self.space)
+            )
 
     def __len__(self) -> int:
         return sum(len(samples) for samples in self._samples.values())
@@ -169,17 +175,26 @@ class PreparedFolder:
         if not found:
             has = ", ".join(f"{name} {count}" for name, count in self.counts.items())
             what = f" with a {target} target" if target else ""
-            raise DataError(f"split {split!r} of {self.root} has no sample{what}", fix=f"its splits hold {has}")
+            raise DataError(
+                f"split {split!r} of {self.root} has no sample{what}", fix=f"its splits hold {has}"
+            )
         return found
 
     def _read_info(self) -> dict[str, Any]:
         path = self.root / "dataset.json"
         info = read_json(path, fix=_CONVERT)
-        if not isinstance(info, dict) or info.get("format") != FORMAT["format"] or "label_space" not in info:
+        if (
+            not isinstance(info, dict)
+            or info.get("format") != FORMAT["format"]
+            or "label_space" not in info
+        ):
             raise DataError(f"{path} does not describe a prepared folder", fix=_CONVERT)
         version = info.get("version")
         if not isinstance(version, int) or version > FORMAT["version"]:  # type: ignore[operator]
-            raise DataError(f"{path} has format version {version}", fix="update curbside: pip install -U curbside")
+            raise DataError(
+                f"{path} has format version {version}",
+                fix="update curbside: pip install -U curbside",
+            )
         return info
 
     def _read_records(self) -> list[SampleRecord]:
@@ -197,7 +212,11 @@ class PreparedFolder:
     def _scan(self) -> list[SampleRecord]:
         records = []
         for split in SPLITS:
-            images = {p.stem: p for p in sorted((self.root / split / "images").glob("*")) if p.suffix.lower() in _IMAGE_SUFFIXES}
+            images = {
+                p.stem: p
+                for p in sorted((self.root / split / "images").glob("*"))
+                if p.suffix.lower() in _IMAGE_SUFFIXES
+            }
             masks = {p.stem: p for p in sorted((self.root / split / "masks").glob("*.png"))}
             for stem in sorted(images.keys() ^ masks.keys()):
                 have, lack = ("image", "mask") if stem in images else ("mask", "image")

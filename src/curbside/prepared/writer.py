@@ -79,7 +79,8 @@ def check_ids(ids: np.ndarray, space: LabelSpace, name: str) -> None:
     if unknown:
         raise LabelError(
             f"{name}: {counts[unknown[0]]} pixels hold the id {unknown[0]}, which {space.name} does not have",
-            fix=f"its ids are {min(space.ids)}..{max(space.ids)} and 255 for ignore: choose the right label space or correct the mask",
+            fix=f"its ids are {min(space.ids)}..{max(space.ids)} and 255 for ignore: "
+            "choose the right label space or correct the mask",
         )
 
 
@@ -103,10 +104,22 @@ class PreparedWriter:
         StorageError: The place cannot be written.
     """
 
-    def __init__(self, root: Path, *, space: LabelSpace, source: str, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        space: LabelSpace,
+        source: str,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.root = Path(root)
         self.space = space
-        head = {**FORMAT, "source": source, "options": dict(options or {}), "label_space": space.to_dict()}
+        head = {
+            **FORMAT,
+            "source": source,
+            "options": dict(options or {}),
+            "label_space": space.to_dict(),
+        }
         self._head = json.loads(json.dumps(head))  # as it will be read back: tuples become lists
         self._changed = False
         self._records: dict[tuple[str, str], SampleRecord] = {}
@@ -122,7 +135,10 @@ class PreparedWriter:
         finished = self.root / "dataset.json" in present
         journalled = self._journal in present
         if present and not finished and not journalled:
-            raise ConfigError(f"{self.root} is not empty and holds no prepared data", fix="choose an empty or new folder")
+            raise ConfigError(
+                f"{self.root} is not empty and holds no prepared data",
+                fix="choose an empty or new folder",
+            )
         lines: list[Any] = []
         if finished:
             self._same(read_json(self.root / "dataset.json", error=ConfigError, fix=_OTHER_FOLDER))
@@ -143,17 +159,25 @@ class PreparedWriter:
     def _write_journal(self) -> None:
         """Make the journal anew, whole, so that a line cut off by a kill never stands in its middle."""
         self._changed = True
-        body = b"".join(_line(item) for item in [self._head, *(r.to_dict() for r in self._records.values())])
+        body = b"".join(
+            _line(item) for item in [self._head, *(r.to_dict() for r in self._records.values())]
+        )
         write_bytes(self._journal, body)
 
     def _remove_partial(self) -> None:
-        folders = (self.root / split / name for split in SPLITS for name in ("images", *TARGET_FOLDERS.values()))
+        folders = (
+            self.root / split / name
+            for split in SPLITS
+            for name in ("images", *TARGET_FOLDERS.values())
+        )
         for folder in (self.root, *folders):
             for leftover in folder.glob(f"{_PARTIAL}*"):
                 leftover.unlink(missing_ok=True)
 
     def _same(self, head: Any) -> None:
-        if not isinstance(head, dict) or any(head.get(key) != value for key, value in self._head.items()):
+        if not isinstance(head, dict) or any(
+            head.get(key) != value for key, value in self._head.items()
+        ):
             raise ConfigError(
                 f"{self.root} holds data prepared from another source or with other options",
                 fix=_OTHER_FOLDER,
@@ -170,7 +194,10 @@ class PreparedWriter:
             DataError: Its id is taken in its split.
         """
         if self.done(record.split, record.id):
-            raise DataError(f"two samples of {record.split} share the id {record.id!r}", fix="give each its own name")
+            raise DataError(
+                f"two samples of {record.split} share the id {record.id!r}",
+                fix="give each its own name",
+            )
         try:
             if not self._journal.is_file():
                 self._write_journal()
@@ -198,7 +225,10 @@ class PreparedWriter:
             DataError: There is not one sample.
         """
         if not self._records:
-            raise DataError(f"no sample was found for {self.root}", fix="check that the source folder has the layout its docs describe")
+            raise DataError(
+                f"no sample was found for {self.root}",
+                fix="check that the source folder has the layout its docs describe",
+            )
         counts: dict[str, Counter[str]] = {}
         for record in self.records:
             counts.setdefault(record.split, Counter()).update(["samples", *record.targets])
@@ -235,4 +265,6 @@ def _read_lines(path: Path) -> list[Any]:
 
 def _line(data: Any) -> bytes:
     text = json.dumps(data, ensure_ascii=False, sort_keys=True) + "\n"
-    return text.encode("utf-8", "surrogatepass")  # file names need not be UTF-8; json.loads takes them back
+    return text.encode(
+        "utf-8", "surrogatepass"
+    )  # file names need not be UTF-8; json.loads takes them back

@@ -7,7 +7,12 @@ from pathlib import Path
 from ..models import DeepLabV3PlusConfig, EncoderConfig, LRASPPConfig, ModelConfig
 from ..training import DataConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 
-__all__ = ["camvid_mnv2_deeplab", "camvid_mnv2_lraspp", "camvid_mnv4s_deeplab", "camvid_mnv4s_lraspp"]
+__all__ = [
+    "camvid_mnv2_deeplab",
+    "camvid_mnv2_lraspp",
+    "camvid_mnv4s_deeplab",
+    "camvid_mnv4s_lraspp",
+]
 
 
 def camvid_mnv2_deeplab() -> TrainConfig:
@@ -24,7 +29,9 @@ def camvid_mnv2_lraspp() -> TrainConfig:
 
 def camvid_mnv4s_deeplab() -> TrainConfig:
     """DeepLabV3+ MobileNetV4-S on CamVid."""
-    return _config("camvid-mnv4s-deeplab", DeepLabV3PlusConfig(encoder=EncoderConfig(output_stride=16)))
+    return _config(
+        "camvid-mnv4s-deeplab", DeepLabV3PlusConfig(encoder=EncoderConfig(output_stride=16))
+    )
 
 
 def camvid_mnv4s_lraspp() -> TrainConfig:
@@ -36,7 +43,9 @@ def _config(name: str, model: ModelConfig) -> TrainConfig:
     return TrainConfig(
         name=name,
         model=model,
-        data=DataConfig(root=Path("data/camvid"), batch_size=8, crop_hw=(256, 320), eval_hw=(352, 480)),
+        data=DataConfig(
+            root=Path("data/camvid"), batch_size=8, crop_hw=(256, 320), eval_hw=(352, 480)
+        ),
         optimizer=OptimizerConfig(lr=1e-3, weight_decay=1e-2),
         schedule=ScheduleConfig(warmup_steps=100),
         epochs=60,

@@ -20,7 +20,10 @@ def drawn_teacher() -> TrainConfig:
 
 def drawn_student() -> TrainConfig:
     """LR-ASPP MobileNetV4-S on drawn scenes, alone."""
-    return _config("drawn-student", LRASPPConfig(encoder=EncoderConfig(name="mobilenetv4_conv_small", stages=4)))
+    return _config(
+        "drawn-student",
+        LRASPPConfig(encoder=EncoderConfig(name="mobilenetv4_conv_small", stages=4)),
+    )
 
 
 def drawn_student_kd() -> TrainConfig:
@@ -34,7 +37,9 @@ def _config(name: str, model: ModelConfig) -> TrainConfig:
     return TrainConfig(
         name=name,
         model=model,
-        data=DataConfig(root=Path("data/drawn"), batch_size=8, crop_hw=(192, 320), eval_hw=(288, 512), workers=1),
+        data=DataConfig(
+            root=Path("data/drawn"), batch_size=8, crop_hw=(192, 320), eval_hw=(288, 512), workers=1
+        ),
         optimizer=OptimizerConfig(lr=2e-3, weight_decay=1e-2),
         schedule=ScheduleConfig(warmup_steps=20),
         steps=300,

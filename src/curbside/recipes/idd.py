@@ -43,11 +43,17 @@ __all__ = [
 
 
 def _small_lraspp() -> ModelConfig:
-    return LRASPPConfig(encoder=EncoderConfig(name="mobilenetv4_conv_small.e2400_r224_in1k", stages=4, pretrained=True))
+    return LRASPPConfig(
+        encoder=EncoderConfig(
+            name="mobilenetv4_conv_small.e2400_r224_in1k", stages=4, pretrained=True
+        )
+    )
 
 
 def _small_deeplab() -> ModelConfig:
-    encoder = EncoderConfig(name="mobilenetv4_conv_small.e2400_r224_in1k", stages=4, pretrained=True)
+    encoder = EncoderConfig(
+        name="mobilenetv4_conv_small.e2400_r224_in1k", stages=4, pretrained=True
+    )
     return DeepLabV3PlusConfig(encoder=encoder, separable=False)
 
 
@@ -74,7 +80,9 @@ def _config(
         name=name,
         model=model,
         data=DataConfig(root=Path(f"data/idd-level{level}"), batch_size=batch_size, workers=8),
-        distillation=DistillationConfig(teacher=Path("runs") / teacher, loss=LogitKDConfig()) if teacher else None,
+        distillation=DistillationConfig(teacher=Path("runs") / teacher, loss=LogitKDConfig())
+        if teacher
+        else None,
         optimizer=OptimizerConfig(lr=lr, weight_decay=1e-4),
         epochs=epochs,
         seed=42,
@@ -93,27 +101,63 @@ def idd_level1_mnv4s_lraspp() -> TrainConfig:
 
 def idd_level1_mnv4s_lraspp_kd() -> TrainConfig:
     """The same student taught by MobileNetV4-L, 125 epochs. Source: 72.15 % mIoU."""
-    return _config("idd-level1-mnv4s-lraspp-kd", _small_lraspp(), level=1, epochs=125, lr=0.0006, teacher="idd-level1-mnv4l-deeplab")
+    return _config(
+        "idd-level1-mnv4s-lraspp-kd",
+        _small_lraspp(),
+        level=1,
+        epochs=125,
+        lr=0.0006,
+        teacher="idd-level1-mnv4l-deeplab",
+    )
 
 
 def idd_level1_convnextb_upernet() -> TrainConfig:
     """Teacher UPerNet ConvNeXt-B, 50 epochs, batch 24. Source: 81.92 % mIoU."""
-    return _config("idd-level1-convnextb-upernet", _convnext_upernet(), level=1, epochs=50, lr=0.0001, batch_size=24)
+    return _config(
+        "idd-level1-convnextb-upernet",
+        _convnext_upernet(),
+        level=1,
+        epochs=50,
+        lr=0.0001,
+        batch_size=24,
+    )
 
 
 def idd_level1_mnv4s_lraspp_kd_convnextb() -> TrainConfig:
     """LR-ASPP MobileNetV4-S taught by ConvNeXt-B, 100 epochs. Source: 71.85 % mIoU."""
-    return _config("idd-level1-mnv4s-lraspp-kd-convnextb", _small_lraspp(), level=1, epochs=100, lr=0.0006, batch_size=24, teacher="idd-level1-convnextb-upernet")
+    return _config(
+        "idd-level1-mnv4s-lraspp-kd-convnextb",
+        _small_lraspp(),
+        level=1,
+        epochs=100,
+        lr=0.0006,
+        batch_size=24,
+        teacher="idd-level1-convnextb-upernet",
+    )
 
 
 def idd_level1_mnv4l_deeplab_kd_convnextb() -> TrainConfig:
     """DeepLabV3+ MobileNetV4-L taught by ConvNeXt-B, 125 epochs. Source: 78.87 % mIoU."""
-    return _config("idd-level1-mnv4l-deeplab-kd-convnextb", _large_deeplab(), level=1, epochs=125, lr=0.0006, teacher="idd-level1-convnextb-upernet")
+    return _config(
+        "idd-level1-mnv4l-deeplab-kd-convnextb",
+        _large_deeplab(),
+        level=1,
+        epochs=125,
+        lr=0.0006,
+        teacher="idd-level1-convnextb-upernet",
+    )
 
 
 def idd_level1_mnv4s_deeplab_kd_convnextb() -> TrainConfig:
     """DeepLabV3+ MobileNetV4-S taught by ConvNeXt-B, 125 epochs. Source: 76.25 % mIoU."""
-    return _config("idd-level1-mnv4s-deeplab-kd-convnextb", _small_deeplab(), level=1, epochs=125, lr=0.0006, teacher="idd-level1-convnextb-upernet")
+    return _config(
+        "idd-level1-mnv4s-deeplab-kd-convnextb",
+        _small_deeplab(),
+        level=1,
+        epochs=125,
+        lr=0.0006,
+        teacher="idd-level1-convnextb-upernet",
+    )
 
 
 def idd_level2_mnv4l_deeplab() -> TrainConfig:
@@ -128,27 +172,63 @@ def idd_level2_mnv4s_lraspp() -> TrainConfig:
 
 def idd_level2_mnv4s_lraspp_kd() -> TrainConfig:
     """The same student taught by MobileNetV4-L, 125 epochs. Source: 59.67 % mIoU."""
-    return _config("idd-level2-mnv4s-lraspp-kd", _small_lraspp(), level=2, epochs=125, lr=0.0006, teacher="idd-level2-mnv4l-deeplab")
+    return _config(
+        "idd-level2-mnv4s-lraspp-kd",
+        _small_lraspp(),
+        level=2,
+        epochs=125,
+        lr=0.0006,
+        teacher="idd-level2-mnv4l-deeplab",
+    )
 
 
 def idd_level2_convnextb_upernet() -> TrainConfig:
     """Teacher UPerNet ConvNeXt-B, 50 epochs, batch 24. Source: 73.14 % mIoU."""
-    return _config("idd-level2-convnextb-upernet", _convnext_upernet(), level=2, epochs=50, lr=0.0001, batch_size=24)
+    return _config(
+        "idd-level2-convnextb-upernet",
+        _convnext_upernet(),
+        level=2,
+        epochs=50,
+        lr=0.0001,
+        batch_size=24,
+    )
 
 
 def idd_level2_mnv4s_lraspp_kd_convnextb() -> TrainConfig:
     """LR-ASPP MobileNetV4-S taught by ConvNeXt-B, 100 epochs. Source: 59.37 % mIoU."""
-    return _config("idd-level2-mnv4s-lraspp-kd-convnextb", _small_lraspp(), level=2, epochs=100, lr=0.0006, batch_size=24, teacher="idd-level2-convnextb-upernet")
+    return _config(
+        "idd-level2-mnv4s-lraspp-kd-convnextb",
+        _small_lraspp(),
+        level=2,
+        epochs=100,
+        lr=0.0006,
+        batch_size=24,
+        teacher="idd-level2-convnextb-upernet",
+    )
 
 
 def idd_level2_mnv4l_deeplab_kd_convnextb() -> TrainConfig:
     """DeepLabV3+ MobileNetV4-L taught by ConvNeXt-B, 125 epochs. Source: 68.15 % mIoU."""
-    return _config("idd-level2-mnv4l-deeplab-kd-convnextb", _large_deeplab(), level=2, epochs=125, lr=0.0006, teacher="idd-level2-convnextb-upernet")
+    return _config(
+        "idd-level2-mnv4l-deeplab-kd-convnextb",
+        _large_deeplab(),
+        level=2,
+        epochs=125,
+        lr=0.0006,
+        teacher="idd-level2-convnextb-upernet",
+    )
 
 
 def idd_level2_mnv4s_deeplab_kd_convnextb() -> TrainConfig:
     """DeepLabV3+ MobileNetV4-S taught by ConvNeXt-B, 125 epochs. Source: 63.99 % mIoU."""
-    return _config("idd-level2-mnv4s-deeplab-kd-convnextb", _small_deeplab(), level=2, epochs=125, lr=0.0006, teacher="idd-level2-convnextb-upernet")
+    return _config(
+        "idd-level2-mnv4s-deeplab-kd-convnextb",
+        _small_deeplab(),
+        level=2,
+        epochs=125,
+        lr=0.0006,
+        teacher="idd-level2-convnextb-upernet",
+    )
 
 
 def idd_level3_mnv4l_deeplab() -> TrainConfig:
@@ -163,19 +243,48 @@ def idd_level3_mnv4s_lraspp() -> TrainConfig:
 
 def idd_level3_mnv4s_lraspp_kd() -> TrainConfig:
     """The same student taught by MobileNetV4-L, 125 epochs. Source: 51.38 % mIoU."""
-    return _config("idd-level3-mnv4s-lraspp-kd", _small_lraspp(), level=3, epochs=125, lr=0.0006, teacher="idd-level3-mnv4l-deeplab")
+    return _config(
+        "idd-level3-mnv4s-lraspp-kd",
+        _small_lraspp(),
+        level=3,
+        epochs=125,
+        lr=0.0006,
+        teacher="idd-level3-mnv4l-deeplab",
+    )
 
 
 def idd_level3_convnextb_upernet() -> TrainConfig:
     """Teacher UPerNet ConvNeXt-B, 50 epochs, batch 24. Source: 68.54 % mIoU."""
-    return _config("idd-level3-convnextb-upernet", _convnext_upernet(), level=3, epochs=50, lr=0.0001, batch_size=24)
+    return _config(
+        "idd-level3-convnextb-upernet",
+        _convnext_upernet(),
+        level=3,
+        epochs=50,
+        lr=0.0001,
+        batch_size=24,
+    )
 
 
 def idd_level3_mnv4s_lraspp_kd_convnextb() -> TrainConfig:
     """LR-ASPP MobileNetV4-S taught by ConvNeXt-B, 100 epochs. Source: 51.59 % mIoU."""
-    return _config("idd-level3-mnv4s-lraspp-kd-convnextb", _small_lraspp(), level=3, epochs=100, lr=0.0006, batch_size=24, teacher="idd-level3-convnextb-upernet")
+    return _config(
+        "idd-level3-mnv4s-lraspp-kd-convnextb",
+        _small_lraspp(),
+        level=3,
+        epochs=100,
+        lr=0.0006,
+        batch_size=24,
+        teacher="idd-level3-convnextb-upernet",
+    )
 
 
 def idd_level3_mnv4s_deeplab_kd_convnextb() -> TrainConfig:
     """DeepLabV3+ MobileNetV4-S taught by ConvNeXt-B, 125 epochs. Source: 56.33 % mIoU."""
-    return _config("idd-level3-mnv4s-deeplab-kd-convnextb", _small_deeplab(), level=3, epochs=125, lr=0.0006, teacher="idd-level3-convnextb-upernet")
+    return _config(
+        "idd-level3-mnv4s-deeplab-kd-convnextb",
+        _small_deeplab(),
+        level=3,
+        epochs=125,
+        lr=0.0006,
+        teacher="idd-level3-convnextb-upernet",
+    )

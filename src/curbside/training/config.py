@@ -44,11 +44,15 @@ class DataConfig:
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.workers < 0:
             raise ConfigError(
-                f"batch size {self.batch_size} with {self.workers} workers is impossible", fix="choose at least 1 picture and 0 workers"
+                f"batch size {self.batch_size} with {self.workers} workers is impossible",
+                fix="choose at least 1 picture and 0 workers",
             )
         for name, size in (("crop", self.crop_hw), ("evaluation", self.eval_hw)):
             if min(size) < 32:
-                raise ConfigError(f"a {name} size of {size[0]} x {size[1]} is too small", fix="choose at least 32 x 32")
+                raise ConfigError(
+                    f"a {name} size of {size[0]} x {size[1]} is too small",
+                    fix="choose at least 32 x 32",
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +72,19 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         if not self.lr > 0 or self.weight_decay < 0:
-            raise ConfigError(f"lr {self.lr} with weight decay {self.weight_decay} is impossible", fix="choose lr > 0, decay >= 0")
+            raise ConfigError(
+                f"lr {self.lr} with weight decay {self.weight_decay} is impossible",
+                fix="choose lr > 0, decay >= 0",
+            )
 
     def build(self, model: torch.nn.Module) -> torch.optim.AdamW:
         """The optimiser over a model's weights, in groups by encoder or head and decayed or not."""
         groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
         for name, parameter in model.named_parameters():
             if parameter.requires_grad:
-                groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
+                groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(
+                    parameter
+                )
         return torch.optim.AdamW(
             [
                 {
@@ -102,7 +111,9 @@ class ScheduleConfig:
 
     def __post_init__(self) -> None:
         if self.warmup_steps < 0:
-            raise ConfigError(f"a warm-up of {self.warmup_steps} steps is impossible", fix="choose 0 or more")
+            raise ConfigError(
+                f"a warm-up of {self.warmup_steps} steps is impossible", fix="choose 0 or more"
+            )
 
     def build(self, total_steps: int) -> Callable[[int], float]:
         """The factor of the learning rate at a step."""
@@ -111,7 +122,11 @@ class ScheduleConfig:
             if step < self.warmup_steps:
                 return (step + 1) / (self.warmup_steps + 1)
             t = min(1.0, (step - self.warmup_steps) / max(1, total_steps - self.warmup_steps))
-            shapes = {"poly": (1 - t) ** self.power, "cosine": (1 + math.cos(math.pi * t)) / 2, "constant": 1.0}
+            shapes = {
+                "poly": (1 - t) ** self.power,
+                "cosine": (1 + math.cos(math.pi * t)) / 2,
+                "constant": 1.0,
+            }
             return shapes[self.kind]
 
         return factor
@@ -173,12 +188,23 @@ class TrainConfig:
     """How many machines."""
 
     def __post_init__(self) -> None:
-        if self.steps is not None and self.steps < 1 or not self.epochs > 0:
-            raise ConfigError(f"a run of {self.steps} steps or {self.epochs} epochs is empty", fix="choose at least one step")
+        if (self.steps is not None and self.steps < 1) or not self.epochs > 0:
+            raise ConfigError(
+                f"a run of {self.steps} steps or {self.epochs} epochs is empty",
+                fix="choose at least one step",
+            )
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
-            raise ConfigError(f"an EMA decay of {self.ema_decay} is impossible", fix="choose one between 0 and 1, such as 0.999")
-        if self.checkpoint_every < 1 or (self.validate_every is not None and self.validate_every < 1):
-            raise ConfigError("checkpoints and validations need an interval of at least 1 step", fix="choose 1 or more")
+            raise ConfigError(
+                f"an EMA decay of {self.ema_decay} is impossible",
+                fix="choose one between 0 and 1, such as 0.999",
+            )
+        if self.checkpoint_every < 1 or (
+            self.validate_every is not None and self.validate_every < 1
+        ):
+            raise ConfigError(
+                "checkpoints and validations need an interval of at least 1 step",
+                fix="choose 1 or more",
+            )
 
     @property
     def run_folder(self) -> Path:

@@ -16,8 +16,14 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader, DistributedSampler
 
-from ..datasets import Augmentation, ResumableBatches, SegmentationDataset, collate_train, collate_val
-from ..errors import ConfigError, DataError, LabelError
+from ..datasets import (
+    Augmentation,
+    ResumableBatches,
+    SegmentationDataset,
+    collate_train,
+    collate_val,
+)
+from ..errors import ConfigError, LabelError
 from ..evaluation import plots
 from ..files import read_json, write_json, write_text
 from ..labels import load_space
@@ -69,7 +75,9 @@ def fit(config: TrainConfig) -> FitResult:
     train = data.samples(config.data.train_split, target="semantic")
     val = data.samples(config.data.val_split, target="semantic")
     total = config.steps or math.ceil(config.epochs * len(train) / config.data.batch_size)
-    plan = _Plan(config, total=total, steps_per_epoch=math.ceil(len(train) / config.data.batch_size))
+    plan = _Plan(
+        config, total=total, steps_per_epoch=math.ceil(len(train) / config.data.batch_size)
+    )
     last = _claim(folder, config)
     teacher = _teacher(config, data)
     start = _step_of(last)
@@ -78,15 +86,22 @@ def fit(config: TrainConfig) -> FitResult:
     model = config.with_weights().model.build(data.space.num_classes)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if last is None and not rank_zero_only.rank:
-        counts = {"source": data.info.get("source"), "root": str(config.data.root), "train": len(train), "val": len(val)}
+    if last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
+        counts = {
+            "source": data.info.get("source"),
+            "root": str(config.data.root),
+            "train": len(train),
+            "val": len(val),
+        }
         write_json(folder / "config.json", describe(config, data.space, counts))
     task = SegmentationTask(config, model, data.space, total, teacher)
     trainer = _trainer(config, plan, task, start)
     loaders = _loaders(config, plan, train, val, trainer)
     began = time.monotonic()
     if start < total:
-        trainer.fit(task, *loaders, ckpt_path=None if last is None else str(last), weights_only=True)
+        trainer.fit(
+            task, *loaders, ckpt_path=None if last is None else str(last), weights_only=True
+        )
         if trainer.interrupted:
             raise KeyboardInterrupt
         if trainer.is_global_zero:
@@ -121,7 +136,9 @@ class _Plan:
 
 
 def _open_data(config: TrainConfig) -> PreparedFolder:
-    data = PreparedFolder(config.data.root, space=load_space(config.data.space) if config.data.space else None)
+    data = PreparedFolder(
+        config.data.root, space=load_space(config.data.space) if config.data.space else None
+    )
     _ = data.space.num_classes  # refuses spaces with gaps before anything is written
     return data
 
@@ -129,15 +146,20 @@ def _open_data(config: TrainConfig) -> PreparedFolder:
 def _claim(folder: Path, config: TrainConfig) -> Path | None:
     """Make the run folder ours; its last checkpoint, if it holds a run of the same config."""
     last = folder / "last.ckpt"
-    if rank_zero_only.rank:  # the first process has done what follows
+    if rank_zero_only.rank:  # type: ignore[attr-defined]  # the first process has done what follows
         return last if last.is_file() else None
     if (folder / "config.json").is_file():
-        held = read_json(folder / "config.json", error=ConfigError, fix="choose another --out").get("config", {})
-        same = {key: value for key, value in config_to_json(config).items() if key not in _NOT_THE_RUN}
+        held = read_json(folder / "config.json", error=ConfigError, fix="choose another --out").get(
+            "config", {}
+        )
+        same = {
+            key: value for key, value in config_to_json(config).items() if key not in _NOT_THE_RUN
+        }
         if any(held.get(key) != value for key, value in same.items()):
             changed = next(key for key, value in same.items() if held.get(key) != value)
             raise ConfigError(
-                f"{folder} holds a run with another {changed}", fix="choose another --out, or remove that folder to start anew"
+                f"{folder} holds a run with another {changed}",
+                fix="choose another --out, or remove that folder to start anew",
             )
         return last if last.is_file() else None
     if folder.is_dir() and any(folder.iterdir()):
@@ -154,9 +176,13 @@ def _step_of(last: Path | None) -> int:
         return 0
     try:
         # Our own file of tensors and plain values; Lightning's callbacks' states are plain as well.
-        return int(torch.load(last, map_location="cpu", weights_only=True, mmap=True)["global_step"])
+        return int(
+            torch.load(last, map_location="cpu", weights_only=True, mmap=True)["global_step"]
+        )
     except Exception as error:
-        raise ConfigError(f"{last} cannot be read ({type(error).__name__})", fix="remove it to start anew") from error
+        raise ConfigError(
+            f"{last} cannot be read ({type(error).__name__})", fix="remove it to start anew"
+        ) from error
 
 
 def _teacher(config: TrainConfig, data: PreparedFolder) -> Any:
@@ -165,7 +191,8 @@ def _teacher(config: TrainConfig, data: PreparedFolder) -> Any:
     run = load_run(config.distillation.teacher)
     if run.space.ids != data.space.ids or run.space.names != data.space.names:
         raise LabelError(
-            f"the teacher {run.folder} knows the classes of {run.space.name}, the data are labelled in {data.space.name}",
+            f"the teacher {run.folder} knows the classes of {run.space.name}, "
+            f"the data are labelled in {data.space.name}",
             fix="choose a teacher that was trained on the same label space",
         )
     return run.model
@@ -174,7 +201,11 @@ def _teacher(config: TrainConfig, data: PreparedFolder) -> Any:
 def _precision(config: TrainConfig) -> Any:
     on_gpu = config.accelerator != "cpu" and torch.cuda.is_available()
     if config.precision == "auto":
-        able = torch.cuda.is_bf16_supported() if on_gpu else torch.backends.mkldnn.is_available() and _cpu_has_bf16()
+        able = (
+            torch.cuda.is_bf16_supported()
+            if on_gpu
+            else torch.backends.mkldnn.is_available() and _cpu_has_bf16()
+        )
         return "bf16-mixed" if able else "16-mixed" if on_gpu else "32-true"
     return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[config.precision]
 
@@ -187,7 +218,9 @@ def _cpu_has_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def _trainer(config: TrainConfig, plan: _Plan, task: SegmentationTask, start: int) -> lightning.Trainer:
+def _trainer(
+    config: TrainConfig, plan: _Plan, task: SegmentationTask, start: int
+) -> lightning.Trainer:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"lightning|torch\.utils\.data|torch\.optim")
@@ -215,11 +248,14 @@ def _trainer(config: TrainConfig, plan: _Plan, task: SegmentationTask, start: in
     )
 
 
-def _loaders(config: TrainConfig, plan: _Plan, train: Any, val: Any, trainer: lightning.Trainer) -> tuple[Any, Any]:
+def _loaders(
+    config: TrainConfig, plan: _Plan, train: Any, val: Any, trainer: lightning.Trainer
+) -> tuple[Any, Any]:
     rank, world = trainer.global_rank, trainer.world_size
     if config.data.batch_size % world:
         raise ConfigError(
-            f"a batch of {config.data.batch_size} cannot be shared by {world} devices", fix=f"choose a multiple of {world}"
+            f"a batch of {config.data.batch_size} cannot be shared by {world} devices",
+            fix=f"choose a multiple of {world}",
         )
     batches = ResumableBatches(
         length=len(train),
@@ -231,15 +267,26 @@ def _loaders(config: TrainConfig, plan: _Plan, train: Any, val: Any, trainer: li
         world=world,
     )
     augmentation = Augmentation(config.data.augment, config.data.crop_hw)
-    workers: dict[str, Any] = {"num_workers": config.data.workers, "pin_memory": torch.cuda.is_available()}
+    workers: dict[str, Any] = {
+        "num_workers": config.data.workers,
+        "pin_memory": torch.cuda.is_available(),
+    }
     if config.data.workers:
         workers |= {"persistent_workers": True, "worker_init_fn": _one_thread}
-    train_set = SegmentationDataset(train, size_hw=config.data.crop_hw, augmentation=augmentation, seed=config.seed)
+    train_set = SegmentationDataset(
+        train, size_hw=config.data.crop_hw, augmentation=augmentation, seed=config.seed
+    )
     val_set = SegmentationDataset(val, size_hw=config.data.eval_hw)
     sampler: Any = DistributedSampler(val_set, world, rank, shuffle=False) if world > 1 else None
     return (
         DataLoader(train_set, batch_sampler=batches, collate_fn=collate_train, **workers),
-        DataLoader(val_set, batch_size=min(8, config.data.batch_size), sampler=sampler, collate_fn=collate_val, **workers),
+        DataLoader(
+            val_set,
+            batch_size=min(8, config.data.batch_size),
+            sampler=sampler,
+            collate_fn=collate_val,
+            **workers,
+        ),
     )
 
 
@@ -253,9 +300,15 @@ def _one_thread(worker: int) -> None:
 
 def _draw(folder: Path) -> None:
     rows = read_metrics(folder / "metrics.csv")
-    for file, prefix, what in (("losses.svg", "train/", "loss"), ("scores.svg", "val/", "score on the validation split")):
+    for file, prefix, what in (
+        ("losses.svg", "train/", "loss"),
+        ("scores.svg", "val/", "score on the validation split"),
+    ):
         names = sorted({key for row in rows for key in row if key.startswith(prefix)})
         drawn = [row for row in rows if any(name in row for name in names)]
         if drawn:
             series = {name: [row.get(name, math.nan) for row in drawn] for name in names}
-            write_text(folder / file, plots.curves([row["step"] for row in drawn], series, x_label="step", y_label=what))
+            write_text(
+                folder / file,
+                plots.curves([row["step"] for row in drawn], series, x_label="step", y_label=what),
+            )

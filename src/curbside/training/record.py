@@ -77,7 +77,10 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        return [
+            {key: float(value) for key, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]
 
 
 class Checkpoints(lightning.Callback):
@@ -104,7 +107,9 @@ class Checkpoints(lightning.Callback):
         """Take up what `state_dict` gave."""
         self.best_score, self.best_step = state_dict["best_score"], state_dict["best_step"]
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         """Keep the weights where the score is the best so far."""
         score = self._task.latest.get("val/miou", -1.0)
         if trainer.sanity_checking or score <= self.best_score:
@@ -112,13 +117,18 @@ class Checkpoints(lightning.Callback):
         self.best_score, self.best_step = score, trainer.global_step
         self._save(trainer, "best.ckpt")
         if trainer.is_global_zero:
-            weights = {k: v.detach().cpu().contiguous() for k, v in self._task.scored_model.state_dict().items()}
+            weights = {
+                k: v.detach().cpu().contiguous()
+                for k, v in self._task.scored_model.state_dict().items()
+            }
             # One entry: safetensors writes several in no fixed order.
             facts = {"curbside": json.dumps({"step": self.best_step, "val_miou": score})}
             with atomic_path(self._folder / "model.safetensors") as temporary:
                 save_file(weights, temporary, metadata=facts)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         """Make the run safe up to here."""
         self._save(trainer, "last.ckpt")
         self._metrics.write()
@@ -144,7 +154,9 @@ class Progress(lightning.Callback):
         self._total, self._task = total_steps, task
         self._bar: Any = None
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         """Show the bar."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -152,14 +164,25 @@ class Progress(lightning.Callback):
 
         if trainer.is_global_zero:
             columns = (
-                TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"), TimeRemainingColumn(),
+                TextColumn("{task.description:<24}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[text]}"),
+                TimeRemainingColumn(),
             )
             self._bar = Bar(*columns, console=Console(stderr=True))
-            self._row = self._bar.add_task(self._task.config.name, total=self._total, completed=trainer.global_step, text="")
+            self._row = self._bar.add_task(
+                self._task.config.name, total=self._total, completed=trainer.global_step, text=""
+            )
             self._bar.start()
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
     ) -> None:
         """Move it."""
         if self._bar is not None:
@@ -171,11 +194,18 @@ class Progress(lightning.Callback):
                 parts.append(f"{speed * self._task.config.data.batch_size:.1f} images/s")
             self._bar.update(self._row, completed=trainer.global_step, text=" ".join(parts))
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
         """Leave it standing."""
         self._stop()
 
-    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
         """Give the terminal back."""
         self._stop()
 

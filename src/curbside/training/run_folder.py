@@ -77,14 +77,25 @@ def describe(config: TrainConfig, space: LabelSpace, dataset: Mapping[str, Any])
         space: Its label space.
         dataset: Counts and source of its data.
     """
-    packages = ("curbside", "torch", "torchvision", "lightning", "timm", "segmentation-models-pytorch", "numpy")
+    packages = (
+        "curbside",
+        "torch",
+        "torchvision",
+        "lightning",
+        "timm",
+        "segmentation-models-pytorch",
+        "numpy",
+    )
     return {
         "format": "curbside-run",
         "config": config_to_json(config),
         "model": config.model.title,
         "label_space": space.to_dict(),
         "dataset": dict(dataset),
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in packages},
+        },
         "commit": _commit(),
     }
 
@@ -94,7 +105,11 @@ def _commit() -> str | None:
     try:
         done = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=True,
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
         )
         return done.stdout.strip() or None
     except (OSError, subprocess.SubprocessError):
@@ -115,7 +130,9 @@ def load_run(folder: Path) -> Run:
     if not isinstance(about, dict) or about.get("format") != "curbside-run":
         raise ModelFileError(f"{config_path} does not describe a training run", fix=_TRAIN)
     if not weights_path.is_file():
-        raise ModelFileError(f"{folder} has no model.safetensors yet", fix="let it train to its first validation")
+        raise ModelFileError(
+            f"{folder} has no model.safetensors yet", fix="let it train to its first validation"
+        )
     config = config_from_json(about.get("config"), where=str(config_path))
     space = LabelSpace.from_dict(about["label_space"])
     model = _without_download(config).model.build(space.num_classes)
@@ -125,7 +142,9 @@ def load_run(folder: Path) -> Run:
             facts = json.loads((file.metadata() or {}).get("curbside", "{}"))
     except (SafetensorError, RuntimeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise ModelFileError(f"{weights_path} does not fit its config ({reason})", fix="train again") from error
+        raise ModelFileError(
+            f"{weights_path} does not fit its config ({reason})", fix="train again"
+        ) from error
     step, miou = int(facts.get("step", 0)), float(facts.get("val_miou", "nan"))
     source = {
         "recipe": config.name,
@@ -136,16 +155,22 @@ def load_run(folder: Path) -> Run:
         "versions": about.get("versions"),
     }
     scores = {"validation": {"miou": miou, "split": config.data.val_split, "step": step}}
-    return Run(folder=folder, config=config, space=space, model=model.eval(), source=source, scores=scores)
+    return Run(
+        folder=folder, config=config, space=space, model=model.eval(), source=source, scores=scores
+    )
 
 
 def _without_download(config: TrainConfig) -> TrainConfig:
     """The config without pretrained weights: the run's own are loaded into it anyway."""
     model: Any = config.model
-    return replace(config, model=replace(model, encoder=replace(model.encoder, pretrained=False, weights=None)))
+    return replace(
+        config, model=replace(model, encoder=replace(model.encoder, pretrained=False, weights=None))
+    )
 
 
-def load_run_predictor(folder: Path, *, device: str | None = None, threads: int | None = None) -> SemanticPredictor:
+def load_run_predictor(
+    folder: Path, *, device: str | None = None, threads: int | None = None
+) -> SemanticPredictor:
     """Open a run folder as a predictor: the runtime's own, over torch.
 
     Args:
@@ -158,7 +183,9 @@ def load_run_predictor(folder: Path, *, device: str | None = None, threads: int 
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    return SemanticPredictor(TorchBackend(load_run(folder), device or ("cuda" if torch.cuda.is_available() else "cpu")))
+    return SemanticPredictor(
+        TorchBackend(load_run(folder), device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    )
 
 
 class TorchBackend:
@@ -181,11 +208,18 @@ class TorchBackend:
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """(1, H, W, 3) uint8 to {"logits": (1, C, h, w) float32}."""
         normalization = self.manifest.normalization
-        frame = torch.from_numpy(inputs[self.manifest.input.name]).to(self._device).permute(0, 3, 1, 2).float()
+        frame = (
+            torch.from_numpy(inputs[self.manifest.input.name])
+            .to(self._device)
+            .permute(0, 3, 1, 2)
+            .float()
+        )
         mean = frame.new_tensor(normalization.mean).view(3, 1, 1) * 255
         std = frame.new_tensor(normalization.std).view(3, 1, 1) * 255
         with torch.inference_mode():
-            logits = self._model(((frame - mean) / std).contiguous(memory_format=torch.channels_last)).logits
+            logits = self._model(
+                ((frame - mean) / std).contiguous(memory_format=torch.channels_last)
+            ).logits
         return {"logits": logits.float().cpu().numpy()}
 
     def close(self) -> None:

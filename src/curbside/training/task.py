@@ -48,7 +48,9 @@ class SegmentationTask(lightning.LightningModule):
         self.space = space
         self.model = model
         self.loss = config.loss.build(space.num_classes)
-        self.distillation = config.distillation.loss.build() if config.distillation and teacher else None
+        self.distillation = (
+            config.distillation.loss.build() if config.distillation and teacher else None
+        )
         self.average: AveragedModel | None = None
         if config.ema_decay:
             self.average = AveragedModel(model, avg_fn=_ema(config.ema_decay), use_buffers=True)
@@ -71,7 +73,10 @@ class SegmentationTask(lightning.LightningModule):
         optimizer = self.config.optimizer.build(self.model)
         factor = self.config.schedule.build(self._total_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
 
     def on_fit_start(self) -> None:
         """Put the teacher beside the student, frozen."""
@@ -82,7 +87,9 @@ class SegmentationTask(lightning.LightningModule):
 
     def on_train_batch_start(self, batch: TrainItem, batch_idx: int) -> None:
         """Tie all randomness of the step (dropout) to the step, so that a resumed run repeats it."""
-        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step * 1_009 + self.global_rank)
+        torch.manual_seed(
+            self.config.seed * 1_000_003 + self.global_step * 1_009 + self.global_rank
+        )
 
     def training_step(self, batch: TrainItem, batch_idx: int) -> Tensor:
         """The loss of a batch."""
@@ -100,9 +107,12 @@ class SegmentationTask(lightning.LightningModule):
         if not torch.isfinite(total):
             raise ConfigError(
                 f"the loss became {total.item()} at step {self.global_step}",
-                fix="lower --optimizer.lr, add a warm-up (--schedule.warmup-steps), or train in fp32 (--precision fp32)",
+                fix="lower --optimizer.lr, add --schedule.warmup-steps, or train with --precision fp32",
             )
-        self.latest |= {"train/loss": total.detach(), **{f"train/{name}": value for name, value in parts.items()}}
+        self.latest |= {
+            "train/loss": total.detach(),
+            **{f"train/{name}": value for name, value in parts.items()},
+        }
         return total
 
     def _distill(self, image: Tensor, coarse: Tensor, logits: Tensor, target: Tensor) -> Any:
@@ -112,7 +122,9 @@ class SegmentationTask(lightning.LightningModule):
             taught = teacher(self._normalized(image, teacher.normalization)).logits
         if self.config.distillation.loss.resolution == "input":
             return self.distillation(logits, upsample(taught, logits.shape[-2:]), target)
-        small = torch.nn.functional.interpolate(target[:, None].float(), size=coarse.shape[-2:], mode="nearest-exact")
+        small = torch.nn.functional.interpolate(
+            target[:, None].float(), size=coarse.shape[-2:], mode="nearest-exact"
+        )
         return self.distillation(coarse, upsample(taught, coarse.shape[-2:]), small[:, 0].long())
 
     def on_train_batch_end(self, outputs: Any, batch: TrainItem, batch_idx: int) -> None:
@@ -121,7 +133,12 @@ class SegmentationTask(lightning.LightningModule):
             self.average.update_parameters(self.model)
         if self.global_step % self._log_every == 0:
             rate = self.optimizers().param_groups[-1]["lr"]  # type: ignore[union-attr]
-            self._log({**{k: v for k, v in self.latest.items() if k.startswith("train/")}, "train/lr": rate})
+            self._log(
+                {
+                    **{k: v for k, v in self.latest.items() if k.startswith("train/")},
+                    "train/lr": rate,
+                }
+            )
 
     def on_validation_epoch_start(self) -> None:
         """Begin to count."""
@@ -134,7 +151,13 @@ class SegmentationTask(lightning.LightningModule):
             return
         model = self.scored_model
         logits = model(self._normalized(batch.image.float(), model.normalization)).logits
-        ids = upsample(logits.float(), batch.image.shape[-2:]).argmax(dim=1).to(torch.uint8).cpu().numpy()
+        ids = (
+            upsample(logits.float(), batch.image.shape[-2:])
+            .argmax(dim=1)
+            .to(torch.uint8)
+            .cpu()
+            .numpy()
+        )
         for predicted, target in zip(ids, batch.targets, strict=True):
             self._confusion.update(resize_ids(predicted, target.shape), target)
 
@@ -154,7 +177,9 @@ class SegmentationTask(lightning.LightningModule):
     def _log(self, values: dict[str, Any]) -> None:
         # Under the number of steps done, which Lightning's own counting misses by one after a resume.
         for logger in self.loggers:
-            logger.log_metrics({name: float(value) for name, value in values.items()}, step=self.global_step)
+            logger.log_metrics(
+                {name: float(value) for name, value in values.items()}, step=self.global_step
+            )
 
     def report(self, problems: tuple[str, ...]) -> None:
         """Say once that a sample cannot be read."""
