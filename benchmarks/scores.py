@@ -24,13 +24,13 @@ import torch
 import torchmetrics
 from torchmetrics import classification
 
+from curbside.imaging import top_class
 from curbside.labels import IGNORE_ID
 from curbside.metrics import (
     Calibration,
     ConfusionMatrix,
     PrecisionRecall,
     SegmentationScores,
-    top_class,
 )
 
 SLOW = 5  # pictures for torchmetrics' precision-recall curves, which take seconds each

@@ -159,9 +159,7 @@ class Manifest:
                 precision=str(data["precision"]),
                 input=spec,
                 outputs=outputs,
-                normalization=Normalization(
-                    mean=tuple(map(float, mean)), std=tuple(map(float, std))
-                ),  # type: ignore[arg-type]
+                normalization=Normalization.of(mean, std),
                 space=LabelSpace.from_dict(data["space"]),
                 source=dict(data.get("source", {})),
                 calibration=dict(data.get("calibration", {})),

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curbside.errors import DataError, LabelError
-from curbside.metrics import PrecisionRecall, top_class
+from curbside.imaging import top_class
+from curbside.metrics import PrecisionRecall
 from curbside.metrics.precision_recall import _bin_of
 
 CLASSES = 5

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from curbside.metrics import SegmentationScores, top_class
+from curbside.imaging import top_class
+from curbside.metrics import SegmentationScores
 
 
 def softmax_picture(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

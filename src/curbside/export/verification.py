@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import ModelFileError
 from ..imaging import resize_frame
 from ..manifest import METADATA_KEY, Manifest, OutputSpec
-from ..models import SegmentationModel, upsample
+from ..models import SegmentationModel, normalize, upsample
 from ..progress import track
 from ..runtime import load_predictor
 
@@ -114,11 +114,9 @@ def verify(path: Path, model: SegmentationModel, pictures: Sequence[np.ndarray])
 def _expected(model: SegmentationModel, frame_bgr: np.ndarray) -> Tensor:
     """The network's own scores of a frame at its input size: (1, C, h, w)."""
     frame_rgb = torch.from_numpy(np.ascontiguousarray(frame_bgr[..., ::-1]))
-    rgb = frame_rgb.permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
-    mean = torch.tensor(model.normalization.mean)[:, None, None]
-    std = torch.tensor(model.normalization.std)[:, None, None]
+    image = normalize(frame_rgb.permute(2, 0, 1)[None], model.normalization)  # (1, 3, H, W)
     with torch.no_grad():
-        logits = model(((rgb - mean) / std)[None]).logits
+        logits = model(image).logits
     if not bool(logits.isfinite().all()):
         raise ModelFileError(
             "the network's scores are not finite numbers: its training diverged",

@@ -1,5 +1,6 @@
 """Pixels: reading and writing them safely, geometry with its inverses, normalisation, drawing."""
 
+from .classes import softmax, top_class
 from .drawing import blend_classes, colorize, draw_legend
 from .geometry import resize_frame, resize_ids, resize_scores
 from .normalization import IMAGENET, Normalization
@@ -23,6 +24,8 @@ __all__ = [
     "resize_frame",
     "resize_ids",
     "resize_scores",
+    "softmax",
+    "top_class",
     "verify_image",
     "write_jpeg",
     "write_png",

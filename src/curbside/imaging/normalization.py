@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import ConfigError
@@ -17,6 +18,15 @@ class Normalization:
     """Subtracted from pixels scaled to 0..1."""
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     """Divides what is left."""
+
+    @classmethod
+    def of(cls, mean: Iterable[float], std: Iterable[float]) -> Normalization:
+        """From any three means and three deviations.
+
+        Raises:
+            ConfigError: They are not three, or a deviation is not positive.
+        """
+        return cls(mean=tuple(map(float, mean)), std=tuple(map(float, std)))  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         if len(self.mean) != 3 or len(self.std) != 3 or not all(value > 0 for value in self.std):

@@ -6,7 +6,7 @@ work between `ConfusionMatrix`, `Calibration` and `PrecisionRecall`, which also 
 
 from .calibration import Calibration, Reliability
 from .confusion import ConfusionMatrix
-from .precision_recall import PrecisionRecall, top_class
+from .precision_recall import PrecisionRecall
 from .segmentation import SegmentationScores, SegmentationSummary
 
 __all__ = [
@@ -16,5 +16,4 @@ __all__ = [
     "Reliability",
     "SegmentationScores",
     "SegmentationSummary",
-    "top_class",
 ]

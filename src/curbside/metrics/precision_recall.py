@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import DataError, LabelError
+from ..imaging import top_class
 from ..labels import IGNORE_ID
 from .histogram import histogram
 
@@ -127,24 +128,6 @@ class PrecisionRecall:
         areas = self.auprc()
         found = areas[~np.isnan(areas)]
         return float(found.mean()) if found.size else float("nan")
-
-
-def top_class(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The most probable class of each pixel and its probability; the lowest id wins a tie.
-
-    Args:
-        probabilities: (C, H, W) float32, C at most 255.
-
-    Returns:
-        ids (H, W) uint8, confidence (H, W) float32.
-    """
-    best = probabilities[0].astype(np.float32)
-    ids = np.zeros(best.shape, np.uint8)
-    for index, plane in enumerate(probabilities[1:], start=1):
-        # Ids only rise as the planes are walked, so a maximum writes them without a masked copy.
-        np.maximum(ids, np.greater(plane, best).view(np.uint8) * np.uint8(index), out=ids)
-        np.maximum(best, plane, out=best)
-    return ids, best
 
 
 def _count(table: np.ndarray, classes: np.ndarray, bins: np.ndarray) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..imaging import top_class
 from .calibration import Calibration
 from .confusion import ConfusionMatrix
-from .precision_recall import PrecisionRecall, top_class
+from .precision_recall import PrecisionRecall
 
 __all__ = ["SegmentationScores", "SegmentationSummary"]
 

@@ -4,7 +4,15 @@ Every network is built by its config, `SomeConfig(...).build(num_classes)`, and 
 `ModelOutput`. `model_configs()` finds the configs by listing this folder.
 """
 
-from .base import FeatureSpec, ModelConfig, ModelOutput, SegmentationModel, model_configs, upsample
+from .base import (
+    FeatureSpec,
+    ModelConfig,
+    ModelOutput,
+    SegmentationModel,
+    model_configs,
+    normalize,
+    upsample,
+)
 from .deeplabv3plus import DeepLabV3Plus, DeepLabV3PlusConfig
 from .encoder import EncoderConfig, TimmEncoder
 from .lraspp import LRASPP, LRASPPConfig
@@ -24,5 +32,6 @@ __all__ = [
     "UPerNet",
     "UPerNetConfig",
     "model_configs",
+    "normalize",
     "upsample",
 ]

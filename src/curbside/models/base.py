@@ -20,6 +20,7 @@ __all__ = [
     "ModelOutput",
     "SegmentationModel",
     "model_configs",
+    "normalize",
     "upsample",
 ]
 
@@ -97,6 +98,22 @@ def model_configs() -> dict[str, type[ModelConfig]]:
             ):
                 found[value.__name__] = value
     return found
+
+
+def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:
+    """Pixels as a network expects them.
+
+    Args:
+        pixels: (B, 3, H, W) RGB of 0..255, of any type.
+        normalization: What to subtract and divide by.
+
+    Returns:
+        (B, 3, H, W) float32.
+    """
+    pixels = pixels.float()
+    mean = pixels.new_tensor(normalization.mean).view(3, 1, 1) * 255
+    std = pixels.new_tensor(normalization.std).view(3, 1, 1) * 255
+    return (pixels - mean) / std
 
 
 def upsample(scores: Tensor, size_hw: Sequence[int]) -> Tensor:

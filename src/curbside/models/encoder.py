@@ -67,9 +67,7 @@ class TimmEncoder(nn.Module):
         )
         published = timm.get_pretrained_cfg(config.name)
         self.normalization = (
-            Normalization(mean=tuple(published.mean), std=tuple(published.std))
-            if published
-            else Normalization()  # type: ignore[arg-type]
+            Normalization.of(published.mean, published.std) if published else Normalization()
         )
 
     def forward(self, image: Tensor) -> list[Tensor]:

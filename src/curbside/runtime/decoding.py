@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..imaging import resize_ids, resize_scores
+from ..imaging import resize_ids, resize_scores, softmax, top_class
 from ..manifest import Manifest
 from ..results import SemanticResult
 
-__all__ = ["argmax_channels", "decode_semantic", "softmax_channels"]
+__all__ = ["decode_semantic"]
 
 
 def decode_semantic(
@@ -39,11 +39,11 @@ def decode_semantic(
         scores = resize_scores(
             named["logits"].astype(np.float32, copy=False), manifest.input.size_hw
         )
-        ids = argmax_channels(scores)
         if probabilities:
-            small = softmax_channels(scores)
-            every = np.stack([resize_ids(channel, size_hw) for channel in small])  # (C, H, W)
-            confidence = small.max(axis=0)
+            scores = softmax(scores)
+            every = np.stack([resize_ids(channel, size_hw) for channel in scores])  # (C, H, W)
+        ids, best = top_class(scores)
+        confidence = best if probabilities else confidence
     else:
         ids = named["ids"].astype(np.uint8, copy=False)
     if confidence is not None:
@@ -56,29 +56,3 @@ def decode_semantic(
         confidence=confidence,
         probabilities=every,
     )
-
-
-def argmax_channels(scores: np.ndarray) -> np.ndarray:
-    """The channel with the largest score, the first where several are: (C, H, W) to (H, W) uint8.
-
-    Whole planes against a running maximum: ten times faster than `scores.argmax(0)`, which walks
-    across the planes pixel by pixel.
-    """
-    best = scores[0].copy()
-    ids = np.zeros(best.shape, np.uint8)
-    larger = np.empty(best.shape, bool)
-    channel_here = larger.view(np.uint8)
-    for channel in range(1, len(scores)):
-        np.greater(scores[channel], best, out=larger)
-        np.maximum(scores[channel], best, out=best)
-        np.multiply(channel_here, np.uint8(channel), out=channel_here)
-        np.maximum(ids, channel_here, out=ids)
-    return ids
-
-
-def softmax_channels(scores: np.ndarray) -> np.ndarray:
-    """Scores as probabilities over the channels: (C, H, W) float32, a new array."""
-    result = scores - scores.max(axis=0)
-    np.exp(result, out=result)
-    result /= result.sum(axis=0)
-    return result

@@ -31,7 +31,7 @@ from ..errors import ModelFileError
 from ..files import read_json, sha256_file
 from ..labels import LabelSpace
 from ..manifest import InputSpec, Manifest, OutputSpec
-from ..models import SegmentationModel
+from ..models import SegmentationModel, normalize
 from ..runtime import SemanticPredictor
 from .config import TrainConfig
 from .serialize import config_from_json, config_to_json
@@ -207,19 +207,10 @@ class TorchBackend:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """(1, H, W, 3) uint8 to {"logits": (1, C, h, w) float32}."""
-        normalization = self.manifest.normalization
-        frame = (
-            torch.from_numpy(inputs[self.manifest.input.name])
-            .to(self._device)
-            .permute(0, 3, 1, 2)
-            .float()
-        )
-        mean = frame.new_tensor(normalization.mean).view(3, 1, 1) * 255
-        std = frame.new_tensor(normalization.std).view(3, 1, 1) * 255
+        frame = torch.from_numpy(inputs[self.manifest.input.name]).to(self._device)
+        image = normalize(frame.permute(0, 3, 1, 2), self.manifest.normalization)
         with torch.inference_mode():
-            logits = self._model(
-                ((frame - mean) / std).contiguous(memory_format=torch.channels_last)
-            ).logits
+            logits = self._model(image.contiguous(memory_format=torch.channels_last)).logits
         return {"logits": logits.float().cpu().numpy()}
 
     def close(self) -> None:

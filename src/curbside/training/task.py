@@ -15,7 +15,7 @@ from ..errors import ConfigError
 from ..imaging import Normalization, resize_ids
 from ..labels import LabelSpace
 from ..metrics import ConfusionMatrix
-from ..models import SegmentationModel, upsample
+from ..models import SegmentationModel, normalize, upsample
 from .config import TrainConfig
 
 __all__ = ["SegmentationTask"]
@@ -95,7 +95,7 @@ class SegmentationTask(lightning.LightningModule):
         """The loss of a batch."""
         self.report(batch.problems)
         target = batch.target.long()  # (B, H, W)
-        image = batch.image.float()
+        image = batch.image
         output = self.model(self._normalized(image, self.model.normalization))
         logits = upsample(output.logits, target.shape[-2:])  # (B, C, H, W)
         supervised = self.loss(logits, target)
@@ -150,7 +150,7 @@ class SegmentationTask(lightning.LightningModule):
         if not batch.targets:
             return
         model = self.scored_model
-        logits = model(self._normalized(batch.image.float(), model.normalization)).logits
+        logits = model(self._normalized(batch.image, model.normalization)).logits
         ids = (
             upsample(logits.float(), batch.image.shape[-2:])
             .argmax(dim=1)
@@ -188,9 +188,7 @@ class SegmentationTask(lightning.LightningModule):
             lightning.utilities.rank_zero_warn(f"skipped: {problem}", category=UserWarning)
 
     def _normalized(self, image: Tensor, normalization: Normalization) -> Tensor:
-        mean = image.new_tensor(normalization.mean).mul_(255).view(3, 1, 1)
-        std = image.new_tensor(normalization.std).mul_(255).view(3, 1, 1)
-        image = (image - mean) / std
+        image = normalize(image, normalization)
         return image.to(memory_format=torch.channels_last) if self.config.channels_last else image
 
 
