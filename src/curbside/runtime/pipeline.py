@@ -2,11 +2,12 @@
 
 ::
 
-    source --capture--> [inbox] --infer x workers--> [ready] --draw--> [shown] --> sink, caller
-                        file: waits                  in the order
-                        live: newest wins            of the inbox
+    source --capture, prepare--> [inbox] --infer x workers--> [ready] --decode, draw--> [shown] --> sink, caller
+                                 file: waits                  in the order
+                                 live: newest wins            of the inbox
 
-Every queue is bounded. Frames of a file are all kept, in order; of a live source the newest one
+The infer threads do nothing but the network, so that a single one never waits for the host's part
+of another frame. Every queue is bounded. Frames of a file are all kept, in order; of a live source the newest one
 replaces the one that waits. An exception in any stage ends the others and is raised in the caller.
 """
 
@@ -117,8 +118,8 @@ class Pipeline(Generic[Result]):
         self._limit = limit
         self._workers = workers
         room = 1 if source.live else workers + 1
-        self._inbox: NumberedQueue[tuple[Frame, float]] = NumberedQueue(room)
-        self._ready: NumberedQueue[tuple[Frame, float, Result]] = NumberedQueue(room)
+        self._inbox: NumberedQueue[tuple[Frame, float, Any]] = NumberedQueue(room)
+        self._ready: NumberedQueue[tuple[Frame, float, Any]] = NumberedQueue(room)
         self._shown: NumberedQueue[Shown[Result]] = NumberedQueue(room)
         self._latencies = {stage: Latencies() for stage in (*STAGES, "latency")}
         self._error: BaseException | None = None
@@ -212,32 +213,37 @@ class Pipeline(Generic[Result]):
         return threading.Thread(target=guarded, name=f"curbside-{name}", daemon=True)
 
     def _capture(self) -> None:
+        for frame, captured_s in self._read():
+            with self._latencies["prepare"].measure():
+                tensor = self._predictor.prepare(frame.bgr)
+            self._inbox.put((frame, captured_s, tensor), replace=self._source.live)
+        self._inbox.finish()
+
+    def _read(self) -> Iterator[tuple[Frame, float]]:
+        """The frames of the source, each with the moment it came."""
+        start_s = time.perf_counter()
         try:
-            start_s = time.perf_counter()
             for frame in islice(self._source.frames(), self._limit):
                 now_s = time.perf_counter()
                 self._latencies["capture"].add((now_s - start_s) * 1e3)
-                self._inbox.put((frame, now_s), replace=self._source.live)
+                yield frame, now_s
                 start_s = time.perf_counter()
         except CurbsideError as error:  # what came before it is good
             self._late_error = error
-        self._inbox.finish()
 
     def _infer(self) -> None:
         while (ticket := self._inbox.get()) is not None:
-            number, (frame, captured_s) = ticket
-            with self._latencies["prepare"].measure():
-                tensor = self._predictor.prepare(frame.bgr)
+            number, (frame, captured_s, tensor) = ticket
             with self._latencies["network"].measure():
                 outputs = self._predictor.infer(tensor)
-            with self._latencies["decode"].measure():
-                result = self._predictor.decode(outputs, frame.bgr.shape[:2])
-            self._ready.put((frame, captured_s, result), number=number)
+            self._ready.put((frame, captured_s, outputs), number=number)
         self._ready.finish(self._inbox.taken)
 
     def _draw_all(self) -> None:
         while (ticket := self._ready.get()) is not None:
-            _, (frame, captured_s, result) = ticket
+            _, (frame, captured_s, outputs) = ticket
+            with self._latencies["decode"].measure():
+                result = self._predictor.decode(outputs, frame.bgr.shape[:2])
             picture = frame.bgr
             if self._draw is not None:
                 with self._latencies["draw"].measure():
