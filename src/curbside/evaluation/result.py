@@ -130,7 +130,8 @@ class Evaluation:
             "hardware": self.hardware,
             "time": f"{self.seconds:.1f} s, reading and scoring included",
         }
-        said.update({f"run: {key}": str(value) for key, value in self.source.items()})
+        plain = {k: v for k, v in self.source.items() if isinstance(v, (str, int, float))}
+        said.update({f"run: {key}": str(value) for key, value in plain.items()})
         return said
 
     def to_dict(self) -> dict[str, Any]:

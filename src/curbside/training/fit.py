@@ -93,7 +93,9 @@ def fit(config: TrainConfig) -> FitResult:
             "train": len(train),
             "val": len(val),
         }
-        write_json(folder / "config.json", describe(config, data.space, counts))
+        write_json(
+            folder / "config.json", describe(config, data.space, counts, str(_precision(config)))
+        )
     task = SegmentationTask(config, model, data.space, total, teacher)
     trainer = _trainer(config, plan, task, start)
     loaders = _loaders(config, plan, train, val, trainer)

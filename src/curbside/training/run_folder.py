@@ -69,13 +69,16 @@ class Run:
         return self.config.data.eval_hw
 
 
-def describe(config: TrainConfig, space: LabelSpace, dataset: Mapping[str, Any]) -> dict[str, Any]:
+def describe(
+    config: TrainConfig, space: LabelSpace, dataset: Mapping[str, Any], precision: str
+) -> dict[str, Any]:
     """What `config.json` holds.
 
     Args:
         config: The run's config.
         space: Its label space.
         dataset: Counts and source of its data.
+        precision: The arithmetic that `auto` came to on this machine.
     """
     packages = (
         "curbside",
@@ -92,6 +95,7 @@ def describe(config: TrainConfig, space: LabelSpace, dataset: Mapping[str, Any])
         "model": config.model.title,
         "label_space": space.to_dict(),
         "dataset": dict(dataset),
+        "precision": precision,
         "versions": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in packages},
@@ -152,6 +156,7 @@ def load_run(folder: Path) -> Run:
         "step": step,
         "weights_sha256": sha256_file(weights_path),
         "dataset": about.get("dataset"),
+        "trained_in": about.get("precision"),
         "versions": about.get("versions"),
     }
     scores = {"validation": {"miou": miou, "split": config.data.val_split, "step": step}}
