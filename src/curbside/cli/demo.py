@@ -53,7 +53,7 @@ def _demo(
     out: Path = Path("demo-out"),
     scenes: int = 200,
     val: int = 50,
-    steps: int = 300,
+    steps: int = 700,
     frames: int = 100,
     seed: int = 0,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
