@@ -243,14 +243,14 @@ def _what_ran(found: _Found) -> list[tuple[str, str, str]]:
 def _verdict(found: _Found) -> str:
     scores = [evaluation.overall.miou or 0.0 for evaluation in found.evaluations.values()]
     teacher, alone, distilled = (100 * score for score in scores)
-    gap = teacher - alone
-    share = (
-        f", {100 * (distilled - alone) / gap:.0f} % of its gap to the teacher" if gap > 0 else ""
-    )
+    gain, gap = distilled - alone, teacher - alone
+    closed = f", {100 * gain / gap:.0f} % of its gap to the teacher" if 0 < gain < gap else ""
+    verb = "helped" if gain > 0 else "did not help"
     return (
-        f"In {found.train_steps} steps each, from one seed, distillation changed the student by "
-        f"{distilled - alone:+.1f} points of mIoU{share}. One seed says nothing about the next: repeat it "
-        "with --seed before believing it. The distilled student's steps also cost the teacher's forward pass."
+        f"Distillation {verb} here: {gain:+.1f} points of mIoU{closed}, after {found.train_steps} "
+        f"steps each (teacher {teacher:.1f}, student alone {alone:.1f}, distilled {distilled:.1f}). "
+        "That is one seed and a young teacher: repeat it with --seed and more --steps before "
+        "believing it, and mind that a distilled step also costs the teacher's forward pass."
     )
 
 
