@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..models import DeepLabV3PlusConfig, EncoderConfig, LRASPPConfig, ModelConfig
-from ..training import DataConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+from ..training import DataConfig, DistillationConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 
 __all__ = [
     "camvid_mnv2_deeplab",
     "camvid_mnv2_lraspp",
     "camvid_mnv4s_deeplab",
     "camvid_mnv4s_lraspp",
+    "camvid_mnv4s_lraspp_kd",
 ]
 
 
@@ -40,6 +41,13 @@ def camvid_mnv4s_deeplab() -> TrainConfig:
 def camvid_mnv4s_lraspp() -> TrainConfig:
     """LR-ASPP MobileNetV4-S on CamVid."""
     return _config("camvid-mnv4s-lraspp", LRASPPConfig())
+
+
+def camvid_mnv4s_lraspp_kd() -> TrainConfig:
+    """The same student, taught by camvid-mnv2-deeplab for the same number of steps."""
+    teacher = DistillationConfig(teacher=Path("runs/camvid-mnv2-deeplab"))
+    config = camvid_mnv4s_lraspp()
+    return replace(config, name="camvid-mnv4s-lraspp-kd", distillation=teacher)
 
 
 def _config(name: str, model: ModelConfig) -> TrainConfig:
