@@ -101,11 +101,12 @@ def fit(config: TrainConfig) -> FitResult:
     loaders = _loaders(config, plan, train, val, trainer)
     began = time.monotonic()
     if start < total:
-        trainer.fit(
-            task, *loaders, ckpt_path=None if last is None else str(last), weights_only=True
-        )
-        if trainer.interrupted:
-            raise KeyboardInterrupt
+        try:
+            trainer.fit(
+                task, *loaders, ckpt_path=None if last is None else str(last), weights_only=True
+            )
+        except SystemExit:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
         if trainer.is_global_zero:
             _draw(folder)
     rows = [row for row in read_metrics(folder / "metrics.csv") if "val/miou" in row]
