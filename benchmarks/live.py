@@ -27,9 +27,10 @@ from typing import Annotated, Any
 import onnxruntime
 import tyro
 
+from curbside.hardware import core_count, cpu_model
 from curbside.progress import track
-from curbside.runtime import core_count, load_predictor, open_sink, plan_cores
-from curbside.runtime.benchmark import cpu_model, fixed_input, time_bare, time_pipeline
+from curbside.runtime import load_predictor, open_sink, plan_cores
+from curbside.runtime.benchmark import fixed_input, time_bare, time_pipeline
 
 __all__ = ["main"]
 

@@ -14,6 +14,8 @@ PACKAGE = ROOT / "src" / "curbside"
 EDGE = [
     "errors",
     "files",
+    "hardware",
+    "processes",
     "progress",
     "labels",
     "imaging",

@@ -8,9 +8,9 @@ import pytest
 from color_scenes import make_data
 
 from curbside.errors import ConfigError, DataError
-from curbside.export import CalibrationSet, evenly_spaced
+from curbside.export import CalibrationSet
 from curbside.labels import LabelSpace
-from curbside.prepared import PreparedFolder
+from curbside.prepared import PreparedFolder, evenly_spaced
 
 
 def test_pictures_are_spread_evenly() -> None:

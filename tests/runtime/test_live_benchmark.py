@@ -6,7 +6,8 @@ import pytest
 from tiny_models import make_onnx, write_clip
 
 from curbside.errors import ConfigError, SourceError
-from curbside.runtime import core_count, load_predictor
+from curbside.hardware import core_count
+from curbside.runtime import load_predictor
 from curbside.runtime.benchmark import benchmark, fixed_input, time_bare, time_pipeline
 from curbside.runtime.cores import CorePlan, plan_cores
 

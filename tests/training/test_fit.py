@@ -227,9 +227,24 @@ def test_a_loss_that_explodes_says_what_to_do(data: Path, tmp_path: Path) -> Non
         fit(_config(data, tmp_path / "out", optimizer=OptimizerConfig(lr=1e18), steps=40))
 
 
-def test_validation_happens_where_it_was_asked_for(data: Path, tmp_path: Path) -> None:
-    fit(_config(data, tmp_path / "out", steps=10, validate_every=5, checkpoint_every=2))
-    assert [int(row["step"]) for row in _rows(tmp_path / "out") if row["val/miou"]] == [5, 10]
+@pytest.mark.parametrize(
+    ("steps", "every", "checkpoint", "scored"),
+    [(10, 5, 2, [5, 10]), (3, 2, 1, [1, 3]), (1, 50, 1, [1]), (5, 2, 3, [2, 5])],
+)
+def test_validation_comes_at_its_interval_and_at_the_end(
+    data: Path, tmp_path: Path, steps: int, every: int, checkpoint: int, scored: list[int]
+) -> None:
+    changes = {"steps": steps, "validate_every": every, "checkpoint_every": checkpoint}
+    fit(_config(data, tmp_path / "out", **changes))
+    assert [int(row["step"]) for row in _rows(tmp_path / "out") if row["val/miou"]] == scored
+    last = torch.load(tmp_path / "out/last.ckpt", weights_only=True)
+    assert last["global_step"] == steps
+
+
+def test_the_best_checkpoint_is_the_one_of_the_best_score(run: Path) -> None:
+    scores = {int(row["step"]): float(row["val/miou"]) for row in _rows(run) if row["val/miou"]}
+    best = torch.load(run / "best.ckpt", weights_only=True)["global_step"]
+    assert scores[best] == max(scores.values())
 
 
 def test_configs_survive_json(data: Path, tmp_path: Path) -> None:

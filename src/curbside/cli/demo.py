@@ -359,7 +359,6 @@ def _curves(out: Path) -> list[tuple[str, str]]:
 
 def _pictures(out: Path, data: Path) -> list[tuple[np.ndarray, str]]:
     """Validation pictures of three conditions, their truth, and what each network makes of them."""
-    import numpy as np
 
     from ..prepared import PreparedFolder
     from ..training import load_run_predictor
@@ -374,7 +373,7 @@ def _pictures(out: Path, data: Path) -> list[tuple[np.ndarray, str]]:
         rgb, truth = sample.read_rgb(), sample.read_semantic()
         pictures += [(rgb, weather), (sample.space.palette[truth], "truth")]
         for name in ("student alone", _SHIPPED):
-            result = predictors[name](np.ascontiguousarray(rgb[..., ::-1]))
+            result = predictors[name](sample.read_bgr())
             pictures.append((sample.space.palette[result.ids], name))
     return pictures
 

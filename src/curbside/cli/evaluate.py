@@ -51,7 +51,7 @@ def _evaluate(
     from ..evaluation import evaluate, write_report
     from ..evaluation.plots import require_matplotlib
     from ..labels import load_space
-    from ..prepared import PreparedFolder
+    from ..prepared import PreparedFolder, evenly_spaced
     from ._model import open_model
 
     if limit is not None and limit < 1:
@@ -59,8 +59,8 @@ def _evaluate(
     require_matplotlib()
     folder = PreparedFolder(data, space=load_space(space) if space else None)
     samples = folder.samples(split, target="semantic")
-    if limit is not None and limit < len(samples):
-        samples = [samples[index * len(samples) // limit] for index in range(limit)]
+    if limit is not None:
+        samples = evenly_spaced(samples, limit)
     predictor = open_model(model, threads=threads)
     evaluation = evaluate(predictor, samples, by=by)
     for message in evaluation.unreadable:

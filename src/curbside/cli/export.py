@@ -44,16 +44,15 @@ def _export(
         verify_split: Which of its splits.
         as_json: Print JSON instead of lines.
     """
-    import numpy as np
 
-    from ..export import ExportConfig, evenly_spaced, export_onnx
-    from ..prepared import PreparedFolder
+    from ..export import ExportConfig, export_onnx
+    from ..prepared import PreparedFolder, evenly_spaced
     from ..training import load_run
 
     pictures = None
     if verify_data is not None:
         samples = evenly_spaced(PreparedFolder(verify_data).samples(verify_split), _PICTURES)
-        pictures = [np.ascontiguousarray(sample.read_rgb()[..., ::-1]) for sample in samples]
+        pictures = [sample.read_bgr() for sample in samples]
     trained = load_run(run)
     config = ExportConfig(
         size_hw=size_hw or trained.image_size_hw, channels=channels, outputs=outputs, opset=opset

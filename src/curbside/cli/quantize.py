@@ -60,11 +60,10 @@ def _quantize(
         QuantizeConfig,
         add_scores,
         compare_files,
-        evenly_spaced,
         quantize,
     )
     from ..labels import load_space
-    from ..prepared import PreparedFolder
+    from ..prepared import PreparedFolder, evenly_spaced
     from ..runtime import load_predictor
 
     if limit is not None and limit < 1:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -62,11 +63,15 @@ def _run(
     space = predictor.manifest.space
     colors = [item.color for item in space.classes]
 
+    @cache
+    def panel(height: int) -> np.ndarray:
+        return draw_legend(height, space.names, colors)
+
     def draw(frame_bgr: np.ndarray, result: SemanticResult) -> np.ndarray:
         picture = result.draw(frame_bgr, alpha=alpha)
         if not legend:
             return picture
-        return cv2.hconcat([picture, draw_legend(len(picture), space.names, colors)])
+        return cv2.hconcat([picture, panel(len(picture))])
 
     pipeline = Pipeline(opened, predictor, draw=draw, sink=sink, limit=frames, workers=plan.workers)
     total = min((n for n in (opened.total, frames) if n is not None), default=None)

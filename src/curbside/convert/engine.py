@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,13 +15,10 @@ from ..errors import ConfigError, DataError, LabelError
 from ..imaging import verify_image
 from ..labels import LabelSpace
 from ..prepared import PreparedWriter, SampleRecord, write_sample
-from ..progress import track
+from ..processes import in_processes
 from .source import Item, Source
 
 __all__ = ["Conversion", "Problem", "convert"]
-
-_CHUNK = 4
-_FEW = 16  # starting a worker process costs about as much as this many samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +85,7 @@ def convert(
     todo = [item for item in items if not writer.done(item.split, item.id)]
     work = partial(_work, root=writer.root, space=source.space, verify=verify)
     converted, problems = 0, []
-    with ExitStack() as stack:
-        results = _run(work, todo, workers or os.cpu_count() or 1, stack)
-        if todo:
-            results = track(results, total=len(todo), description="converting", unit="samples")
+    with closing(in_processes(work, todo, workers, "converting", unit="samples")) as results:
         for result in results:
             if isinstance(result, SampleRecord):
                 writer.add(result)
@@ -129,46 +118,6 @@ def _work(item: Item, *, root: Path, space: LabelSpace, verify: bool) -> SampleR
         return write_sample(root, data, space)
     except (DataError, LabelError) as error:
         return Problem(id=item.id, split=item.split, message=str(error))
-
-
-def _run(
-    work: Callable[[Item], SampleRecord | Problem],
-    items: Sequence[Item],
-    workers: int,
-    stack: ExitStack,
-) -> Iterator[SampleRecord | Problem]:
-    """The results in the order of the items, from this process or from several."""
-    workers = min(workers, 1 + len(items) // _FEW)
-    if workers == 1:
-        return map(work, items)
-    # Not forked: a fork beside the progress bar's thread may hang.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
-    stack.callback(pool.shutdown, cancel_futures=True)
-    return _collect(pool.map(work, items, chunksize=_CHUNK))
-
-
-def _collect(results: Iterator[SampleRecord | Problem]) -> Iterator[SampleRecord | Problem]:
-    try:
-        yield from results
-    except BrokenProcessPool as error:
-        raise ConfigError(
-            "a worker process ended before its work was done, probably for want of memory",
-            fix="run it again with fewer workers: it goes on where it stopped (a script of your "
-            "own that converts must do so under `if __name__ == '__main__':`)",
-        ) from error
-
-
-def _die_with_parent() -> None:
-    """End this worker when the parent is killed; it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from ..files import write_text
+from ..imaging import encode_jpeg
 
 __all__ = ["Page"]
 
@@ -142,7 +143,5 @@ def _picture(rgb: np.ndarray, max_width: int) -> str:
     if width > max_width:
         size = (max_width, max(1, round(height * max_width / width)))
         rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode(
-        ".jpg", np.ascontiguousarray(rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 88]
-    )
-    return f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}">'
+    data = base64.b64encode(encode_jpeg(rgb, quality=88)).decode()
+    return f'<img alt="" src="data:image/jpeg;base64,{data}">'

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from ..errors import ConfigError, DataError, LabelError
+from ..hardware import core_count, cpu_model
 from ..labels import LabelSpace
 from ..manifest import Manifest
 from ..metrics import SegmentationScores
@@ -84,7 +82,7 @@ def evaluate(
     unreadable: list[str] = []
     for sample in track(samples, total=len(samples), description="evaluating"):
         try:
-            frame_bgr = np.ascontiguousarray(sample.read_rgb()[..., ::-1])
+            frame_bgr = sample.read_bgr()
             target = sample.read_semantic()
         except DataError as error:
             unreadable.append(str(error))
@@ -126,7 +124,7 @@ def evaluate(
         source=dict(manifest.source),
         precision=predictor.precision,
         input_size_hw=manifest.input.size_hw,
-        hardware=_hardware(),
+        hardware=f"{cpu_model()}, {core_count()} cores",
         seconds=time.perf_counter() - started,
     )
 
@@ -179,14 +177,3 @@ def _missing(total: SegmentationScores) -> dict[str, str]:
     if total.precision_recall is None:
         missing["AUPRC"] = "the model gives no probabilities: export it with --outputs logits"
     return missing
-
-
-def _hardware() -> str:
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = info.read_text(errors="replace").splitlines()
-        cpu = next(
-            (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), cpu
-        )
-    return f"{cpu}, {os.cpu_count()} cores"

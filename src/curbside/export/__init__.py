@@ -5,7 +5,7 @@ answers with it as the checkpoint does; `quantize` writes its INT8 twin from a `
 `compare_files` says what that cost and what it gained.
 """
 
-from .calibration import CalibrationSet, evenly_spaced
+from .calibration import CalibrationSet
 from .comparison import Comparison, FileScore, add_scores, compare_files
 from .graph import DeployableGraph
 from .onnx_file import ExportConfig, export_onnx
@@ -22,7 +22,6 @@ __all__ = [
     "Verification",
     "add_scores",
     "compare_files",
-    "evenly_spaced",
     "export_onnx",
     "generated_pictures",
     "quantize",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from ..errors import ConfigError, DataError
 from ..files import sha256_file
-from ..prepared import PreparedFolder, Sample
+from ..prepared import PreparedFolder, Sample, evenly_spaced
 
-__all__ = ["CalibrationSet", "evenly_spaced"]
+__all__ = ["CalibrationSet"]
 
 _FEWEST = 8
 
@@ -78,9 +77,3 @@ class CalibrationSet:
             "count": len(self.samples),
             "sha256": self.sha256,
         }
-
-
-def evenly_spaced(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """At most `count` of the samples, spread evenly over them, in their order."""
-    count = min(count, len(samples))
-    return [samples[index * len(samples) // count] for index in range(count)]

@@ -14,11 +14,11 @@ import onnx
 from ..errors import DataError
 from ..evaluation import Evaluation, evaluate
 from ..files import atomic_path
+from ..hardware import core_count
 from ..metrics.timing import Latencies, LatencySummary
-from ..prepared import Sample
-from ..runtime import SemanticPredictor, core_count, load_predictor
+from ..prepared import Sample, evenly_spaced
+from ..runtime import SemanticPredictor, load_predictor
 from ..runtime.cores import opencv_on_one_core
-from .calibration import evenly_spaced
 from .onnx_file import write_manifest
 
 __all__ = ["Comparison", "FileScore", "add_scores", "compare_files"]
@@ -135,7 +135,7 @@ def _frames(samples: Sequence[Sample]) -> list[np.ndarray]:
     frames = []
     for sample in evenly_spaced(samples, _PICTURES):
         with suppress(DataError):
-            frames.append(np.ascontiguousarray(sample.read_rgb()[..., ::-1]))
+            frames.append(sample.read_bgr())
     if not frames:
         raise DataError(
             f"{samples[0].root}: not one picture to time with can be read",

@@ -140,7 +140,7 @@ class _Reader:
 def _tensors(predictor: SemanticPredictor, calibration: CalibrationSet) -> Iterator[np.ndarray]:
     samples = calibration.samples
     for sample in track(samples, total=len(samples), description="calibrating"):
-        yield predictor.prepare(np.ascontiguousarray(sample.read_rgb()[..., ::-1]))
+        yield predictor.prepare(sample.read_bgr())
 
 
 @contextmanager

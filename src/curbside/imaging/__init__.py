@@ -6,18 +6,23 @@ from .geometry import resize_frame, resize_ids, resize_scores
 from .normalization import IMAGENET, Normalization
 from .raster import fill_polygon
 from .reading import decode_image, image_size_hw, read_depth, read_ids, read_rgb, verify_image
-from .writing import encode_png, write_jpeg, write_png
+from .video import VIDEO_SUFFIXES, VideoWriter, quiet_video
+from .writing import encode_jpeg, encode_png, write_jpeg, write_png
 
 __all__ = [
     "IMAGENET",
+    "VIDEO_SUFFIXES",
     "Normalization",
+    "VideoWriter",
     "blend_classes",
     "colorize",
     "decode_image",
     "draw_legend",
+    "encode_jpeg",
     "encode_png",
     "fill_polygon",
     "image_size_hw",
+    "quiet_video",
     "read_depth",
     "read_ids",
     "read_rgb",

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..files import write_bytes
 
-__all__ = ["encode_png", "write_jpeg", "write_png"]
+__all__ = ["encode_jpeg", "encode_png", "write_jpeg", "write_png"]
 
 
 def encode_png(pixels: np.ndarray, *, level: int = 3) -> bytes:
@@ -32,7 +32,13 @@ def write_png(path: Path, pixels: np.ndarray, *, level: int = 3) -> None:
     write_bytes(path, encode_png(pixels, level=level))
 
 
+def encode_jpeg(rgb: np.ndarray, *, quality: int = 92) -> bytes:
+    """(H, W, 3) uint8 RGB pixels as JPEG bytes."""
+    pixels = np.ascontiguousarray(rgb[..., ::-1])
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()
+
+
 def write_jpeg(path: Path, rgb: np.ndarray, *, quality: int = 92) -> None:
     """Write (H, W, 3) uint8 RGB pixels as a JPEG file."""
-    _, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    write_bytes(path, data.tobytes())
+    write_bytes(path, encode_jpeg(rgb, quality=quality))

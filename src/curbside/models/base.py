@@ -5,9 +5,10 @@ from __future__ import annotations
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -79,6 +80,11 @@ class ModelConfig(ABC):
     @abstractmethod
     def build(self, num_classes: int) -> SegmentationModel:
         """The network, with a fresh head for `num_classes` classes."""
+
+    def with_weights(self, weights: Path | None) -> Self:
+        """The same network, its encoder starting from a file, or from random where None; no download."""
+        encoder: Any = self.encoder  # type: ignore[attr-defined]
+        return replace(self, encoder=replace(encoder, weights=weights, pretrained=False))  # type: ignore[call-arg]
 
     @property
     @abstractmethod

@@ -13,7 +13,7 @@
 """
 
 from .layout import DEPTH_SCALE, SPLITS, TARGETS, SampleData, SampleRecord
-from .reader import PreparedFolder, Sample
+from .reader import PreparedFolder, Sample, evenly_spaced
 from .writer import PreparedWriter, write_sample
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "Sample",
     "SampleData",
     "SampleRecord",
+    "evenly_spaced",
     "write_sample",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from ..labels import LabelSpace
 from .layout import FORMAT, SPLITS, SampleRecord
 from .writer import check_ids
 
-__all__ = ["PreparedFolder", "Sample"]
+__all__ = ["PreparedFolder", "Sample", "evenly_spaced"]
 
 _CONVERT = "make it with: curbside convert SOURCE ROOT OUT"
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -50,6 +51,10 @@ class Sample:
             DataError: The file is missing, damaged, or not of the size that was recorded.
         """
         return self._sized(read_rgb(self.image_path), self.image_path)
+
+    def read_bgr(self) -> np.ndarray:
+        """The picture as a camera's frame, (H, W, 3) uint8 BGR; raises what `read_rgb` raises."""
+        return np.ascontiguousarray(self.read_rgb()[..., ::-1])
 
     def read_semantic(self) -> np.ndarray:
         """The mask, (H, W) uint8 class ids, 255 = ignore.
@@ -237,3 +242,9 @@ class PreparedFolder:
         if not records:
             raise DataError(f"{self.root} has no <split>/images with <split>/masks", fix=_CONVERT)
         return records
+
+
+def evenly_spaced(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """At most `count` of the samples, spread evenly over them, in their order."""
+    count = min(count, len(samples))
+    return [samples[index * len(samples) // count] for index in range(count)]

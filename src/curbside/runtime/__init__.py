@@ -1,6 +1,6 @@
 """Running a model file: backends, predictors, sources, the threaded pipeline. No torch here."""
 
-from .cores import CorePlan, core_count, plan_cores
+from .cores import CorePlan, plan_cores
 from .pipeline import Pipeline, PipelineStats, Shown
 from .predictor import SemanticPredictor, load_predictor
 from .sinks import open_sink
@@ -13,7 +13,6 @@ __all__ = [
     "PipelineStats",
     "SemanticPredictor",
     "Shown",
-    "core_count",
     "load_predictor",
     "open_sink",
     "open_source",

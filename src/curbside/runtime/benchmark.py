@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -17,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
+from ..hardware import core_count, cpu_model
 from ..metrics.timing import Latencies, LatencySummary
 from ..progress import track
 from ..results import SemanticResult
-from .cores import CorePlan, core_count, plan_cores
+from .cores import CorePlan, plan_cores
 from .pipeline import Pipeline
 from .predictor import SemanticPredictor, load_predictor
 from .sinks import Sink
@@ -31,7 +31,6 @@ __all__ = [
     "Block",
     "ModelSpeed",
     "benchmark",
-    "cpu_model",
     "draw_overlay",
     "fixed_input",
     "time_bare",
@@ -237,19 +236,6 @@ def time_pipeline(
 def draw_overlay(frame_bgr: np.ndarray, result: SemanticResult) -> np.ndarray:
     """The class colours over the frame, as `curbside run` shows them."""
     return result.draw(frame_bgr)
-
-
-def cpu_model() -> str:
-    """The processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    named = dict(line.split(":", 1) for line in lines if ":" in line)
-    names = {key.strip(): value.strip() for key, value in named.items()}
-    return (
-        names.get("model name") or names.get("Model") or platform.processor() or platform.machine()
-    )
 
 
 class _Endless:

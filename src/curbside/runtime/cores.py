@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +9,9 @@ from dataclasses import dataclass
 import cv2
 
 from ..errors import ConfigError
+from ..hardware import core_count
 
-__all__ = ["CorePlan", "core_count", "opencv_on_one_core", "plan_cores"]
+__all__ = ["CorePlan", "opencv_on_one_core", "plan_cores"]
 
 _MOST_WORKERS = 4  # each worker holds a network's activations in memory: about 0.1 GB at 512x512
 
@@ -24,13 +24,6 @@ class CorePlan:
     """Frames that are in the network at the same time."""
     threads: int
     """Threads that each of them uses."""
-
-
-def core_count() -> int:
-    """The number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def plan_cores(threads: int | None, *, live: bool) -> CorePlan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ import cv2
 import numpy as np
 
 from ..errors import DataError, SourceError
-from ..imaging import read_rgb
+from ..imaging import quiet_video, read_rgb
 
-__all__ = ["Camera", "Frame", "Pictures", "Source", "VideoFile", "open_source", "quiet_video"]
+__all__ = ["Camera", "Frame", "Pictures", "Source", "VideoFile", "open_source"]
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 PICTURES_PER_S = 25.0
@@ -219,12 +218,6 @@ class Camera:
         if self._capture is not None:
             self._capture.release()
         self._capture = None
-
-
-def quiet_video() -> None:
-    """Keep OpenCV and its FFmpeg from writing to standard error; failures are errors of ours."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def _open_capture(what: str | int) -> cv2.VideoCapture | None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ..errors import ConfigError, StorageError
-from ..files import atomic_path
+from ..errors import ConfigError
+from ..imaging import VideoWriter
+from ..processes import in_processes
 from .config import check_condition, check_seed, check_size
 from .drawing import World
-from .processes import in_processes
 from .scene import Scene
 
 __all__ = ["FPS", "drive_through", "write_video"]
@@ -91,20 +91,15 @@ def write_video(
         _Frame(seed=seed, number=number, size_hw=size_hw, condition=condition)
         for number in range(frames)
     ]
-    with atomic_path(path) as temporary:
-        code = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(temporary), code, FPS, size_hw[::-1])
-        if not writer.isOpened():
-            raise StorageError(
-                f"OpenCV cannot write the video {path}", fix="choose a place you may write to"
-            )
-        try:
-            for frame_bgr in in_processes(_draw_bgr, jobs, workers, "drawing the drive"):
-                writer.write(frame_bgr)
-        finally:
-            writer.release()
-        if not temporary.stat().st_size:
-            raise StorageError(f"the video {path} came out empty", fix="free some space, run again")
+    writer = VideoWriter(path, fps=FPS)
+    try:
+        with closing(in_processes(_draw_bgr, jobs, workers, "drawing the drive")) as drawn:
+            for number, frame_bgr in enumerate(drawn):
+                writer.write(number, frame_bgr)
+    except BaseException:
+        writer.discard()
+        raise
+    writer.close()
 
 
 def _check(seed: int, frames: int, size_hw: tuple[int, int], condition: str) -> None:

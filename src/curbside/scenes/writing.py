@@ -13,9 +13,9 @@ from ..files import read_json, write_json, write_text
 from ..imaging import write_jpeg
 from ..labels import LabelSpace, space_of_encoding
 from ..prepared import SPLITS, PreparedWriter, SampleData, SampleRecord, write_sample
+from ..processes import in_processes
 from .config import ScenesConfig
 from .drawing import draw_scene
-from .processes import in_processes
 
 __all__ = ["write_idd", "write_prepared"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -210,11 +210,3 @@ class TrainConfig:
     def run_folder(self) -> Path:
         """Where the run is written."""
         return self.out if self.out is not None else Path("runs") / self.name
-
-    def with_weights(self) -> TrainConfig:
-        """The config with `weights` handed to the encoder."""
-        if self.weights is None:
-            return self
-        model: Any = self.model
-        encoder = replace(model.encoder, weights=self.weights, pretrained=False)
-        return replace(self, model=replace(model, encoder=encoder))

@@ -23,14 +23,15 @@ from ..datasets import (
     collate_train,
     collate_val,
 )
-from ..errors import ConfigError, LabelError
-from ..evaluation import plots
-from ..files import read_json, write_json, write_text
+from ..errors import ConfigError
+from ..evaluation import plots, require_same_space
+from ..files import write_json, write_text
+from ..hardware import cpu_flags
 from ..labels import load_space
 from ..prepared import PreparedFolder
 from .config import TrainConfig
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
-from .run_folder import describe, load_run
+from .run_folder import describe, load_run, read_description
 from .serialize import config_to_json
 from .task import SegmentationTask
 
@@ -83,7 +84,8 @@ def fit(config: TrainConfig) -> FitResult:
     start = _step_of(last)
 
     torch.manual_seed(config.seed)
-    model = config.with_weights().model.build(data.space.num_classes)
+    network = config.model.with_weights(config.weights) if config.weights else config.model
+    model = network.build(data.space.num_classes)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
@@ -128,10 +130,11 @@ class _Plan:
     def __init__(self, config: TrainConfig, *, total: int, steps_per_epoch: int) -> None:
         self.total = total
         every = min(config.validate_every or steps_per_epoch, total)
-        self.pauses_per_validation = math.ceil(every / config.checkpoint_every)
-        validations = max(1, round(total / every))
+        validations = round(total / every)
+        wanted = math.ceil(every / config.checkpoint_every)
+        self.pauses_per_validation = min(wanted, total // validations)  # no pause without a step
         count = validations * self.pauses_per_validation
-        self._pauses = [round(total * (i + 1) / count) for i in range(count)]
+        self._pauses = [total * (i + 1) // count for i in range(count)]
 
     def next_pause(self, step: int) -> int:
         """The first pause after a step."""
@@ -152,16 +155,13 @@ def _claim(folder: Path, config: TrainConfig) -> Path | None:
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # the first process has done what follows
         return last if last.is_file() else None
     if (folder / "config.json").is_file():
-        held = read_json(folder / "config.json", error=ConfigError, fix="choose another --out").get(
-            "config", {}
+        held, wanted = (
+            _identity(c) for c in (read_description(folder)["config"], config_to_json(config))
         )
-        same = {
-            key: value for key, value in config_to_json(config).items() if key not in _NOT_THE_RUN
-        }
-        if any(held.get(key) != value for key, value in same.items()):
-            changed = next(key for key, value in same.items() if held.get(key) != value)
+        changed = [key for key, value in wanted.items() if held.get(key) != value]
+        if changed:
             raise ConfigError(
-                f"{folder} holds a run with another {changed}",
+                f"{folder} holds a run with another {changed[0]}",
                 fix="choose another --out, or remove that folder to start anew",
             )
         return last if last.is_file() else None
@@ -170,8 +170,11 @@ def _claim(folder: Path, config: TrainConfig) -> Path | None:
     return None
 
 
-_NOT_THE_RUN = ("out", "accelerator", "devices", "num_nodes", "checkpoint_every")
-"""Settings that a resumed run may change."""
+def _identity(config: dict[str, Any]) -> dict[str, Any]:
+    """A config without what a resumed run may change: where it lies, and what it runs on."""
+    data = {key: value for key, value in config["data"].items() if key != "workers"}
+    free = ("out", "accelerator", "devices", "num_nodes")
+    return {**{key: value for key, value in config.items() if key not in free}, "data": data}
 
 
 def _step_of(last: Path | None) -> int:
@@ -192,12 +195,7 @@ def _teacher(config: TrainConfig, data: PreparedFolder) -> Any:
     if config.distillation is None:
         return None
     run = load_run(config.distillation.teacher)
-    if run.space.ids != data.space.ids or run.space.names != data.space.names:
-        raise LabelError(
-            f"the teacher {run.folder} knows the classes of {run.space.name}, "
-            f"the data are labelled in {data.space.name}",
-            fix="choose a teacher that was trained on the same label space",
-        )
+    require_same_space(run.space, data.space)
     return run.model
 
 
@@ -207,18 +205,13 @@ def _precision(config: TrainConfig) -> Any:
         able = (
             torch.cuda.is_bf16_supported()
             if on_gpu
-            else torch.backends.mkldnn.is_available() and _cpu_has_bf16()
+            else torch.backends.mkldnn.is_available() and bool(_BF16 & cpu_flags())
         )
         return "bf16-mixed" if able else "16-mixed" if on_gpu else "32-true"
     return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[config.precision]
 
 
-def _cpu_has_bf16() -> bool:
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+_BF16 = {"avx512_bf16", "amx_bf16"}
 
 
 def _trainer(

@@ -15,7 +15,7 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save_file
 
-from ..files import as_storage_error, atomic_path, write_text
+from ..files import as_storage_error, atomic_path, link_or_copy, write_text
 from .task import SegmentationTask
 
 __all__ = ["Checkpoints", "MetricsFile", "Progress", "read_metrics"]
@@ -115,7 +115,6 @@ class Checkpoints(lightning.Callback):
         if trainer.sanity_checking or score <= self.best_score:
             return
         self.best_score, self.best_step = score, trainer.global_step
-        self._save(trainer, "best.ckpt")
         if trainer.is_global_zero:
             weights = {
                 k: v.detach().cpu().contiguous()
@@ -130,18 +129,18 @@ class Checkpoints(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Make the run safe up to here."""
-        self._save(trainer, "last.ckpt")
-        self._metrics.write()
-
-    def _save(self, trainer: lightning.Trainer, name: str) -> None:
+        last = self._folder / "last.ckpt"
         # Every process takes part in saving; the first one writes.
-        temporary = self._folder / f".partial-{name}"
+        temporary = self._folder / ".partial-last.ckpt"
         try:
             trainer.save_checkpoint(temporary)
             if trainer.is_global_zero:
-                os.replace(temporary, self._folder / name)
+                os.replace(temporary, last)
+                if self.best_step == trainer.global_step:
+                    link_or_copy(last, self._folder / "best.ckpt")
+                self._metrics.write()
         except OSError as error:
-            raise as_storage_error(error, self._folder / name) or error from error
+            raise as_storage_error(error, last) or error from error
         finally:
             if trainer.is_global_zero:
                 temporary.unlink(missing_ok=True)

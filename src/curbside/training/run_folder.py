@@ -17,7 +17,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from ..runtime import SemanticPredictor
 from .config import TrainConfig
 from .serialize import config_from_json, config_to_json
 
-__all__ = ["Run", "describe", "load_run", "load_run_predictor"]
+__all__ = ["Run", "describe", "load_run", "load_run_predictor", "read_description"]
 
 _TRAIN = "train one with: curbside train RECIPE"
 
@@ -120,6 +120,20 @@ def _commit() -> str | None:
         return None
 
 
+def read_description(folder: Path) -> dict[str, Any]:
+    """What `config.json` of a run folder holds; see `describe`.
+
+    Raises:
+        ModelFileError: There is none, or it describes no run.
+    """
+    path = folder / "config.json"
+    about = read_json(path, error=ModelFileError, fix=_TRAIN)
+    known = isinstance(about, dict) and about.get("format") == "curbside-run"
+    if not known or not isinstance(about.get("config"), dict) or "data" not in about["config"]:
+        raise ModelFileError(f"{path} does not describe a training run", fix=_TRAIN)
+    return about
+
+
 def load_run(folder: Path) -> Run:
     """Open a run folder.
 
@@ -127,19 +141,16 @@ def load_run(folder: Path) -> Run:
         ModelFileError: It is missing, unfinished, or its parts do not fit.
     """
     folder = Path(folder)
-    config_path, weights_path = folder / "config.json", folder / "model.safetensors"
-    if not folder.is_dir():
-        raise ModelFileError(f"the run folder {folder} does not exist", fix=_TRAIN)
-    about = read_json(config_path, error=ModelFileError, fix=_TRAIN)
-    if not isinstance(about, dict) or about.get("format") != "curbside-run":
-        raise ModelFileError(f"{config_path} does not describe a training run", fix=_TRAIN)
+    weights_path = folder / "model.safetensors"
+    about = read_description(folder)
     if not weights_path.is_file():
         raise ModelFileError(
             f"{folder} has no model.safetensors yet", fix="let it train to its first validation"
         )
-    config = config_from_json(about.get("config"), where=str(config_path))
+    config = config_from_json(about["config"], where=str(folder / "config.json"))
     space = LabelSpace.from_dict(about["label_space"])
-    model = _without_download(config).model.build(space.num_classes)
+    # The run's own weights are loaded into it, so nothing is to be fetched.
+    model = config.model.with_weights(None).build(space.num_classes)
     try:
         model.load_state_dict(load_file(weights_path))
         with safe_open(weights_path, "pt") as file:
@@ -162,14 +173,6 @@ def load_run(folder: Path) -> Run:
     scores = {"validation": {"miou": miou, "split": config.data.val_split, "step": step}}
     return Run(
         folder=folder, config=config, space=space, model=model.eval(), source=source, scores=scores
-    )
-
-
-def _without_download(config: TrainConfig) -> TrainConfig:
-    """The config without pretrained weights: the run's own are loaded into it anyway."""
-    model: Any = config.model
-    return replace(
-        config, model=replace(model, encoder=replace(model.encoder, pretrained=False, weights=None))
     )
 
 

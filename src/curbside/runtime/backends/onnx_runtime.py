@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingDependencyError, ModelFileError
+from ...hardware import core_count
 from ...manifest import Manifest
-from ..cores import core_count
 
 __all__ = ["SUFFIXES", "OnnxRuntimeBackend", "open"]
 

@@ -1,0 +1,37 @@
+"""What this device is: its cores and its processor."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+__all__ = ["core_count", "cpu_flags", "cpu_model"]
+
+
+def core_count() -> int:
+    """The number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_model() -> str:
+    """The processor's name."""
+    facts = _cpu_facts()
+    named = facts.get("model name") or facts.get("Model")
+    return named or platform.processor() or platform.machine()
+
+
+def cpu_flags() -> frozenset[str]:
+    """What the processor says it can do, such as `avx512_bf16`; empty where it does not say."""
+    return frozenset(_cpu_facts().get("flags", "").split())
+
+
+def _cpu_facts() -> dict[str, str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
