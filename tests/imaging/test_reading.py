@@ -15,7 +15,6 @@ from PIL import Image
 
 from curbside.errors import DataError
 from curbside.imaging import (
-    decode_image,
     encode_png,
     image_size_hw,
     read_depth,
@@ -52,8 +51,6 @@ def test_a_truncated_file_is_noticed(tmp_path, suffix, keep, reader):
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     one_line(path, reader, "truncated or damaged")
-    with pytest.raises(DataError, match="the upload is truncated"):
-        decode_image(path.read_bytes(), name="the upload")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
@@ -63,7 +60,6 @@ def test_a_whole_file_passes(tmp_path, suffix):
     assert image_size_hw(path) == (37, 80)
     pixels = read_rgb(path)
     assert pixels.shape == (37, 80, 3) and pixels.dtype == np.uint8
-    np.testing.assert_array_equal(decode_image(path.read_bytes()), pixels)
 
 
 @pytest.mark.parametrize("reader", [*READERS, image_size_hw])
@@ -87,8 +83,6 @@ def test_missing_files_and_folders_are_one_line(tmp_path, reader):
 def test_a_header_of_absurd_size_is_refused_before_decoding(tmp_path, side, reader):
     (tmp_path / "a.png").write_bytes(png_header(side, side))
     one_line(tmp_path / "a.png", reader, "pixels")
-    with pytest.raises(DataError, match="pixels"):
-        decode_image(png_header(side, side))
 
 
 def test_ids_keep_their_values_in_every_kind_of_file(tmp_path):

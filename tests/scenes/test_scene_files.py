@@ -198,6 +198,9 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     said = json.loads(capsys.readouterr().out)
     assert said["layout"] == "idd" and said["scenes"] == {"train": 2, "val": 1, "test": 0}
     assert len(list((tmp_path / "out").rglob("*_leftImg8bit.jpg"))) == 3
+    bad = ["scenes", str(tmp_path / "late"), "--video", str(tmp_path / "v.mp4"), "--frames", "0"]
+    assert main(bad) == 2 and not (tmp_path / "late").exists()
+    assert "0 frames" in capsys.readouterr().err
     assert main(["scenes"]) == 2
     assert "name a folder" in capsys.readouterr().err
     assert CONDITIONS == ("clear", "fog", "night", "rain", "snow")

@@ -108,6 +108,12 @@ def test_the_sky_has_no_depth_and_all_else_has(scenes: list[Scene]):
         assert scene.depth_m[~sky].min() > 0.5
 
 
+def test_ground_that_shows_at_the_horizon_is_not_sky():
+    scene = draw_scene(11, 501, size_hw=(360, 480))  # its woods are lower than the lens
+    labels = np.array([p.label for p in scene.polygons])[scene.owner]
+    assert np.array_equal(scene.depth_m == 0, labels == "sky")
+
+
 def test_the_road_has_the_depth_of_level_ground():
     world = World(3, 1)
     scene, camera = world.scene(size_hw=SIZE_HW), world.street.camera(SIZE_HW)

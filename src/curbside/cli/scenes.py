@@ -57,7 +57,7 @@ def _scenes(
     from rich.console import Console
     from rich.table import Table
 
-    from ..scenes import ScenesConfig, write_idd, write_prepared, write_video
+    from ..scenes import ScenesConfig, check_video, write_idd, write_prepared, write_video
 
     if out is None and video is None:
         raise ConfigError("there is nothing to draw", fix="name a folder, or --video FILE.mp4")
@@ -70,6 +70,8 @@ def _scenes(
         conditions=conditions,
         workers=workers,
     )
+    if video is not None:  # not after the set, which may take hours
+        check_video(video, frames=frames, size_hw=video_size_hw)
     made: dict[str, object] = {}
     if out is not None:
         if layout == "idd":

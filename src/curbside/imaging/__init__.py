@@ -5,7 +5,7 @@ from .drawing import blend_classes, colorize, draw_legend
 from .geometry import resize_frame, resize_ids, resize_scores
 from .normalization import IMAGENET, Normalization
 from .raster import fill_polygon
-from .reading import decode_image, image_size_hw, read_depth, read_ids, read_rgb, verify_image
+from .reading import image_size_hw, read_depth, read_ids, read_rgb, verify_image
 from .video import VIDEO_SUFFIXES, VideoWriter, quiet_video
 from .writing import encode_jpeg, encode_png, write_jpeg, write_png
 
@@ -16,7 +16,6 @@ __all__ = [
     "VideoWriter",
     "blend_classes",
     "colorize",
-    "decode_image",
     "draw_legend",
     "encode_jpeg",
     "encode_png",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
 
-__all__ = ["decode_image", "image_size_hw", "read_depth", "read_ids", "read_rgb", "verify_image"]
+__all__ = ["image_size_hw", "read_depth", "read_ids", "read_rgb", "verify_image"]
 
 MAX_PIXELS = 150_000_000
 """Larger pictures are refused before decoding: no camera of this field makes them, bombs do."""
@@ -21,40 +20,34 @@ _DAMAGED = "fetch the file again or remove the sample from its split"
 
 
 def _open(path: Path) -> Image.Image:
+    """The file with its header read and its size checked, not yet decoded."""
     try:
-        return _checked(path, str(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large images; ours are checked here
+            image = Image.open(path)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", fix=_GONE) from None
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path} is too large to be a picture ({error})", fix=_DAMAGED) from error
     except (UnidentifiedImageError, ValueError, SyntaxError) as error:
         raise DataError(f"{path} is not an image that can be read", fix=_DAMAGED) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error})", fix=_DAMAGED) from error
-
-
-def _checked(source: Path | io.BytesIO, name: str) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large images; ours are checked here
-            image = Image.open(source)
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{name} is too large to be a picture ({error})", fix=_DAMAGED) from error
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
         raise DataError(
-            f"{name} says it is {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed",
+            f"{path} says it is {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed",
             fix=_DAMAGED,
         )
     return image
 
 
-def _load(image: Image.Image, name: str) -> Image.Image:
+def _load(image: Image.Image, path: Path) -> Image.Image:
     try:
         image.load()
-    except (
-        Exception
-    ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ...
-        raise DataError(f"{name} is truncated or damaged ({error})", fix=_DAMAGED) from error
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, ...
+        raise DataError(f"{path} is truncated or damaged ({error})", fix=_DAMAGED) from error
     return image
 
 
@@ -75,7 +68,7 @@ def read_rgb(path: Path) -> np.ndarray:
         DataError: The file is missing, damaged, or larger than any camera's picture.
     """
     with _open(path) as image:
-        return np.asarray(_load(image, str(path)).convert("RGB"))
+        return np.asarray(_load(image, path).convert("RGB"))
 
 
 def verify_image(path: Path) -> None:
@@ -86,20 +79,7 @@ def verify_image(path: Path) -> None:
     """
     with _open(path) as image:
         image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
-        _load(image, str(path))
-
-
-def decode_image(data: bytes, *, name: str = "the image") -> np.ndarray:
-    """An encoded picture in memory as (H, W, 3) uint8, RGB.
-
-    Raises:
-        DataError: The bytes are damaged or no image.
-    """
-    try:
-        image = _checked(io.BytesIO(data), name)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{name} is not an image that can be read", fix=_DAMAGED) from error
-    return np.asarray(_load(image, name).convert("RGB"))
+        _load(image, path)
 
 
 def read_ids(path: Path) -> np.ndarray:
@@ -110,7 +90,7 @@ def read_ids(path: Path) -> np.ndarray:
     """
     with _open(path) as image:
         mode = image.mode
-        _load(image, str(path))
+        _load(image, path)
         if mode in ("L", "P"):
             return np.asarray(image)
         if mode == "1":

@@ -17,7 +17,7 @@ Everything follows from the seeds: the same ones give the same bytes.
 from .config import CONDITIONS, ScenesConfig
 from .drawing import World, draw_scene
 from .scene import LabelledPolygon, Scene
-from .video import drive_through, write_video
+from .video import check_video, drive_through, write_video
 from .writing import write_idd, write_prepared
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Scene",
     "ScenesConfig",
     "World",
+    "check_video",
     "draw_scene",
     "drive_through",
     "write_idd",

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .solid import Corners, Solid
+from .solid import Solid
 from .textures import Color, mixed
 
 __all__ = ["limb", "oval", "quad", "torso"]
 
 
-def torso(solid: Solid, half: float, top: float, bottom: float, color: Color, k: float) -> None:
+def torso(
+    solid: Solid, half: float, top: float, bottom: float, color: Color, k: float = 1.0
+) -> None:
     """A trunk with rounded shoulders, darker on the side away from the light and at its hem."""
     tall = top - bottom
     outline = (
@@ -28,7 +30,7 @@ def torso(solid: Solid, half: float, top: float, bottom: float, color: Color, k:
         (-1.0, 0.8),
         (-0.85, 0.94),
     )
-    _flat(solid, [(x * half * k, (bottom + y * tall) * k, 0.0) for x, y in outline], color)
+    solid.face([(x * half * k, (bottom + y * tall) * k, 0.0) for x, y in outline], color)
     shade = mixed(color, (0, 0, 0, 0), 0.2)
     for corners in (
         ((0.35, 0.92), (0.85, 0.92), (0.9, 0.1), (0.5, 0.1)),
@@ -38,7 +40,13 @@ def torso(solid: Solid, half: float, top: float, bottom: float, color: Color, k:
 
 
 def quad(
-    solid: Solid, top_width: float, top: float, width: float, bottom: float, color: Color, k: float
+    solid: Solid,
+    top_width: float,
+    top: float,
+    width: float,
+    bottom: float,
+    color: Color,
+    k: float = 1.0,
 ) -> None:
     corners = (
         (-top_width / 2, top),
@@ -46,7 +54,7 @@ def quad(
         (width / 2, bottom),
         (-width / 2, bottom),
     )
-    _flat(solid, [(x * k, y * k, 0.0) for x, y in corners], color)
+    solid.face([(x * k, y * k, 0.0) for x, y in corners], color)
 
 
 def limb(
@@ -56,7 +64,7 @@ def limb(
     wide_a: float,
     wide_b: float,
     color: Color,
-    k: float,
+    k: float = 1.0,
 ) -> None:
     """A bar from `a` to `b`, of one width at each end."""
     dx, dy = b[0] - a[0], b[1] - a[1]
@@ -69,7 +77,7 @@ def limb(
         (bx - nx * wide_b, by - ny * wide_b),
         (ax - nx * wide_a, ay - ny * wide_a),
     )
-    _flat(solid, [(x * k, max(y, 0.0) * k, 0.0) for x, y in corners], color)
+    solid.face([(x * k, max(y, 0.0) * k, 0.0) for x, y in corners], color)
 
 
 _CIRCLE = tuple(
@@ -78,14 +86,13 @@ _CIRCLE = tuple(
 
 
 def oval(
-    solid: Solid, center: tuple[float, float], radii: tuple[float, float], color: Color, k: float
+    solid: Solid,
+    center: tuple[float, float],
+    radii: tuple[float, float],
+    color: Color,
+    k: float = 1.0,
 ) -> None:
-    _flat(
-        solid,
+    solid.face(
         [((center[0] + c * radii[0]) * k, (center[1] + s * radii[1]) * k, 0.0) for c, s in _CIRCLE],
         color,
     )
-
-
-def _flat(solid: Solid, corners: Corners, color: Color) -> None:
-    solid.face(corners, color)

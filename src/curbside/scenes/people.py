@@ -113,9 +113,9 @@ def rider(clothes: Clothes, *, seat: float, sideways: bool) -> Solid:
             (0.02, seat + 0.56),
             (0.5, seat + 0.2),
         )
-        limb(solid, hip, knee, 0.18, 0.15, clothes.legs, 1)
-        limb(solid, knee, foot, 0.14, 0.1, dark, 1)
-        limb(solid, (hip[0], hip[1] - 0.06), neck, 0.3 * g, 0.3 * g, clothes.shirt, 1)
+        limb(solid, hip, knee, 0.18, 0.15, clothes.legs)
+        limb(solid, knee, foot, 0.14, 0.1, dark)
+        limb(solid, (hip[0], hip[1] - 0.06), neck, 0.3 * g, 0.3 * g, clothes.shirt)
         limb(
             solid,
             (neck[0], neck[1] - 0.1),
@@ -123,7 +123,6 @@ def rider(clothes: Clothes, *, seat: float, sideways: bool) -> Solid:
             0.11,
             0.09,
             mixed(clothes.shirt, (0, 0, 0, 0), 0.25),
-            1,
         )
     else:
         for sign in (-1, 1):
@@ -134,9 +133,8 @@ def rider(clothes: Clothes, *, seat: float, sideways: bool) -> Solid:
                 0.18,
                 0.16,
                 clothes.legs,
-                1,
             )
-            limb(solid, (sign * 0.27, seat - 0.2), (sign * 0.24, 0.28), 0.14, 0.12, dark, 1)
+            limb(solid, (sign * 0.27, seat - 0.2), (sign * 0.24, 0.28), 0.14, 0.12, dark)
             limb(
                 solid,
                 (sign * 0.22 * g, seat + 0.5),
@@ -144,13 +142,11 @@ def rider(clothes: Clothes, *, seat: float, sideways: bool) -> Solid:
                 0.12,
                 0.1,
                 mixed(clothes.shirt, (0, 0, 0, 0), 0.25),
-                1,
             )
-        torso(solid, 0.23 * g, seat + 0.6, seat - 0.1, clothes.shirt, 1)
+        torso(solid, 0.23 * g, seat + 0.6, seat - 0.1, clothes.shirt)
         if clothes.bag is not None:
-            oval(solid, (0.0, seat + 0.26), (0.16, 0.23), clothes.bag, 1)
-    head = Clothes(**{**clothes.__dict__, "height": 1.72})
-    _head(solid, head, seat + 0.74, 1, back=not sideways, helmet=clothes.helmet)
+            oval(solid, (0.0, seat + 0.26), (0.16, 0.23), clothes.bag)
+    _head(solid, clothes, seat + 0.74, 1, back=not sideways, helmet=clothes.helmet)
     return solid
 
 

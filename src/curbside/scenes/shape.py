@@ -249,7 +249,10 @@ def flat_shape(
 ) -> Shape:
     """A part of the ground or the sky: one flat polygon, given in pixels."""
     patch = Patch(np.array(outline, np.int32), color, plane)
-    return Shape(label=label, outline=tuple(outline), patches=(patch,), surface=surface)
+    farthest = 0.0 if plane == FAR else 1e-4  # ground at the very horizon is ground still, not sky
+    return Shape(
+        label=label, outline=tuple(outline), patches=(patch,), farthest=farthest, surface=surface
+    )
 
 
 def _whole(pixels: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 __all__ = [
+    "NOISE_SIZE",
     "Color",
     "Texture",
     "branch",
@@ -152,13 +153,14 @@ class Texture:
         )
 
 
-def foliage(rng: np.random.Generator, color: Color, *, size: int = 160) -> Texture:
+def foliage(rng: np.random.Generator, color: Color) -> Texture:
     """Leaves: clumps in light and shadow over a base colour."""
     own = branch(rng)
-    return Texture(lambda: _leaves(own(), color, size))
+    return Texture(lambda: _leaves(own(), color))
 
 
-def _leaves(rng: np.random.Generator, color: Color, size: int) -> np.ndarray:
+def _leaves(rng: np.random.Generator, color: Color) -> np.ndarray:
+    size = 160
     clumps = noise_patch(rng, size, size)
     top, left = (int(rng.random() * (NOISE_SIZE - size)) for _ in range(2))
     leaves = noise(1.15)[top : top + size, left : left + size]

@@ -59,18 +59,18 @@ _VAN = (
     (0.99, 0.46),
     (1, 0.18),
 )
-_BODIES = {
+_BODIES = (
     # profile, its sections (body, glass), length, width, height
-    "sedan": (_SEDAN, "bbbgbgbb", (4.1, 4.8), (1.65, 1.85), (1.4, 1.5)),
-    "hatchback": (_HATCHBACK, "bbgbbgbb", (3.3, 4.0), (1.5, 1.75), (1.45, 1.6)),
-    "offroader": (_OFFROADER, "bbgbbgbb", (4.2, 4.8), (1.75, 1.95), (1.7, 1.9)),
-    "van": (_VAN, "bbgbbgbb", (3.8, 5.2), (1.6, 1.95), (1.8, 2.2)),
-}
+    (_SEDAN, "bbbgbgbb", (4.1, 4.8), (1.65, 1.85), (1.4, 1.5)),
+    (_HATCHBACK, "bbgbbgbb", (3.3, 4.0), (1.5, 1.75), (1.45, 1.6)),
+    (_OFFROADER, "bbgbbgbb", (4.2, 4.8), (1.75, 1.95), (1.7, 1.9)),
+    (_VAN, "bbgbbgbb", (3.8, 5.2), (1.6, 1.95), (1.8, 2.2)),
+)
 
 
 def car(rng: np.random.Generator) -> Solid:
     """A passenger car of one of four shapes."""
-    profile, sections, lengths, widths, heights = _BODIES[pick(rng, tuple(_BODIES))]
+    profile, sections, lengths, widths, heights = pick(rng, _BODIES)
     color = paint_color(rng)
     size = uniform(rng, *widths), uniform(rng, *heights), uniform(rng, *lengths)
     solid = Solid("car")

@@ -15,9 +15,8 @@ from ..imaging import VideoWriter
 from ..processes import in_processes
 from .config import check_condition, check_seed, check_size
 from .drawing import World
-from .scene import Scene
 
-__all__ = ["FPS", "drive_through", "write_video"]
+__all__ = ["FPS", "check_video", "drive_through", "write_video"]
 
 FPS = 25.0
 """Frames per second of a drive."""
@@ -52,10 +51,7 @@ def drive_through(
     Raises:
         ConfigError: A setting that cannot be.
     """
-    _check(seed, frames, size_hw, condition)
-    for number in range(frames):
-        frame = _Frame(seed=seed, number=number, size_hw=size_hw, condition=condition)
-        yield np.ascontiguousarray(_draw(frame).rgb[..., ::-1])
+    yield from map(_draw_bgr, _frames(seed, frames, size_hw, condition))
 
 
 def write_video(
@@ -79,18 +75,11 @@ def write_video(
 
     Raises:
         ConfigError: A setting that cannot be.
-        StorageError: The place cannot be written, or OpenCV here cannot write MP4.
+        StorageError: The place cannot be written or is full, or OpenCV here cannot write MP4.
     """
-    _check(seed, frames, size_hw, condition)
     path = Path(path)
-    if path.suffix.lower() != ".mp4":
-        raise ConfigError(f"{path} does not end in .mp4", fix="name the video FILE.mp4")
-    if size_hw[0] % 2 or size_hw[1] % 2:
-        raise ConfigError(f"a video of {size_hw} cannot be encoded", fix="choose even numbers")
-    jobs = [
-        _Frame(seed=seed, number=number, size_hw=size_hw, condition=condition)
-        for number in range(frames)
-    ]
+    jobs = _frames(seed, frames, size_hw, condition)
+    check_video(path, frames=frames, size_hw=size_hw)
     writer = VideoWriter(path, fps=FPS)
     try:
         with closing(in_processes(_draw_bgr, jobs, workers, "drawing the drive")) as drawn:
@@ -102,12 +91,33 @@ def write_video(
     writer.close()
 
 
-def _check(seed: int, frames: int, size_hw: tuple[int, int], condition: str) -> None:
-    check_seed(seed)
+def check_video(path: Path, *, frames: int, size_hw: tuple[int, int]) -> None:
+    """Refuse a video that `write_video` would refuse, before anything is drawn.
+
+    Raises:
+        ConfigError: A name, a number of frames or a size that cannot be.
+    """
+    _check_drive(frames, size_hw)
+    if path.suffix.lower() != ".mp4":
+        raise ConfigError(f"{path} does not end in .mp4", fix="name the video FILE.mp4")
+    if size_hw[0] % 2 or size_hw[1] % 2:
+        raise ConfigError(f"a video of {size_hw} cannot be encoded", fix="choose even numbers")
+
+
+def _check_drive(frames: int, size_hw: tuple[int, int]) -> None:
     check_size(size_hw)
-    check_condition(condition)
     if frames < 1:
         raise ConfigError(f"a drive of {frames} frames is none", fix="choose 1 or more")
+
+
+def _frames(seed: int, frames: int, size_hw: tuple[int, int], condition: str) -> list[_Frame]:
+    check_seed(seed)
+    check_condition(condition)
+    _check_drive(frames, size_hw)
+    return [
+        _Frame(seed=seed, number=number, size_hw=size_hw, condition=condition)
+        for number in range(frames)
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -118,10 +128,7 @@ def _world(seed: int, condition: str) -> World:
 _DRIVES = 3_000_000  # the index of the streets that are driven along: in no split
 
 
-def _draw(frame: _Frame) -> Scene:
-    world = _world(frame.seed, frame.condition)
-    return world.scene(size_hw=frame.size_hw, time_s=frame.number / FPS)
-
-
 def _draw_bgr(frame: _Frame) -> np.ndarray:
-    return np.ascontiguousarray(_draw(frame).rgb[..., ::-1])
+    world = _world(frame.seed, frame.condition)
+    scene = world.scene(size_hw=frame.size_hw, time_s=frame.number / FPS)
+    return np.ascontiguousarray(scene.rgb[..., ::-1])

@@ -80,7 +80,7 @@ def write_idd(root: Path, config: ScenesConfig) -> dict[str, int]:
     for leftover in root.glob("*/*/*/.partial-*"):  # of a run that was killed
         leftover.unlink(missing_ok=True)
     jobs = list(_jobs(root, config, labels=""))
-    missing = [job for job in jobs if not job.image.is_file()]
+    missing = [job for job in jobs if not (job.image.is_file() and job.annotation.is_file())]
     for _ in in_processes(_write_idd_scene, missing, config.workers, "drawing scenes"):
         pass
     return {split: sum(job.split == split for job in jobs) for split in SPLITS}
