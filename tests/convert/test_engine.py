@@ -116,10 +116,11 @@ def test_killed_with_worker_processes_it_resumes_to_the_bytes_of_one_process(tmp
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.002)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    workers = children.read_text().split() if children.exists() else []
+    told = children.exists()  # not every kernel lists them
+    workers = children.read_text().split() if told else []
     process.kill()
     process.wait()
-    assert workers or not children.exists() or (out / "dataset.json").exists()
+    assert workers or not told or (out / "dataset.json").exists()
     again = subprocess.run([*command, "--workers", "2"], capture_output=True, timeout=120)
     assert again.returncode == 0, again.stderr
     assert tree_bytes(out) == tree_bytes(tmp_path / "whole")

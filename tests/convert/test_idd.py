@@ -376,3 +376,18 @@ def test_the_counts_are_those_of_the_tree(tmp_path):
     info = json.loads((tmp_path / "out/dataset.json").read_text())
     assert info["counts"] == {split: dict(count) for split, count in result.counts.items()}
     assert info["options"] == {"labels": "level2Id", "background": "ignore", "background_id": 255}
+
+
+def test_a_corner_far_out_is_refused_and_one_at_the_bound_is_not(tmp_path):
+    far = [[0, 0], [5, 0], [1_000_001, 5]]
+    assert "has the corner [1000001, 5]" in problem(tmp_path, [idd_object("car", far)])
+    at_the_bound = [[0, 0], [5, 0], [1_000_000, 5]]
+    one(tmp_path / "b", [idd_object("car", at_the_bound)])
+
+
+def test_a_test_split_with_annotations_is_labelled(tmp_path):
+    add_idd_frame(tmp_path / "idd")
+    add_idd_frame(tmp_path / "idd", split="test", objects=[idd_object("road", box(0, 0, 9, 9))])
+    run(tmp_path / "idd", tmp_path / "out")
+    (sample,) = PreparedFolder(tmp_path / "out").samples("test", target="semantic")
+    assert np.count_nonzero(sample.read_semantic() == ROAD) == 100

@@ -56,3 +56,9 @@ def test_processes_share_a_batch() -> None:
 
 def test_seeds_differ() -> None:
     assert list(_batches(30, 5, seed=1)) != list(_batches(30, 5, seed=2))
+
+
+def test_every_pass_has_an_order_of_its_own() -> None:
+    order = [batch[0][0] for batch in _batches(30, 1, end=60)]
+    assert order[:30] != order[30:]
+    assert order[:30] != sorted(order[:30])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,45 @@ def test_a_damaged_validation_sample_is_left_out(folder: PreparedFolder) -> None
 def test_impossible_crops_are_refused() -> None:
     with pytest.raises(ConfigError):
         AugmentConfig(scale=(0.9, 0.1))
+
+
+STILL = AugmentConfig(flip=0, brightness=0, contrast=0, saturation=0)
+
+
+def test_a_crop_of_the_whole_area_and_of_the_own_shape_is_the_picture() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8)
+    config = replace(STILL, scale=(1.0, 1.0), ratio=(1.0, 1.0))
+    image, mask = Augmentation(config, (32, 64))(rgb, rgb[..., 0], seed=1)
+    assert np.array_equal(image.permute(1, 2, 0).numpy(), rgb)
+    assert np.array_equal(mask.numpy(), rgb[..., 0])
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
+def test_each_colour_setting_changes_the_picture_and_not_the_mask(name: str) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    image, mask = Augmentation(replace(STILL, **{name: 0.4}), (32, 32))(rgb, rgb[..., 0], seed=3)
+    plain, same = Augmentation(STILL, (32, 32))(rgb, rgb[..., 0], seed=3)
+    assert not torch.equal(image, plain) and torch.equal(mask, same)
+
+
+def test_augmentation_follows_the_draw_and_the_seed(folder: PreparedFolder) -> None:
+    def image(seed: int, draw: int) -> torch.Tensor:
+        augmentation = Augmentation(AugmentConfig(), (48, 48))
+        samples = folder.samples("train")
+        dataset = SegmentationDataset(
+            samples, size_hw=(48, 48), augmentation=augmentation, seed=seed
+        )
+        return dataset[(0, draw)].image
+
+    assert torch.equal(image(1, 0), image(1, 0))
+    assert not torch.equal(image(1, 0), image(1, 4))  # the same sample in the next pass
+    assert not torch.equal(image(1, 0), image(2, 0))
+
+
+def test_the_next_sample_stands_in_for_a_damaged_one(folder: PreparedFolder) -> None:
+    samples = folder.samples("train")
+    samples[1].image_path.write_bytes(b"")
+    dataset = SegmentationDataset(
+        samples, size_hw=(48, 48), augmentation=Augmentation(STILL, (48, 48))
+    )
+    assert torch.equal(dataset[(1, 5)].image, dataset[(2, 5)].image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,3 +100,30 @@ def test_to_dict_is_strict_json_with_nothing_lost(fake, samples):
     assert data["confusion"] == [[96, 0, 0], [96, 0, 0], [0, 0, 0]]
     assert len(data["reliability"]["accuracy"]) == 15 and None in data["reliability"]["accuracy"]
     assert data["source"] == {"recipe": "by hand"} and data["input_size_hw"] == [8, 16]
+
+
+def test_a_class_that_only_the_network_sees_does_not_count_in_the_worst_pictures(fake, samples):
+    def top_row_is_car(truth):
+        ids = truth.copy()
+        ids[0] = 2
+        return ids
+
+    found = evaluate(fake("ids", answer=top_row_is_car), samples)
+    # picture a: sky 48 of 64, road whole; the car, in no truth of it, is left out
+    assert {w.id: w.miou for w in found.worst}["a"] == pytest.approx((48 / 64 + 1) / 2)
+
+
+def test_a_sample_without_the_tag_is_a_group_of_its_own(fake, samples):
+    samples[0] = replace(samples[0], record=replace(samples[0].record, tags={}))
+    found = evaluate(fake("ids"), samples, by="weather")
+    assert [(g.value, g.images) for g in found.groups] == [("(none)", 1), ("clear", 2), ("fog", 1)]
+
+
+def test_a_tag_that_names_pictures_is_refused(fake, samples):
+    many = [
+        replace(samples[0], record=replace(samples[0].record, tags={"frame": str(number)}))
+        for number in range(33)
+    ]
+    with pytest.raises(ConfigError, match="'frame' has 33 values"):
+        evaluate(fake("ids"), many, by="frame")
+    assert len(evaluate(fake("ids"), many[:32], by="frame").groups) == 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,9 @@ def test_too_few_pictures_are_refused(data: Path) -> None:
         CalibrationSet.choose(folder, split="val")
     with pytest.raises(DataError, match=r"'test' of .* has no sample"):
         CalibrationSet.choose(folder, split="test")
+
+
+def test_the_hash_follows_the_ids_too(data: Path) -> None:
+    chosen = CalibrationSet.choose(PreparedFolder(data), count=8)
+    renamed = [replace(s, record=replace(s.record, id=f"x{s.id}")) for s in chosen.samples]
+    assert CalibrationSet(samples=tuple(renamed), source=chosen.source).sha256 != chosen.sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from color_scenes import SIZE_HW, build, expected_logits, scene
 
 from curbside.errors import ConfigError, ModelFileError, StorageError
 from curbside.export import ExportConfig, export_onnx, onnx_file
+from curbside.export.verification import verify
 from curbside.labels import LabelSpace, load_space
 from curbside.manifest import METADATA_KEY, Manifest
 from curbside.models import upsample
@@ -162,3 +164,23 @@ def test_mistakes_are_named(tmp_path: Path, space: LabelSpace) -> None:
     with pytest.raises(StorageError, match="cannot write"):
         export_onnx(model, tmp_path / "file" / "m.onnx", config=good, space=space, title="tiny")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_verifying_measures_the_differences(
+    tmp_path: Path, space: LabelSpace, fitted: torch.nn.Module
+) -> None:
+    path, pictures = tmp_path / "m.onnx", [scene(seed)[0] for seed in range(2)]
+    config = ExportConfig(size_hw=SIZE_HW, outputs="confidence")
+    export_onnx(fitted, path, config=config, space=space, title="tiny")
+    other = copy.deepcopy(fitted)
+    other.deep.bias.data += 0.25  # of all classes: neither class nor confidence changes
+    found = verify(path, other, pictures)
+    assert found.pictures == 2 and found.agreement > 0.999
+    assert found.logit_difference == pytest.approx(0.25, abs=1e-3)
+    assert found.confidence_difference == pytest.approx(0, abs=1e-3)
+    other.deep.bias.data[0] += 50  # now every pixel is class 0, and surely so
+    found = verify(path, other, pictures)
+    assert found.logit_difference == pytest.approx(50.25, abs=1e-2)
+    least = 1 - load_predictor(path, threads=1)(pictures[0]).confidence.min()
+    assert found.confidence_difference >= least - 1e-3 > 0.1
+    assert found.agreement < 0.9

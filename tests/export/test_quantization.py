@@ -21,7 +21,7 @@ from curbside.export import (
     quantization,
     quantize,
 )
-from curbside.export.integer_graph import fold_normalization
+from curbside.export.integer_graph import fold_normalization, nodes_to_keep_float
 from curbside.imaging import Normalization
 from curbside.labels import LabelSpace
 from curbside.manifest import Manifest
@@ -252,3 +252,31 @@ def test_a_failure_leaves_the_old_file(
         quantize(float_file, out, chosen)
     assert out.read_bytes() == b"what was there before"
     assert not list(tmp_path.glob(".partial-*"))
+
+
+def test_a_light_classifier_stays_float_and_all_else_is_integer(int8_file: Path) -> None:
+    graph = onnx.load(str(int8_file)).graph
+    dequantized = {n.output[0] for n in graph.node if n.op_type == "DequantizeLinear"}
+    weights = {item.name: tuple(item.dims) for item in graph.initializer}
+    convolutions = [n for n in graph.node if n.op_type == "Conv"]
+    floats = [n for n in convolutions if n.input[1] not in dequantized]
+    assert len(floats) == 2 < len(convolutions)
+    assert all(weights[n.input[1]][0] == 4 for n in floats)  # the four classes
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(128, {"head", "best"}), (129, set())])
+def test_a_wide_classifier_does_not_stay_float(channels: int, kept: set[str]) -> None:
+    make, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    weights = {"a": np.zeros((channels, 3, 1, 1)), "b": np.zeros((4, channels, 1, 1))}
+    graph = onnx.helper.make_graph(
+        [
+            make("Conv", ["frame", "a"], ["deep"], name="stem"),
+            make("Conv", ["deep", "b"], ["scores"], name="head"),
+            make("ArgMax", ["scores"], ["ids"], name="best", axis=1),
+        ],
+        "tiny",
+        [info("frame", onnx.TensorProto.FLOAT, [1, 3, 4, 4])],
+        [info("ids", onnx.TensorProto.INT64, [1, 1, 4, 4])],
+        [onnx.numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()],
+    )
+    assert set(nodes_to_keep_float(onnx.helper.make_model(graph))) == kept

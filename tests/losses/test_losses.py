@@ -81,3 +81,11 @@ def test_logit_kd_sends_no_gradient_to_the_teacher_nor_to_ignored_pixels() -> No
 def test_logit_kd_refuses_impossible_settings(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         LogitKDConfig(**bad)
+
+
+def test_label_smoothing_spreads_its_share_over_all_classes() -> None:
+    # One pixel with p = (3/4, 1/4); 0.2 spread over two classes makes the target (0.9, 0.1).
+    logits = torch.log(torch.tensor([[[[0.75, 0.5]], [[0.25, 0.5]]]]))
+    loss = CrossEntropyConfig(label_smoothing=0.2).build(2)(logits, torch.tensor([[[0, 255]]]))
+    expected = -0.9 * math.log(0.75) - 0.1 * math.log(0.25)
+    assert loss.total.item() == pytest.approx(expected, rel=1e-6)

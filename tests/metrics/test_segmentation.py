@@ -69,3 +69,21 @@ def test_parts_added_are_the_whole():
 def test_nothing_given_is_refused():
     with pytest.raises(ValueError, match="give ids or probabilities"):
         SegmentationScores(2).update(np.zeros((1, 1), np.uint8))
+
+
+def test_every_score_of_the_summary_is_the_one_that_its_name_says():
+    scores = SegmentationScores(2)
+    scores.update(
+        np.array([[0, 0, 0, 1]], np.uint8),
+        ids=np.array([[0, 0, 1, 1]], np.uint8),
+        confidence=np.array([[0.61, 0.64, 0.61, 0.64]], np.float32),
+    )
+    summary = scores.summary()
+    assert summary.iou == pytest.approx((2 / 3, 1 / 2))
+    assert summary.miou == summary.miou_truth == pytest.approx(7 / 12)
+    assert summary.accuracy == pytest.approx((2 / 3, 1))
+    assert summary.mean_accuracy == pytest.approx(5 / 6)
+    assert summary.pixel_accuracy == pytest.approx(3 / 4)
+    # One of 15 bins holds all four (3 right, 2.5 expected); fine bins hold the two values apart.
+    assert summary.ece == pytest.approx(0.5 / 4, abs=1e-6)
+    assert summary.ece_fine == pytest.approx((abs(1 - 1.22) + abs(2 - 1.28)) / 4, abs=1e-6)

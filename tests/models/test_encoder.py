@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from curbside.errors import ConfigError, ModelFileError
-from curbside.models import DeepLabV3PlusConfig, EncoderConfig, LRASPPConfig
+from curbside.models import DeepLabV3PlusConfig, EncoderConfig, LRASPPConfig, upsample
 
 SMALL = "mobilenetv4_conv_small"
 
@@ -96,3 +96,32 @@ def test_normalization_is_the_encoders_own() -> None:
     assert LRASPPConfig(encoder=EncoderConfig(name=SMALL)).build(3).normalization.mean[
         0
     ] == pytest.approx(0.485)
+
+
+@pytest.mark.parametrize("stride", [2, 4, 8])
+def test_lraspp_scores_come_out_at_the_detail_stride(stride: int) -> None:
+    config = LRASPPConfig(encoder=EncoderConfig(name=SMALL, stages=4), detail_stride=stride)
+    with torch.no_grad():
+        logits = config.build(3).eval()(torch.randn(1, 3, 64, 96)).logits
+    assert logits.shape == (1, 3, 64 // stride, 96 // stride)
+
+
+def test_the_gate_of_lraspp_multiplies() -> None:
+    torch.manual_seed(0)
+    model = LRASPPConfig(encoder=EncoderConfig(name=SMALL, stages=4)).build(3).eval()
+    torch.nn.init.zeros_(model.gate[1].weight)  # sigmoid(0) = 1/2 everywhere
+    with torch.no_grad():
+        output = model(torch.randn(1, 3, 64, 96))
+        coarse = model.deep(model.project(output.features[-1]) / 2)
+        expected = upsample(coarse, (16, 24)) + model.fine(output.features[1])
+    torch.testing.assert_close(output.logits, expected)
+
+
+def test_the_settings_of_deeplab_reach_its_pyramid() -> None:
+    config = DeepLabV3PlusConfig(
+        encoder=EncoderConfig(name=SMALL, stages=4), atrous_rates=(2, 3, 5), dropout=0.3
+    )
+    decoder = config.build(3).decoder
+    dilations = {m.dilation[0] for m in decoder.modules() if isinstance(m, torch.nn.Conv2d)}
+    assert dilations == {1, 2, 3, 5}
+    assert {m.p for m in decoder.modules() if isinstance(m, torch.nn.Dropout)} == {0.3}

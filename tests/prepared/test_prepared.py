@@ -341,3 +341,20 @@ def test_a_record_survives_its_own_json():
     )
     assert SampleRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
     assert record.files() == ["val/images/x.png", "val/masks/x.png", "val/depth/x.png"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "read"), [("instances", "read_instances"), ("depth", "read_depth_m")]
+)
+def test_any_target_of_another_size_is_noticed_when_reading(tmp_path, space, folder, read):
+    root = prepare(tmp_path / "out", space, sample_data(tmp_path))
+    Image.fromarray(np.zeros((6, 9), np.uint16)).save(root / "train" / folder / "a.png")
+    with pytest.raises(DataError, match="is 9 x 6 pixels, its sample is 8 x 6"):
+        getattr(PreparedFolder(root).samples("train")[0], read)()
+
+
+def test_only_samples_with_the_target_are_given(tmp_path, space):
+    full, plain = sample_data(tmp_path), sample_data(tmp_path, id="b", depth_m=None)
+    folder = PreparedFolder(prepare(tmp_path / "out", space, full, plain))
+    assert [s.id for s in folder.samples("train")] == ["a", "b"]
+    assert [s.id for s in folder.samples("train", target="depth")] == ["a"]

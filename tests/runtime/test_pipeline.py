@@ -294,3 +294,53 @@ def test_frames_of_changing_size():
 
     shown = list(Pipeline(Growing(), Sizes()))
     assert [item.result for item in shown] == [(4 + number, 5) for number in range(6)]
+
+
+def test_every_stage_measures_its_own_part_and_latency_the_whole_way():
+    class Slow(Numbers):
+        def frames(self):
+            for frame in super().frames():
+                time.sleep(0.004)
+                yield frame
+
+    class Parts(Reader):
+        def prepare(self, frame_bgr):
+            time.sleep(0.008)
+            return super().prepare(frame_bgr)
+
+        def decode(self, outputs, size_hw):
+            time.sleep(0.016)
+            return super().decode(outputs, size_hw)
+
+    def draw(frame, number):
+        time.sleep(0.02)
+        return frame
+
+    reader, sink = Parts(pause_s=lambda number: 0.012), Kept(pace_s=0.024)
+    stages = Pipeline(Slow(5), reader, draw=draw, sink=sink).run().stages
+    least = {"capture": 4, "prepare": 8, "network": 12, "decode": 16, "draw": 20, "write": 24}
+    for name, time_ms in least.items():
+        assert stages[name].p50_ms >= time_ms, name
+    assert stages["latency"].p50_ms >= 8 + 12 + 16 + 20
+
+
+def test_of_a_live_source_only_the_newest_frame_waits():
+    busy, given = threading.Event(), threading.Event()
+
+    class Live(Numbers):
+        def frames(self):
+            for frame in super().frames():
+                if frame.index == 1:
+                    busy.wait(5)
+                yield frame
+            given.set()
+
+    class Held(Reader):
+        def infer(self, tensor):
+            busy.set()
+            given.wait(5)
+            return super().infer(tensor)
+
+    pipeline = Pipeline(Live(20, live=True), Held())
+    assert [shown.frame.index for shown in pipeline] == [0, 19]
+    assert pipeline.stats().dropped == 18

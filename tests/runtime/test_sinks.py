@@ -123,3 +123,13 @@ def test_a_folder_of_pictures(tmp_path):
 def test_a_name_that_is_no_video(tmp_path):
     with pytest.raises(ConfigError, match=r"out\.gif is no video name"):
         open_sink(tmp_path / "out.gif", fps=25)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi"])
+def test_a_video_plays_at_the_speed_asked_for(tmp_path, suffix):
+    sink = open_sink(tmp_path / f"out{suffix}", fps=10)
+    for seed in range(4):
+        sink.write(seed, _picture(seed=seed))
+    sink.close()
+    capture = cv2.VideoCapture(str(tmp_path / f"out{suffix}"))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)

@@ -169,3 +169,36 @@ def test_a_broken_picture_is_said_after_the_good_ones(tmp_path):
 def test_a_folder_without_pictures(tmp_path):
     with pytest.raises(SourceError, match="holds no pictures"):
         open_source(tmp_path)
+
+
+class _Capture:
+    """A capture that promises 100 frames and gives some, and notes what was set."""
+
+    def __init__(self, gives):
+        self.left, self.was_set = gives, {}
+
+    def get(self, what):
+        return {cv2.CAP_PROP_FRAME_COUNT: 100.0, cv2.CAP_PROP_FPS: 10.0}[what]
+
+    def set(self, what, value):
+        self.was_set[what] = value
+
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, np.zeros((4, 6, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("gives", "whole"), [(100, True), (99, True), (98, False)])
+def test_one_frame_in_a_hundred_may_be_missing(tmp_path, monkeypatch, gives, whole):
+    monkeypatch.setattr(sources_room, "_open_capture", lambda path: _Capture(gives))
+    (tmp_path / "clip.mp4").touch()
+    frames, error = _all(open_source(tmp_path / "clip.mp4"))
+    assert len(frames) == gives
+    assert (error is None) == whole
+
+
+def test_a_camera_holds_back_no_old_frames(monkeypatch):
+    capture = _Capture(3)
+    monkeypatch.setattr(sources_room, "_open_capture", lambda number: capture)
+    assert open_source("0").fps == 10.0
+    assert capture.was_set == {cv2.CAP_PROP_BUFFERSIZE: 1}

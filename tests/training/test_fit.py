@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -10,13 +11,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import timm
 import torch
 from builders_data import blocks_folder, colour_blocks
+from safetensors.torch import load_file, save_file
 
-from curbside.datasets import AugmentConfig
+from curbside.datasets import Augmentation, AugmentConfig
 from curbside.errors import ConfigError, CurbsideError, DataError, LabelError, ModelFileError
 from curbside.evaluation import evaluate
 from curbside.models import LRASPPConfig
@@ -33,6 +37,9 @@ from curbside.training import (
     load_run,
     load_run_predictor,
 )
+from curbside.training import task as task_room
+from curbside.training.record import Checkpoints
+from curbside.training.task import SegmentationTask
 
 
 def _config(root: Path, out: Path, **changes: object) -> TrainConfig:
@@ -306,3 +313,151 @@ def test_weights_decay_but_biases_and_norms_do_not() -> None:
         assert shapes == {group["weight_decay"] == 0.5}
     assert sorted({group["lr"] for group in groups}) == [0.1, 1.0]
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+
+
+def test_the_score_of_other_sizes_is_the_one_of_evaluate(data: Path, tmp_path: Path) -> None:
+    # Crops, scored pictures and the pictures themselves (64 x 96) differ in size.
+    config = _config(data, tmp_path / "out", steps=20, validate_every=20)
+    config = replace(config, data=replace(config.data, crop_hw=(64, 64), eval_hw=(48, 80)))
+    result = fit(config)
+    predictor = load_run_predictor(config.run_folder, device="cpu")
+    assert predictor.manifest.input.size_hw == (48, 80)
+    scored = evaluate(predictor, PreparedFolder(data).samples("val")).headline()["mIoU"]
+    assert scored == pytest.approx(result.best_miou, abs=1e-6)
+    assert result.best_miou > 0.02
+
+
+def test_the_scores_of_a_run_are_those_of_its_log(run: Path) -> None:
+    best = max((r for r in _rows(run) if r["val/miou"]), key=lambda r: float(r["val/miou"]))
+    opened = load_run(run)
+    step, miou = int(best["step"]), float(best["val/miou"])
+    assert opened.scores == {"validation": {"miou": miou, "split": "val", "step": step}}
+    assert opened.source["step"] == step and opened.source["recipe"] == "tiny"
+
+
+def test_the_learning_rate_moves_every_step(data: Path, tmp_path: Path) -> None:
+    schedule = ScheduleConfig(kind="poly", power=1.0)
+    fit(_config(data, tmp_path / "out", steps=4, validate_every=4, schedule=schedule))
+    rates = [float(row["train/lr"]) for row in _rows(tmp_path / "out")]
+    assert rates == pytest.approx([5e-3 * factor for factor in (1, 0.75, 0.5, 0.25)])
+
+
+def test_the_average_is_what_is_shipped(data: Path, tmp_path: Path) -> None:
+    fit(_config(data, tmp_path / "out", steps=3, ema_decay=0.9))
+    state = torch.load(tmp_path / "out/last.ckpt", weights_only=True)["state_dict"]
+    shipped = load_file(tmp_path / "out/model.safetensors")
+    assert all(torch.equal(v, state[f"average.module.{k}"]) for k, v in shipped.items())
+    assert not torch.equal(shipped["deep.weight"], state["model.deep.weight"])
+
+
+@pytest.mark.parametrize(("count", "kept"), [(0, 0.1), (8, 0.5), (1000, 0.9)])
+def test_the_average_keeps_its_share_and_follows_quickly_while_young(
+    count: int, kept: float
+) -> None:
+    moved = task_room._ema(0.9)(torch.tensor(1.0), torch.tensor(0.0), count)
+    assert moved.item() == pytest.approx(kept)
+
+
+def test_gradients_are_clipped(data: Path, tmp_path: Path) -> None:
+    # Far below AdamW's epsilon the step is next to nothing.
+    still = OptimizerConfig(lr=5e-3, weight_decay=0, clip_norm=1e-13)
+    config = _config(data, tmp_path / "out", steps=1, validate_every=1, optimizer=still)
+    fit(config)
+    torch.manual_seed(config.seed)
+    before, after = config.model.build(11), load_run(tmp_path / "out").model
+    for one, two in zip(before.parameters(), after.parameters(), strict=True):
+        torch.testing.assert_close(one, two, atol=1e-6, rtol=0)
+
+
+def test_a_kill_costs_no_more_steps_than_was_asked_for(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved, whole = [0], Checkpoints.on_train_epoch_end
+
+    def noted(self, trainer, module):
+        whole(self, trainer, module)
+        saved.append(torch.load(tmp_path / "out/last.ckpt", weights_only=True)["global_step"])
+
+    monkeypatch.setattr(Checkpoints, "on_train_epoch_end", noted)
+    fit(_config(data, tmp_path / "out", steps=10, validate_every=5, checkpoint_every=2))
+    assert saved[-1] == 10 and max(np.diff(saved)) <= 2
+
+
+def test_a_lower_score_replaces_nothing_even_after_a_resume(tmp_path: Path) -> None:
+    task = SimpleNamespace(latest={"val/miou": 0.5}, scored_model=torch.nn.Linear(1, 1))
+    first, resumed = Checkpoints(tmp_path, task, None), Checkpoints(tmp_path, task, None)
+    trainer = SimpleNamespace(sanity_checking=False, global_step=7, is_global_zero=False)
+    first.on_validation_end(trainer, None)
+    resumed.load_state_dict(first.state_dict())
+    for score, step, best in ((0.4, 8, (0.5, 7)), (0.5, 9, (0.5, 7)), (0.6, 10, (0.6, 10))):
+        task.latest["val/miou"], trainer.global_step = score, step
+        resumed.on_validation_end(trainer, None)
+        assert (resumed.best_score, resumed.best_step) == best
+
+
+def test_dropout_follows_the_step_the_seed_and_the_process() -> None:
+    def drawn(seed: int, step: int, rank: int) -> float:
+        task = SimpleNamespace(
+            config=SimpleNamespace(seed=seed), global_step=step, global_rank=rank
+        )
+        SegmentationTask.on_train_batch_start(task, None, 0)
+        return torch.rand(1).item()
+
+    with torch.random.fork_rng(devices=[]):
+        assert drawn(1, 5, 0) == drawn(1, 5, 0)
+        assert len({drawn(1, 5, 0), drawn(1, 6, 0), drawn(2, 5, 0), drawn(1, 5, 1)}) == 4
+
+
+def test_another_seed_augments_otherwise(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds, whole = [], Augmentation.__call__
+
+    def seen(self, rgb, ids, *, seed):
+        seeds.append(seed)
+        return whole(self, rgb, ids, seed=seed)
+
+    monkeypatch.setattr(Augmentation, "__call__", seen)
+    for seed in (1, 2):
+        fit(_config(data, tmp_path / str(seed), steps=1, validate_every=1, seed=seed))
+    assert len(seeds) == len(set(seeds)) == 8
+
+
+def test_a_weights_file_reaches_the_encoder(data: Path, tmp_path: Path) -> None:
+    published = timm.create_model("mobilenetv4_conv_small")
+    save_file(published.state_dict(), tmp_path / "w.safetensors")
+    still = OptimizerConfig(lr=1e-12, weight_decay=0)
+    weights = tmp_path / "w.safetensors"
+    fit(
+        _config(data, tmp_path / "out", steps=1, validate_every=1, optimizer=still, weights=weights)
+    )
+    state = load_run(tmp_path / "out").model.encoder.state_dict()
+    stem = next(key for key in state if key.endswith("conv_stem.weight"))
+    torch.testing.assert_close(state[stem], published.state_dict()["conv_stem.weight"])
+
+
+def test_numbers_of_a_config_keep_their_kind(data: Path, tmp_path: Path) -> None:
+    stored = json.loads(json.dumps(config_to_json(_config(data, tmp_path / "out"))))
+    stored["optimizer"]["lr"] = 1  # as a person may write it
+    lr = config_from_json(stored, where="test").optimizer.lr
+    assert (lr, type(lr)) == (1.0, float)
+    stored["seed"] = True
+    with pytest.raises(ModelFileError, match="does not hold a config"):
+        config_from_json(stored, where="test")
+
+
+def test_a_broken_off_run_goes_on_at_its_last_checkpoint(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, whole = _config(data, tmp_path / "out"), Checkpoints.on_train_epoch_end
+
+    def broken_off(self, trainer, module):
+        whole(self, trainer, module)
+        raise RuntimeError("pulled the plug")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="pulled the plug"):
+        patch.setattr(Checkpoints, "on_train_epoch_end", broken_off)
+        fit(config)
+    result = fit(config)
+    assert (result.resumed_at, result.steps) == (3, 6)
+    assert [int(row["step"]) for row in _rows(tmp_path / "out")] == [1, 2, 3, 4, 5, 6]

@@ -22,7 +22,7 @@ class AugmentConfig:
     scale: tuple[float, float] = (0.25, 1.0)
     """Smallest and largest share of the picture's area that a crop takes."""
     ratio: tuple[float, float] = (0.75, 1.3333)
-    """Narrowest and widest crop, width over height, relative to the picture's own."""
+    """Narrowest and widest crop, width over height, relative to the size that comes out: 1 distorts nothing."""
     flip: float = 0.5
     """Probability of mirroring left and right."""
     brightness: float = 0.3

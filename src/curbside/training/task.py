@@ -110,6 +110,7 @@ class SegmentationTask(lightning.LightningModule):
                 fix="lower --optimizer.lr, add --schedule.warmup-steps, or train with --precision fp32",
             )
         self.latest |= {
+            "train/lr": self.optimizers().param_groups[-1]["lr"],  # type: ignore[union-attr]
             "train/loss": total.detach(),
             **{f"train/{name}": value for name, value in parts.items()},
         }
@@ -132,13 +133,7 @@ class SegmentationTask(lightning.LightningModule):
         if self.average is not None:
             self.average.update_parameters(self.model)
         if self.global_step % self._log_every == 0:
-            rate = self.optimizers().param_groups[-1]["lr"]  # type: ignore[union-attr]
-            self._log(
-                {
-                    **{k: v for k, v in self.latest.items() if k.startswith("train/")},
-                    "train/lr": rate,
-                }
-            )
+            self._log({k: v for k, v in self.latest.items() if k.startswith("train/")})
 
     def on_validation_epoch_start(self) -> None:
         """Begin to count."""
