@@ -16,7 +16,7 @@ from ..imaging import verify_image
 from ..labels import LabelSpace
 from ..prepared import PreparedWriter, SampleRecord, write_sample
 from ..processes import in_processes
-from .source import Item, Source
+from .source import Item, Source, held_out
 
 __all__ = ["Conversion", "Problem", "convert"]
 
@@ -80,8 +80,9 @@ def convert(
     start = time.perf_counter()
     if workers is not None and workers < 1:
         raise ConfigError(f"{workers} workers cannot work", fix="give 1 or more")
-    items = source.plan()
-    writer = PreparedWriter(out, space=source.space, source=source.name, options=source.options())
+    items = held_out(source.plan(), source.hold_out)
+    options = source.options() | ({"hold_out": source.hold_out} if source.hold_out else {})
+    writer = PreparedWriter(out, space=source.space, source=source.name, options=options)
     todo = [item for item in items if not writer.done(item.split, item.id)]
     work = partial(_work, root=writer.root, space=source.space, verify=verify)
     converted, problems = 0, []

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..labels import LabelSpace
 from ..prepared import SampleData
 
-__all__ = ["Item", "Source", "files_by_stem", "subfolders", "unique"]
+__all__ = ["Item", "Source", "files_by_stem", "held_out", "subfolders", "unique"]
 
 PICTURES = (".png", ".jpg", ".jpeg")
 
@@ -25,6 +28,11 @@ class Item(ABC):
     """Unique within its split."""
     split: str
     """`train`, `val` or `test`."""
+
+    @property
+    def group(self) -> str:
+        """What it was filmed with, such as a drive: groups are never divided between splits."""
+        return self.id
 
     @abstractmethod
     def load(self) -> SampleData:
@@ -42,6 +50,9 @@ class Source(ABC):
 
     root: Path
     """Folder of the dataset, as downloaded."""
+    hold_out: float = 0.0
+    """Share of the train samples that becomes the val split, by whole drives or sequences, for
+    datasets that come without one."""
 
     @property
     def name(self) -> str:
@@ -64,6 +75,42 @@ class Source(ABC):
         Raises:
             DataError: The root does not have the layout of this source.
         """
+
+
+def held_out(items: Sequence[Item], share: float) -> list[Item]:
+    """The items with about a share of the train samples moved to val, whole groups at a time.
+
+    Which groups go depends on their names alone, so that it is the same on every machine.
+
+    Args:
+        items: The samples of a source.
+        share: 0..1, exclusive of 1; 0 changes nothing.
+
+    Raises:
+        ConfigError: The share is impossible, the source has a val split of its own, or its train
+            samples are all one group.
+    """
+    if share == 0:
+        return list(items)
+    fix = "give 0 <= hold-out < 1, and only to a dataset without a val split"
+    if not 0 < share < 1:
+        raise ConfigError(f"hold-out is {share}, which is no share", fix=fix)
+    if any(item.split == "val" for item in items):
+        raise ConfigError("hold-out was asked, but the dataset has its own val split", fix=fix)
+    sizes = Counter(item.group for item in items if item.split == "train")
+    if len(sizes) < 2:
+        raise ConfigError("hold-out needs two or more drives or sequences in train", fix=fix)
+    order = sorted(sizes, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
+    chosen: set[str] = set()
+    wanted = share * sizes.total()
+    for name in order[:-1]:  # the last one always stays in train
+        if sum(sizes[group] for group in chosen) >= wanted:
+            break
+        chosen.add(name)
+    return [
+        replace(item, split="val") if item.split == "train" and item.group in chosen else item
+        for item in items
+    ]
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@
     <root>/{train,val,test}/masks/<id>.png     8-bit class ids, 255 = ignore
     <root>/{train,val,test}/instances/<id>.png 16-bit, class * 1000 + index
     <root>/{train,val,test}/depth/<id>.png     16-bit, metres * 256, 0 = unknown
+    <root>/{train,val,test}/confidence/<id>.png 8-bit, how far the depth is to be trusted
 
 `PreparedWriter` makes one, atomic and resumable; `PreparedFolder` reads one.
 """

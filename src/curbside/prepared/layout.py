@@ -23,8 +23,13 @@ __all__ = [
 
 FORMAT = {"format": "curbside-prepared", "version": 1}
 SPLITS = ("train", "val", "test")
-TARGETS = ("semantic", "instances", "depth")
-TARGET_FOLDERS = {"semantic": "masks", "instances": "instances", "depth": "depth"}
+TARGETS = ("semantic", "instances", "depth", "confidence")
+TARGET_FOLDERS = {
+    "semantic": "masks",
+    "instances": "instances",
+    "depth": "depth",
+    "confidence": "confidence",
+}
 DEPTH_SCALE = 256.0
 """Depth files hold metres times this, KITTI's convention."""
 
@@ -42,7 +47,10 @@ class SampleRecord:
     size_hw: tuple[int, int]
     """Height and width of the picture and of every target."""
     targets: tuple[str, ...]
-    """Which of `semantic`, `instances`, `depth` it has."""
+    """Which of `semantic`, `instances`, `depth`, `confidence` it has."""
+    annotated: tuple[str, ...] | None = None
+    """Names of the classes that were annotated on it; None where it was all of the label space. A
+    class that is missing here may stand in the picture: its pixels are then ignored in the mask."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Anything to group by, such as `weather`: `fog`."""
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
@@ -69,6 +77,7 @@ class SampleRecord:
             "image": self.image,
             "size_hw": list(self.size_hw),
             "targets": list(self.targets),
+            **({} if self.annotated is None else {"annotated": list(self.annotated)}),
             "tags": dict(self.tags),
             **({"unknown_labels": dict(self.unknown_labels)} if self.unknown_labels else {}),
         }
@@ -87,6 +96,9 @@ class SampleRecord:
                 image=str(data["image"]),
                 size_hw=(int(data["size_hw"][0]), int(data["size_hw"][1])),
                 targets=tuple(str(target) for target in data["targets"]),
+                annotated=None
+                if data.get("annotated") is None
+                else tuple(str(name) for name in data["annotated"]),
                 tags={str(k): str(v) for k, v in data.get("tags", {}).items()},
                 unknown_labels={str(k): int(v) for k, v in data.get("unknown_labels", {}).items()},
             )
@@ -130,6 +142,10 @@ class SampleData:
     """(H, W) uint16, class * 1000 + index; the plain class id where nothing is counted."""
     depth_m: np.ndarray | None = None
     """(H, W) float32 metres, 0 = unknown."""
+    confidence: np.ndarray | None = None
+    """(H, W) uint8, how far the depth is to be trusted: 255 = most, 0 = not at all."""
+    annotated: tuple[str, ...] | None = None
+    """Names of the classes that were annotated; None where it was all of the label space."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Anything to group by."""
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
@@ -145,4 +161,6 @@ class SampleData:
         if self.depth_m is not None:
             depth = np.rint(np.nan_to_num(self.depth_m, posinf=0, neginf=0) * DEPTH_SCALE)
             found["depth"] = np.clip(depth, 0, 65535).astype(np.uint16)
+        if self.confidence is not None:
+            found["confidence"] = self.confidence
         return found

@@ -86,6 +86,15 @@ class Sample:
         path = self.target_path("depth")
         return self._sized(read_depth(path), path)
 
+    def read_confidence(self) -> np.ndarray:
+        """How far the depth is to be trusted, (H, W) uint8: 255 = most, 0 = not at all.
+
+        Raises:
+            DataError: The file is missing, damaged or of another size than the picture.
+        """
+        path = self.target_path("confidence")
+        return self._sized(read_ids(path), path).astype(np.uint8, copy=False)
+
     def target_path(self, target: str) -> Path:
         """The file of a target.
 

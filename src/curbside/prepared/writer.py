@@ -46,6 +46,12 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
                 f"{pixels.shape[1]} x {pixels.shape[0]}",
                 fix="give a picture and its annotation of one size",
             )
+    unknown = sorted(set(data.annotated or ()) - set(space.names))
+    if unknown:
+        raise LabelError(
+            f"{name}: the annotated class {unknown[0]!r} is not one of {space.name}",
+            fix="correct the converter: it names the classes of its label space",
+        )
     if data.semantic is not None:
         check_ids(data.semantic, space, name)
         targets["semantic"] = data.semantic.astype(np.uint8, copy=False)
@@ -56,6 +62,7 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
         image=f"{data.split}/images/{data.id}{suffix}",
         size_hw=(int(size_hw[0]), int(size_hw[1])),
         targets=tuple(targets),
+        annotated=data.annotated,
         tags=data.tags,
         unknown_labels=data.unknown_labels,
     )
