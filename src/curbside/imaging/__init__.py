@@ -6,6 +6,7 @@ from .geometry import resize_frame, resize_ids, resize_scores
 from .normalization import IMAGENET, Normalization
 from .raster import fill_polygon
 from .reading import image_size_hw, read_depth, read_ids, read_rgb, verify_image
+from .regions import Regions, encode_ids_png, write_ids
 from .video import VIDEO_SUFFIXES, VideoWriter, quiet_video
 from .writing import encode_jpeg, encode_png, write_jpeg, write_png
 
@@ -13,10 +14,12 @@ __all__ = [
     "IMAGENET",
     "VIDEO_SUFFIXES",
     "Normalization",
+    "Regions",
     "VideoWriter",
     "blend_classes",
     "colorize",
     "draw_legend",
+    "encode_ids_png",
     "encode_jpeg",
     "encode_png",
     "fill_polygon",
@@ -31,6 +34,7 @@ __all__ = [
     "softmax",
     "top_class",
     "verify_image",
+    "write_ids",
     "write_jpeg",
     "write_png",
 ]

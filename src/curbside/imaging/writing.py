@@ -16,11 +16,11 @@ def encode_png(pixels: np.ndarray, *, level: int = 3) -> bytes:
     """Pixels as PNG bytes, the same bytes for the same pixels.
 
     Args:
-        pixels: (H, W) uint8 or uint16, or (H, W, 3) uint8 RGB.
+        pixels: (H, W) uint8 or uint16, or (H, W, 3|4) uint8 RGB or RGBA.
         level: zlib's compression level, 0..9.
     """
     if pixels.ndim == 3:
-        pixels = pixels[..., ::-1]
+        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
     _, data = cv2.imencode(
         ".png", np.ascontiguousarray(pixels), [cv2.IMWRITE_PNG_COMPRESSION, level]
     )

@@ -157,7 +157,7 @@ class SampleData:
         if self.semantic is not None:
             found["semantic"] = self.semantic
         if self.instances is not None:
-            found["instances"] = self.instances
+            found["instances"] = self.instances.astype(np.uint16, copy=False)
         if self.depth_m is not None:
             depth = np.rint(np.nan_to_num(self.depth_m, posinf=0, neginf=0) * DEPTH_SCALE)
             found["depth"] = np.clip(depth, 0, 65535).astype(np.uint16)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ConfigError, DataError, LabelError
 from ..files import as_storage_error, link_or_copy, read_json, write_bytes, write_json
-from ..imaging import image_size_hw, write_jpeg, write_png
+from ..imaging import image_size_hw, write_ids, write_jpeg, write_png
 from ..labels import LabelSpace
 from .layout import FORMAT, SPLITS, TARGET_FOLDERS, SampleData, SampleRecord
 
@@ -67,7 +67,8 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
         unknown_labels=data.unknown_labels,
     )
     for target, pixels in targets.items():
-        write_png(root / record.target_path(target), pixels)
+        write = write_ids if target in ("semantic", "instances") else write_png
+        write(root / record.target_path(target), pixels)
     if isinstance(data.image, Path):
         link_or_copy(data.image, root / record.image)
     else:
