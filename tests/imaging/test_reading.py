@@ -142,3 +142,24 @@ def test_colours_keep_their_order(tmp_path):
         assert red > 240 and blue < 20
     with Image.open(io.BytesIO(encode_png(rgb))) as image:
         np.testing.assert_array_equal(np.asarray(image), rgb)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_png_with_any_byte_changed_is_not_taken_for_whole(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    whole = encode_png(rng.integers(0, 255, (20, 30, 3)).astype(np.uint8))
+    path = tmp_path / "a.png"
+    path.write_bytes(whole)
+    verify_image(path)
+    for place in rng.choice(np.arange(8, len(whole)), 60, replace=False):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        with pytest.raises(DataError, match=r"a\.png"):
+            verify_image(path)
+
+
+def test_a_png_without_pixels_is_damaged(tmp_path):
+    whole = encode_png(np.zeros((4, 4), np.uint8))
+    start = whole.index(b"IDAT") - 4
+    length = int.from_bytes(whole[start : start + 4], "big")
+    (tmp_path / "a.png").write_bytes(whole[:start] + whole[start + 12 + length :])
+    one_line(tmp_path / "a.png", verify_image)

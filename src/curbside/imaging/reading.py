@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -72,14 +73,39 @@ def read_rgb(path: Path) -> np.ndarray:
 
 
 def verify_image(path: Path) -> None:
-    """Decode a picture to its end and drop the pixels; a JPEG at an eighth of its size, for speed.
+    """Read a picture to its end: a PNG by the checksums that cover all of its bytes, which is ten
+    times as fast as decoding; anything else is decoded, a JPEG at an eighth of its size.
 
     Raises:
         DataError: The file is missing, damaged or truncated.
     """
     with _open(path) as image:
+        if image.format == "PNG":
+            _verify_png(path)
+            return
         image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
         _load(image, path)
+
+
+def _verify_png(path: Path) -> None:
+    kinds: set[bytes] = set()
+    with open(path, "rb") as file:
+        file.seek(8)
+        while b"IEND" not in kinds:
+            head = file.read(8)
+            left, kind = int.from_bytes(head[:4], "big"), head[4:]
+            kinds.add(kind)
+            checksum = zlib.crc32(kind)
+            while left and (piece := file.read(min(left, 1 << 20))):
+                checksum = zlib.crc32(piece, checksum)
+                left -= len(piece)
+            if left or file.read(4) != checksum.to_bytes(4, "big"):
+                raise DataError(
+                    f"{path} is truncated or damaged (in its part {kind.decode('latin-1')!r})",
+                    fix=_DAMAGED,
+                )
+    if b"IDAT" not in kinds:
+        raise DataError(f"{path} is truncated or damaged (it has no pixels)", fix=_DAMAGED)
 
 
 def read_ids(path: Path) -> np.ndarray:
