@@ -1,22 +1,39 @@
 """What a pixel value means.
 
 A `LabelSpace` is a validated list of classes; `load_space(name)` reads one of the tables that ship
-(`space_names()`), `idd_labels()` is the table behind every IDD encoding. 255 means "ignore"
-everywhere in curbside and is written here alone.
+(`space_names()`). `idd_labels()` is the table behind every IDD encoding, `cityscapes_labels()` that
+behind Cityscapes' two, `camvid_labels()` says what CamVid's colours are. 255 means "ignore"
+everywhere in curbside and is written here alone. `mapping` says what the classes of one space are in
+another, `common` at which classes two can be compared; see `taxonomy.py`.
 """
 
-from .idd import IDD_ENCODINGS, IddLabel, idd_labels, space_of_encoding
+from .camvid import CamvidLabel, camvid_labels
+from .cityscapes import CITYSCAPES_ENCODINGS, cityscapes_encoding, cityscapes_labels
+from .common_space import CommonSpace, common
+from .encoded import EncodedLabel
+from .idd import IDD_ENCODINGS, idd_labels, space_of_encoding
 from .space import IGNORE_ID, LabelClass, LabelSpace
 from .tables import load_space, space_names
+from .taxonomy import ClassMap, LabelMap, mapping
 
 __all__ = [
+    "CITYSCAPES_ENCODINGS",
     "IDD_ENCODINGS",
     "IGNORE_ID",
-    "IddLabel",
+    "CamvidLabel",
+    "ClassMap",
+    "CommonSpace",
+    "EncodedLabel",
     "LabelClass",
+    "LabelMap",
     "LabelSpace",
+    "camvid_labels",
+    "cityscapes_encoding",
+    "cityscapes_labels",
+    "common",
     "idd_labels",
     "load_space",
+    "mapping",
     "space_names",
     "space_of_encoding",
 ]

@@ -10,15 +10,15 @@ all that is neither listed nor void as background.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 
 from ..errors import LabelError
-from .space import IGNORE_ID, LabelSpace
-from .tables import load_space, read_table
+from .encoded import EncodedLabel, read_labels
+from .space import LabelSpace
+from .tables import load_space
 
-__all__ = ["IDD_ENCODINGS", "IddLabel", "idd_labels", "space_of_encoding"]
+__all__ = ["IDD_ENCODINGS", "idd_labels", "space_of_encoding"]
 
 IDD_ENCODINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -36,33 +36,10 @@ IDD_ENCODINGS: Mapping[str, str] = MappingProxyType(
 """Every encoding, by its official name, and the label space of its masks."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class IddLabel:
-    """One of IDD's labels."""
-
-    name: str
-    """The label as annotation files spell it."""
-    ids: Mapping[str, int]
-    """Its pixel value in each encoding; 255 where it is ignored."""
-    has_instances: bool
-    """Whether its objects are counted."""
-    color: tuple[int, int, int]
-    """Its official colour, RGB."""
-
-
 @cache
-def idd_labels() -> Mapping[str, IddLabel]:
+def idd_labels() -> Mapping[str, EncodedLabel]:
     """IDD's labels by name."""
-    labels = {}
-    for row in read_table("idd.csv"):
-        ids = {encoding: min(int(row[encoding]), IGNORE_ID) for encoding in IDD_ENCODINGS}
-        labels[row["name"]] = IddLabel(
-            name=row["name"],
-            ids=MappingProxyType(ids),
-            has_instances=row["has_instances"] == "1",
-            color=(int(row["r"]), int(row["g"]), int(row["b"])),
-        )
-    return MappingProxyType(labels)
+    return read_labels("idd.csv", IDD_ENCODINGS)
 
 
 def space_of_encoding(name: str) -> tuple[str, LabelSpace]:

@@ -12,7 +12,9 @@ from .space import LabelClass, LabelSpace
 
 __all__ = ["load_space", "read_table", "space_names"]
 
-_NOT_A_SPACE = "idd.csv"  # the table of IDD's own labels, see idd.py
+_NOT_SPACES = ("camvid.csv", "cityscapes.csv", "idd.csv", "taxonomy.csv")
+"""The labels that datasets annotate with, see `camvid.py`, `cityscapes.py`, `idd.py`, and what
+relates the spaces, see `taxonomy.py`."""
 
 
 def space_names() -> tuple[str, ...]:
@@ -22,7 +24,7 @@ def space_names() -> tuple[str, ...]:
         sorted(
             file.name.removesuffix(".csv").replace("_", "-")
             for file in files
-            if file.name.endswith(".csv") and file.name != _NOT_A_SPACE
+            if file.name.endswith(".csv") and file.name not in _NOT_SPACES
         )
     )
 
