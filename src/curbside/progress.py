@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 __all__ = ["track"]
+
+_REFRESH_S = 0.1
 
 Item = TypeVar("Item")
 
@@ -39,7 +42,14 @@ def track(
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(description, total=total, rate="")
+        shown, done = time.monotonic(), 0
         for item in items:
             yield item
+            done += 1
+            if time.monotonic() - shown < _REFRESH_S:  # drawing it costs more than many an item
+                continue
+            bar.update(task, completed=done)
             speed = bar.tasks[task].speed
-            bar.update(task, advance=1, rate=f"{speed:.1f} {unit}/s" if speed else "")
+            bar.update(task, rate=f"{speed:.1f} {unit}/s" if speed else "")
+            shown = time.monotonic()
+        bar.update(task, completed=done)
