@@ -84,7 +84,7 @@ def test_several_processes_give_the_same_bytes(tmp_path: Path):
 
 def test_a_folder_of_other_scenes_is_refused(tmp_path: Path):
     write_idd(tmp_path / "scenes", small(train=1, val=0))
-    with pytest.raises(ConfigError, match="another seed"):
+    with pytest.raises(ConfigError, match="another layout, seed"):
         write_idd(tmp_path / "scenes", small(seed=4))
     write_idd(tmp_path / "scenes", small(train=2, val=0))  # more of the same is welcome
     (tmp_path / "other").mkdir()
@@ -204,3 +204,26 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["scenes"]) == 2
     assert "name a folder" in capsys.readouterr().err
     assert CONDITIONS == ("clear", "fog", "night", "rain", "snow")
+
+
+def test_the_verb_in_another_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    sizes = ["--val", "0", "--size-hw", "64", "96", "--workers", "1", "--json"]
+    assert main(["scenes", str(tmp_path / "a"), "--layout", "acdc", "--train", "1", *sizes]) == 0
+    assert json.loads(capsys.readouterr().out)["layout"] == "acdc"
+    assert len(list((tmp_path / "a/rgb_anon/fog").rglob("*.png"))) == 2
+    command = ["scenes", str(tmp_path / "b"), "--train", "1", *sizes]
+    assert main([*command, "--layout", "prepared", "--labels", "level1"]) == 0
+    assert PreparedFolder(tmp_path / "b").space.name == "idd-level1"
+
+
+def test_labels_for_a_raw_layout_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["scenes", str(tmp_path / "a"), "--layout", "camvid", "--labels", "level3"]) == 2
+    assert "camvid has labels of its own, not level3" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_video_alone_needs_no_scenes(tmp_path: Path):
+    command = ["scenes", "--train", "0", "--val", "0", "--video", str(tmp_path / "v.mp4")]
+    command += ["--frames", "1", "--video-size-hw", "64", "96", "--workers", "1"]
+    assert main(command) == 0 and (tmp_path / "v.mp4").stat().st_size > 0
+    assert main([*command[:5], str(tmp_path / "out")]) == 2

@@ -4,11 +4,12 @@ A `World` is one street, endless and always the same for its seeds: its course, 
 plots, and everyone on it. `World.scene` looks at it through a pinhole camera and gives a `Scene`:
 a picture, the labelled polygons it was painted into, and the depth. The masks are those polygons
 drawn in order by Pillow's rule, which is also how IDD's own annotations become masks, so a set
-written by `write_idd` and converted equals one written by `write_prepared`, pixel for pixel.
+written by `write_idd` and converted equals one written by `write_prepared`, pixel for pixel; and
+`write_layout` gives the same streets in the raw layout of any other dataset.
 
 ::
 
-    ScenesConfig ──▶ draw_scene(seed, index, condition) ──▶ Scene ──▶ write_idd, write_prepared
+    ScenesConfig ──▶ draw_scene(seed, index, condition) ──▶ Scene ──▶ write_layout, write_prepared
                      drive_through(seed, frames)        ──▶ frames ──▶ write_video
 
 Everything follows from the seeds: the same ones give the same bytes.
@@ -16,9 +17,10 @@ Everything follows from the seeds: the same ones give the same bytes.
 
 from .config import CONDITIONS, ScenesConfig
 from .drawing import World, draw_scene
+from .layouts import layout_names
 from .scene import LabelledPolygon, Scene
 from .video import check_video, drive_through, write_video
-from .writing import write_idd, write_prepared
+from .writing import write_idd, write_layout, write_prepared
 
 __all__ = [
     "CONDITIONS",
@@ -29,7 +31,9 @@ __all__ = [
     "check_video",
     "draw_scene",
     "drive_through",
+    "layout_names",
     "write_idd",
+    "write_layout",
     "write_prepared",
     "write_video",
 ]

@@ -39,6 +39,8 @@ class Camera:
     """Row of the horizon."""
     height_m: float
     """Height of the lens above the road."""
+    x_m: float = 0.0
+    """How far to the right of its place the lens is: the right eye of a stereo camera."""
 
     @property
     def center_px(self) -> float:
@@ -49,7 +51,7 @@ class Camera:
         """Points (N, 3) in metres, z > 0, to (N, 2) pixels, both float."""
         scale = self.focal_px / points[:, 2]
         out = np.empty((len(points), 2))
-        out[:, 0] = self.center_px + points[:, 0] * scale
+        out[:, 0] = self.center_px + (points[:, 0] - self.x_m) * scale
         out[:, 1] = self.horizon_px + (self.height_m - points[:, 1]) * scale
         return out
 
@@ -68,7 +70,7 @@ class Camera:
         Returns:
             The planes, and whether each turns its front to the camera: (F,) bool.
         """
-        relative = corners - (0.0, self.height_m, 0.0)
+        relative = corners - (self.x_m, self.height_m, 0.0)
         distances = (normals * relative).sum(axis=1)
         edge_on = np.abs(distances) <= 1e-3 * np.abs(normals).sum(axis=1)
         away = np.where(edge_on, 1.0, distances)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import ConfigError
+from ..processes import Engine
 
 __all__ = ["CONDITIONS", "ScenesConfig", "check_condition", "check_seed", "check_size"]
 
@@ -36,6 +37,10 @@ class ScenesConfig:
     """The conditions, taken in turn: of clear, fog, night, rain, snow."""
     workers: int | None = None
     """Processes that draw; as many as the machine has cores where not given."""
+    engine: Engine = "processes"
+    """Whose processes: this machine's, or those of a Ray cluster whose machines see the folder."""
+    address: str | None = None
+    """Of the Ray cluster; one on this machine is started where not given."""
 
     def __post_init__(self) -> None:
         check_seed(self.seed)

@@ -59,19 +59,23 @@ class World:
         self.population = Population(self.street, self._key)
         self.sky = Sky.of(np.random.default_rng([*self._key, 7]), condition)
 
-    def scene(self, *, size_hw: tuple[int, int] = (288, 512), time_s: float = 0.0) -> Scene:
+    def scene(
+        self, *, size_hw: tuple[int, int] = (288, 512), time_s: float = 0.0, x_m: float = 0.0
+    ) -> Scene:
         """What the camera sees after driving for a time.
 
         Args:
             size_hw: Height and width of the picture.
             time_s: Seconds since the start.
+            x_m: How far to the right of its place the camera stands, as the right one of a
+                stereo pair does.
 
         Raises:
             ConfigError: An impossible size.
         """
         check_size(size_hw)
         street = self.street
-        camera, s = street.camera(size_hw), street.ego_speed * time_s
+        camera, s = replace(street.camera(size_hw), x_m=x_m), street.ego_speed * time_s
         height, width = size_hw
         everything = [(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)]
         shapes = [flat_shape("sky", everything, self.sky.horizon, surface="sky")]
@@ -140,7 +144,8 @@ class World:
         for x, at, high in self.population.lamps(s):
             moved, _ = self.street.course(s, at - s)
             lamps.append((x + moved, at - s, high))
-        rng = np.random.default_rng([*self._key, 8, int(time_s * 1000)])
+        grain = [8, int(time_s * 1000), *([1] if camera.x_m else [])]  # no two lenses share it
+        rng = np.random.default_rng([*self._key, *grain])
         rgb = under_weather(
             color,
             canvas.inverse,

@@ -141,7 +141,7 @@ def paint_ground(
     ahead = camera.focal_px * camera.height_m / np.maximum(rows - camera.horizon_px, 0.35)
     metres = ahead / camera.focal_px  # of one pixel across
     across = (np.arange(width, dtype=np.float32) - camera.center_px)[None, :] * metres[:, None]
-    across -= street.bend(s, np.minimum(ahead, VIEW_M)).astype(np.float32)[:, None]
+    across -= (street.bend(s, np.minimum(ahead, VIEW_M)) - camera.x_m).astype(np.float32)[:, None]
     along = (ahead + s).astype(np.float32)
     near = np.clip(14.0 / ahead, 0.0, 1.0).astype(np.float32)[:, None]
     fine = _sampled(noise(1.1), across, along, 50.0) * near

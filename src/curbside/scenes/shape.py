@@ -159,7 +159,7 @@ def seen(
     reach = solid.reach
     if (
         z + reach <= NEAR_M
-        or abs(x) - reach > (z + reach) * camera.size_hw[1] / camera.focal_px / 2
+        or abs(x - camera.x_m) - reach > (z + reach) * camera.size_hw[1] / camera.focal_px / 2
     ):
         return None
     turn = np.array(
@@ -286,7 +286,7 @@ def _texture_matrix(
             [0.0, 0.0, 1.0],
         ]
     )
-    eye = np.array((0.0, camera.height_m, 0.0))
+    eye = np.array((camera.x_m, camera.height_m, 0.0))
     return lens @ np.stack((right - origin, below - origin, origin - eye), axis=1)
 
 

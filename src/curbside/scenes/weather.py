@@ -215,7 +215,7 @@ def _lamp_light(
     z = 1.0 / small
     u = np.linspace(0, width - 1, width // 2, dtype=np.float32)[None, :] - camera.center_px
     v = np.linspace(0, height - 1, height // 2, dtype=np.float32)[:, None] - camera.horizon_px
-    x = u * z / camera.focal_px
+    x = u * z / camera.focal_px + camera.x_m
     y = camera.height_m - v * z / camera.focal_px
     beam = np.exp(-((x / (1.6 + 0.2 * z)) ** 2) - np.clip(y - 0.9, 0, None) * 0.9)
     head = 0.95 * beam * np.minimum(14.0 / (z + 4.0), 1.0)
@@ -250,6 +250,7 @@ def _lay_snow(
     height, width = inverse.shape
     z = np.float32(1.0) / np.maximum(inverse, np.float32(1e-3))
     x = (np.arange(width, dtype=np.float32) - camera.center_px)[None, :] * z / camera.focal_px
+    x += np.float32(camera.x_m)
     patches = cv2.remap(
         noise(), (x * 9) % 512, (z * 5) % 512, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP
     )

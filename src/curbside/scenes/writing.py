@@ -1,89 +1,84 @@
-"""Sets of scenes on disk, in IDD's raw layout or as a prepared folder; both go on after a kill."""
+"""Sets of scenes on disk, in a raw layout or as a prepared folder; both go on after a kill."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..files import read_json, write_json, write_text
-from ..imaging import write_jpeg
-from ..labels import LabelSpace, space_of_encoding
+from ..files import read_json, write_bytes, write_json
+from ..labels import space_of_encoding
 from ..prepared import SPLITS, PreparedWriter, SampleData, SampleRecord, write_sample
 from ..processes import in_processes
 from .config import ScenesConfig
-from .drawing import draw_scene
+from .layouts import find_layout
+from .shot import Shot
 
-__all__ = ["write_idd", "write_prepared"]
+__all__ = ["write_idd", "write_layout", "write_prepared"]
 
 _OPTIONS = "curbside-scenes.json"
-_FIRST_INDEX = {"train": 0, "val": 1_000_000, "test": 2_000_000}  # no two splits share a street
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """One scene to draw and write."""
+    """A scene to draw and write."""
 
     root: Path
-    seed: int
-    split: str
-    number: int
-    condition: str
-    size_hw: tuple[int, int]
-    labels: str
-
-    @property
-    def index(self) -> int:
-        """The number of its street."""
-        return _FIRST_INDEX[self.split] + self.number
-
-    @property
-    def name(self) -> str:
-        """The frame's name within its drive."""
-        return f"{self.number:06d}"
-
-    @property
-    def image(self) -> Path:
-        """The picture in IDD's layout; a drive is a condition."""
-        folder = self.root / "leftImg8bit" / self.split / self.condition
-        return folder / f"{self.name}_leftImg8bit.jpg"
-
-    @property
-    def annotation(self) -> Path:
-        """The polygons in IDD's layout."""
-        return (
-            self.root / "gtFine" / self.split / self.condition / f"{self.name}_gtFine_polygons.json"
-        )
+    shot: Shot
+    style: str
+    """The raw layout, or the encoding of a prepared folder's masks."""
 
 
-def write_idd(root: Path, config: ScenesConfig) -> dict[str, int]:
-    """Write scenes as an IDD dataset: `leftImg8bit/` and `gtFine/`, one drive per condition.
+def write_layout(root: Path, config: ScenesConfig, layout: str = "idd") -> dict[str, int]:
+    """Write scenes as a dataset that was just downloaded.
 
-    What is there is kept: a picture is written after its polygons, so one that exists is complete.
+    What is there is kept: files appear whole or not at all, and only streets that lack one are drawn.
 
     Args:
         root: The folder to make.
-        config: What to draw.
+        config: What to draw; of its conditions, those that the dataset knows.
+        layout: One of `layout_names()`.
 
     Returns:
         The number of scenes per split.
 
     Raises:
-        ConfigError: The folder holds scenes of another seed, size or set of conditions.
+        ConfigError: There is no such layout, it knows none of the conditions, or the folder holds
+            scenes of another layout, seed, size or set of conditions.
         StorageError: The place cannot be written.
     """
     root = Path(root)
-    _same_scenes(root, config)
-    for leftover in root.glob("*/*/*/.partial-*"):  # of a run that was killed
+    kind = find_layout(layout)
+    known = [condition for condition in config.conditions if condition in kind.conditions]
+    if not known:
+        raise ConfigError(
+            f"{layout} has no pictures in the conditions {', '.join(config.conditions)}",
+            fix=f"choose some of {', '.join(kind.conditions)}",
+        )
+    _same_scenes(root, {"layout": layout, **_options(config), "conditions": known})
+    for leftover in root.rglob(".partial-*"):  # of a run that was killed
         leftover.unlink(missing_ok=True)
-    jobs = list(_jobs(root, config, labels=""))
-    missing = [job for job in jobs if not (job.image.is_file() and job.annotation.is_file())]
-    for _ in in_processes(_write_idd_scene, missing, config.workers, "drawing scenes"):
-        pass
-    return {split: sum(job.split == split for job in jobs) for split in SPLITS}
+    shots = _shots(config, known)
+    missing = [
+        _Job(root=root, shot=shot, style=layout)
+        for shot in shots
+        if not all((root / name).is_file() for name in kind.files(shot))
+    ]
+    with closing(_in_processes(_write_files, missing, config)) as done:
+        for _ in done:
+            pass
+    for name, data in kind.lists(shots).items():
+        if not (root / name).is_file() or (root / name).read_bytes() != data:
+            write_bytes(root / name, data)
+    return {split: sum(shot.split == split for shot in shots) for split in SPLITS}
+
+
+def write_idd(root: Path, config: ScenesConfig) -> dict[str, int]:
+    """`write_layout` in IDD's layout: `leftImg8bit/` and `gtFine/`, one drive per condition."""
+    return write_layout(root, config, "idd")
 
 
 def write_prepared(
@@ -109,11 +104,25 @@ def write_prepared(
     options = {**_options(config), "labels": encoding}
     writer = PreparedWriter(root, space=space, source="drawn scenes", options=options)
     jobs = [
-        job for job in _jobs(root, config, labels=encoding) if not writer.done(job.split, _id(job))
+        _Job(root=root, shot=shot, style=encoding)
+        for shot in _shots(config, config.conditions)
+        if not writer.done(shot.split, _id(shot))
     ]
-    for record in in_processes(_write_sample, jobs, config.workers, "drawing scenes"):
-        writer.add(record)
+    with closing(_in_processes(_write_sample, jobs, config)) as records:
+        for record in records:
+            writer.add(record)
     return writer.finish()
+
+
+def _in_processes(work: Any, jobs: Sequence[_Job], config: ScenesConfig) -> Any:
+    return in_processes(
+        work,
+        jobs,
+        config.workers,
+        "drawing scenes",
+        engine=config.engine,
+        address=config.address,
+    )
 
 
 def _options(config: ScenesConfig) -> dict[str, Any]:
@@ -124,55 +133,55 @@ def _options(config: ScenesConfig) -> dict[str, Any]:
     }
 
 
-def _same_scenes(root: Path, config: ScenesConfig) -> None:
+def _same_scenes(root: Path, options: dict[str, Any]) -> None:
     """Note what the folder holds; refuse one that holds something else."""
     path = root / _OPTIONS
     if path.is_file():
         fix = "choose another folder, or remove that one first"
-        if read_json(path, error=ConfigError, fix=fix) != _options(config):
-            raise ConfigError(f"{root} holds scenes of another seed, size or conditions", fix=fix)
+        if read_json(path, error=ConfigError, fix=fix) != options:
+            raise ConfigError(
+                f"{root} holds scenes of another layout, seed, size or conditions", fix=fix
+            )
     elif root.is_dir() and any(root.iterdir()):
         raise ConfigError(
             f"{root} is not empty and holds no drawn scenes", fix="choose an empty or new folder"
         )
     else:
-        write_json(path, _options(config))
+        write_json(path, options)
 
 
-def _jobs(root: Path, config: ScenesConfig, *, labels: str) -> Iterator[_Job]:
-    for split, count in zip(SPLITS, (config.train, config.val, config.test), strict=True):
-        for number in range(count):
-            yield _Job(
-                root=root,
-                seed=config.seed,
-                split=split,
-                number=number,
-                condition=config.conditions[number % len(config.conditions)],
-                size_hw=tuple(config.size_hw),  # type: ignore[arg-type]
-                labels=labels,
-            )
+def _shots(config: ScenesConfig, conditions: Sequence[str]) -> list[Shot]:
+    return [
+        Shot(
+            seed=config.seed,
+            split=split,
+            number=number,
+            condition=conditions[number % len(conditions)],
+            size_hw=(config.size_hw[0], config.size_hw[1]),
+        )
+        for split, count in zip(SPLITS, (config.train, config.val, config.test), strict=True)
+        for number in range(count)
+    ]
 
 
-def _id(job: _Job) -> str:
-    return f"{job.condition}_{job.name}"
+def _id(shot: Shot) -> str:
+    return f"{shot.condition}_{shot.number:06d}"
 
 
-def _write_idd_scene(job: _Job) -> None:
-    scene = draw_scene(job.seed, job.index, job.condition, size_hw=job.size_hw)
-    write_text(job.annotation, json.dumps(scene.idd_json()))
-    write_jpeg(job.image, scene.rgb, quality=95)
+def _write_files(job: _Job) -> None:
+    for name, make in find_layout(job.style).files(job.shot).items():
+        write_bytes(job.root / name, make())
 
 
 def _write_sample(job: _Job) -> SampleRecord:
-    scene = draw_scene(job.seed, job.index, job.condition, size_hw=job.size_hw)
-    space: LabelSpace = space_of_encoding(job.labels)[1]
+    shot = job.shot
     data = SampleData(
-        id=_id(job),
-        split=job.split,
-        image=scene.rgb,
-        semantic=scene.ids(job.labels),
-        instances=scene.instances(job.labels),
-        depth_m=scene.depth_m,
-        tags={"weather": job.condition},
+        id=_id(shot),
+        split=shot.split,
+        image=shot.scene.rgb,
+        semantic=shot.scene.ids(job.style),
+        instances=shot.scene.instances(job.style),
+        depth_m=shot.scene.depth_m,
+        tags={"weather": shot.condition},
     )
-    return write_sample(job.root, data, space)
+    return write_sample(job.root, data, space_of_encoding(job.style)[1])
