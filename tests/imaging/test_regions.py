@@ -58,7 +58,9 @@ def test_pillow_and_opencv_read_the_pixels_back(numbers: np.ndarray, kind: str, 
 def test_the_stream_holds_every_filtered_byte_and_its_checksum(
     numbers: np.ndarray, kind: str, seed: int
 ) -> None:
-    numbers = np.kron(numbers[:20, :60], np.ones((9, 40), numbers.dtype))  # never left to the general encoder
+    numbers = np.kron(
+        numbers[:20, :60], np.ones((9, 40), numbers.dtype)
+    )  # never left to the general encoder
     lookup = table(kind, int(numbers.max()) + 1, seed)
     data = Regions(numbers).png(lookup)
     length = struct.unpack(">I", data[33:37])[0]

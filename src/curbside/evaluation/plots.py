@@ -14,7 +14,7 @@ from ..metrics import Reliability
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["bars", "confusion", "curves", "reliability", "require_matplotlib"]
+__all__ = ["bars", "confusion", "curves", "reliability", "require_matplotlib", "shares"]
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, and can be searched
@@ -74,6 +74,51 @@ def bars(names: Sequence[str], values: Sequence[float | None], *, label: str) ->
         axes.tick_params(left=False)
 
     return _svg(paint, width=7.2, height=0.8 + 0.27 * len(names))
+
+
+def shares(
+    names: Sequence[str], series: Mapping[str, Sequence[float | None]], *, label: str
+) -> str:
+    """Horizontal bars of percentages on a logarithmic axis, a group per name from top to bottom.
+
+    Args:
+        names: What each group stands for.
+        series: The shares of each name, 0..1, by the name of the series; None and 0 are said to be
+            absent.
+        label: What the values are.
+
+    Returns:
+        An `<svg>` element.
+    """
+    least = min((v for values in series.values() for v in values if v), default=1.0)
+    left = 10.0 ** np.floor(np.log10(100 * least * 0.99))
+
+    def paint(axes: Axes) -> None:
+        height = 0.8 / len(series)
+        for index, (name, values) in enumerate(series.items()):
+            places = np.arange(len(names)) - 0.4 + height * (index + 0.5)
+            percent = [100 * (value or 0.0) for value in values]
+            widths = [max(value - left, 0.0) for value in percent]
+            color = _COLORS[index % len(_COLORS)]
+            axes.barh(places, widths, left=left, color=color, height=height * 0.9, label=name)
+            for place, value in zip(places, percent, strict=True):
+                said = f"{value:.2g}" if value else "absent"
+                x = max(value, left) * 1.06
+                axes.text(x, place, said, va="center", fontsize=8, color=_GREY)
+        axes.set_xscale("log")
+        axes.set_xlim(left, 200)
+        axes.set_xticks([t for t in (0.001, 0.01, 0.1, 1, 10, 100) if t >= left])
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.minorticks_off()
+        axes.set_yticks(np.arange(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_xlabel(label)
+        axes.grid(axis="x")
+        axes.tick_params(left=False)
+        if len(series) > 1:
+            axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+
+    return _svg(paint, width=7.2, height=0.9 + (0.1 + 0.2 * len(series)) * len(names))
 
 
 def confusion(rates: np.ndarray, names: Sequence[str]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -17,38 +19,51 @@ MAX_PIXELS = 150_000_000
 """Larger pictures are refused before decoding: no camera of this field makes them, bombs do."""
 
 _GONE = "restore the file or remove the sample from its split"
-_DAMAGED = "fetch the file again or remove the sample from its split"
+DAMAGED = "fetch the file again or remove the sample from its split"
 
 
-def _open(path: Path) -> Image.Image:
-    """The file with its header read and its size checked, not yet decoded."""
+def open_image(path: Path | str, data: bytes | None = None) -> Image.Image:
+    """The file with its header read and its size checked, not yet decoded.
+
+    Args:
+        path: Where it lies; only a name where `data` are given.
+        data: The bytes of the file, where they have been read.
+
+    Raises:
+        DataError: The file is missing, no image, or larger than any camera's picture.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large images; ours are checked here
-            image = Image.open(path)
+            image = Image.open(path if data is None else io.BytesIO(data))
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", fix=_GONE) from None
     except Image.DecompressionBombError as error:
-        raise DataError(f"{path} is too large to be a picture ({error})", fix=_DAMAGED) from error
+        raise DataError(f"{path} is too large to be a picture ({error})", fix=DAMAGED) from error
     except (UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise DataError(f"{path} is not an image that can be read", fix=_DAMAGED) from error
+        raise DataError(f"{path} is not an image that can be read", fix=DAMAGED) from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error})", fix=_DAMAGED) from error
+        raise DataError(f"{path} cannot be read ({error})", fix=DAMAGED) from error
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
         raise DataError(
             f"{path} says it is {width} x {height} pixels, more than the {MAX_PIXELS:,} allowed",
-            fix=_DAMAGED,
+            fix=DAMAGED,
         )
     return image
 
 
-def _load(image: Image.Image, path: Path) -> Image.Image:
+def load_image(image: Image.Image, path: Path | str) -> Image.Image:
+    """Decode what `open_image` opened.
+
+    Raises:
+        DataError: The file is truncated or damaged.
+    """
     try:
         image.load()
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, ...
-        raise DataError(f"{path} is truncated or damaged ({error})", fix=_DAMAGED) from error
+        raise DataError(f"{path} is truncated or damaged ({error})", fix=DAMAGED) from error
     return image
 
 
@@ -58,7 +73,7 @@ def image_size_hw(path: Path) -> tuple[int, int]:
     Raises:
         DataError: The file is missing or no image.
     """
-    with _open(path) as image:
+    with open_image(path) as image:
         return image.size[1], image.size[0]
 
 
@@ -68,8 +83,8 @@ def read_rgb(path: Path) -> np.ndarray:
     Raises:
         DataError: The file is missing, damaged, or larger than any camera's picture.
     """
-    with _open(path) as image:
-        return np.asarray(_load(image, path).convert("RGB"))
+    with open_image(path) as image:
+        return np.asarray(load_image(image, path).convert("RGB"))
 
 
 def verify_image(path: Path) -> None:
@@ -79,33 +94,38 @@ def verify_image(path: Path) -> None:
     Raises:
         DataError: The file is missing, damaged or truncated.
     """
-    with _open(path) as image:
+    with open_image(path) as image:
         if image.format == "PNG":
-            _verify_png(path)
+            with open(path, "rb") as file:
+                check_png(file, path)
             return
         image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
-        _load(image, path)
+        load_image(image, path)
 
 
-def _verify_png(path: Path) -> None:
+def check_png(file: BinaryIO, path: Path | str) -> None:
+    """Compare all bytes of a PNG file with its checksums, to its last part.
+
+    Raises:
+        DataError: It is damaged or truncated.
+    """
     kinds: set[bytes] = set()
-    with open(path, "rb") as file:
-        file.seek(8)
-        while b"IEND" not in kinds:
-            head = file.read(8)
-            left, kind = int.from_bytes(head[:4], "big"), head[4:]
-            kinds.add(kind)
-            checksum = zlib.crc32(kind)
-            while left and (piece := file.read(min(left, 1 << 20))):
-                checksum = zlib.crc32(piece, checksum)
-                left -= len(piece)
-            if left or file.read(4) != checksum.to_bytes(4, "big"):
-                raise DataError(
-                    f"{path} is truncated or damaged (in its part {kind.decode('latin-1')!r})",
-                    fix=_DAMAGED,
-                )
+    file.seek(8)
+    while b"IEND" not in kinds:
+        head = file.read(8)
+        left, kind = int.from_bytes(head[:4], "big"), head[4:]
+        kinds.add(kind)
+        checksum = zlib.crc32(kind)
+        while left and (piece := file.read(min(left, 1 << 20))):
+            checksum = zlib.crc32(piece, checksum)
+            left -= len(piece)
+        if left or file.read(4) != checksum.to_bytes(4, "big"):
+            raise DataError(
+                f"{path} is truncated or damaged (in its part {kind.decode('latin-1')!r})",
+                fix=DAMAGED,
+            )
     if b"IDAT" not in kinds:
-        raise DataError(f"{path} is truncated or damaged (it has no pixels)", fix=_DAMAGED)
+        raise DataError(f"{path} is truncated or damaged (it has no pixels)", fix=DAMAGED)
 
 
 def read_ids(path: Path) -> np.ndarray:
@@ -114,9 +134,9 @@ def read_ids(path: Path) -> np.ndarray:
     Raises:
         DataError: The file is missing or damaged, or holds colours instead of ids.
     """
-    with _open(path) as image:
+    with open_image(path) as image:
         mode = image.mode
-        _load(image, path)
+        load_image(image, path)
         if mode in ("L", "P"):
             return np.asarray(image)
         if mode == "1":

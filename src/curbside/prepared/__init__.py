@@ -9,23 +9,42 @@
     <root>/{train,val,test}/instances/<id>.png 16-bit, class * 1000 + index
     <root>/{train,val,test}/depth/<id>.png     16-bit, metres * 256, 0 = unknown
     <root>/{train,val,test}/confidence/<id>.png 8-bit, how far the depth is to be trusted
+    <root>/quarantine.jsonl                    samples that are set aside, and why; may be absent
 
-`PreparedWriter` makes one, atomic and resumable; `PreparedFolder` reads one.
+`PreparedWriter` makes one, atomic and resumable; `PreparedFolder` reads one; `examine` says what is
+wrong with one, and `write_quarantine` sets samples aside.
 """
 
-from .layout import DEPTH_SCALE, SPLITS, TARGETS, SampleData, SampleRecord
+from .doctor import Diagnosis, examine
+from .duplicates import Leak
+from .figures import ClassWeights, SplitFigures
+from .findings import CHECKS, Check, Finding
+from .layout import DEPTH_SCALE, MAX_INDEX, SPLITS, TARGETS, SampleData, SampleRecord
+from .quarantine import Quarantine, read_quarantine, write_quarantine
 from .reader import PreparedFolder, Sample, evenly_spaced
 from .writer import PreparedWriter, write_sample
 
 __all__ = [
+    "CHECKS",
     "DEPTH_SCALE",
+    "MAX_INDEX",
     "SPLITS",
     "TARGETS",
+    "Check",
+    "ClassWeights",
+    "Diagnosis",
+    "Finding",
+    "Leak",
     "PreparedFolder",
     "PreparedWriter",
+    "Quarantine",
     "Sample",
     "SampleData",
     "SampleRecord",
+    "SplitFigures",
     "evenly_spaced",
+    "examine",
+    "read_quarantine",
+    "write_quarantine",
     "write_sample",
 ]

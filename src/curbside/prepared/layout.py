@@ -14,6 +14,7 @@ from ..errors import DataError
 __all__ = [
     "DEPTH_SCALE",
     "FORMAT",
+    "MAX_INDEX",
     "SPLITS",
     "TARGETS",
     "TARGET_FOLDERS",
@@ -30,6 +31,8 @@ TARGET_FOLDERS = {
     "depth": "depth",
     "confidence": "confidence",
 }
+MAX_INDEX = 999
+"""The last index of an instance of a class: class * 1000 + 1000 would be the next class."""
 DEPTH_SCALE = 256.0
 """Depth files hold metres times this, KITTI's convention."""
 

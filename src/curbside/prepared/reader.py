@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from ..files import inside, read_json
+from ..files import inside
 from ..imaging import image_size_hw, read_depth, read_ids, read_rgb
-from ..labels import LabelSpace
-from .layout import FORMAT, SPLITS, SampleRecord
+from ..labels import LabelMap, LabelSpace
+from .layout import SPLITS, SampleRecord
+from .listing import BareSample, list_folder
+from .quarantine import read_quarantine
 from .writer import check_ids
 
 __all__ = ["PreparedFolder", "Sample", "evenly_spaced"]
-
-_CONVERT = "make it with: curbside convert SOURCE ROOT OUT"
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +30,8 @@ class Sample:
     """Its line of `samples.jsonl`."""
     space: LabelSpace
     """What the ids of its mask mean."""
+    labels: LabelMap | None = None
+    """From the ids in the mask's file to those of `space`; None where they are the same."""
 
     @property
     def id(self) -> str:
@@ -65,8 +64,18 @@ class Sample:
         """
         path = self.target_path("semantic")
         ids = self._sized(read_ids(path), path)
-        check_ids(ids, self.space, str(path))
-        return ids.astype(np.uint8, copy=False)
+        check_ids(ids, self.space if self.labels is None else self.labels.source, str(path))
+        ids = ids.astype(np.uint8, copy=False)
+        return ids if self.labels is None else self.labels.apply(ids)
+
+    def mapped(self, labels: LabelMap) -> Sample:
+        """The same sample with its mask in another label space; instances keep their own ids.
+
+        Args:
+            labels: From the sample's space to the other.
+        """
+        whole = labels if self.labels is None else self.labels.compose(labels)
+        return replace(self, space=labels.target, labels=whole)
 
     def read_instances(self) -> np.ndarray:
         """The instance map, (H, W) uint16, class * 1000 + index.
@@ -119,7 +128,7 @@ class Sample:
 
 
 class PreparedFolder:
-    """A prepared folder, opened for reading.
+    """A prepared folder, opened for reading. Samples in its `quarantine.jsonl` are left out.
 
     Args:
         root: The folder. With `dataset.json` it says everything itself; a bare tree of
@@ -132,35 +141,16 @@ class PreparedFolder:
 
     def __init__(self, root: Path, *, space: LabelSpace | None = None) -> None:
         self.root = Path(root)
-        if not self.root.is_dir():
-            raise DataError(f"the folder {self.root} does not exist", fix=_CONVERT)
-        if (self.root / "dataset.json").is_file():
-            self.info: dict[str, Any] = self._read_info()
-            self.space = LabelSpace.from_dict(self.info["label_space"])
-            records = self._read_records()
-        elif space is not None:
-            self.info = {"source": "bare tree", "options": {}}
-            self.space = space
-            records = self._scan()
-        elif (self.root / ".journal.jsonl").is_file():
-            raise DataError(
-                f"{self.root} is only half prepared",
-                fix="run the same convert command again: it goes on where it stopped",
-            )
-        else:
-            raise DataError(
-                f"{self.root} has no dataset.json",
-                fix=f"{_CONVERT}, or name the label space of a bare images/ + masks/ tree with --space",
-            )
+        listing = list_folder(self.root, space)
+        self.info = listing.info
+        self.space = listing.space
+        quarantine = read_quarantine(self.root)
+        kept = [item for item in listing.samples if (item.split, item.id) not in quarantine]
+        self.quarantined = len(listing.samples) - len(kept)
+        """Number of samples that `quarantine.jsonl` sets aside; nothing else here counts them."""
         self._samples: dict[str, list[Sample]] = {split: [] for split in SPLITS}
-        seen: set[tuple[int, str]] = set()
-        for record in sorted(records, key=lambda record: record.key):
-            if record.key in seen:
-                raise DataError(
-                    f"{self.root} lists the sample {record.id!r} twice in {record.split}",
-                    fix=_CONVERT,
-                )
-            seen.add(record.key)
+        for item in kept:
+            record = _bare_record(self.root, item) if isinstance(item, BareSample) else item
             self._samples[record.split].append(
                 Sample(root=self.root, record=record, space=self.space)
             )
@@ -170,7 +160,7 @@ class PreparedFolder:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of samples per split."""
+        """Number of samples per split, without those in quarantine."""
         return {split: len(samples) for split, samples in self._samples.items()}
 
     def samples(self, split: str, *, target: str | None = None) -> list[Sample]:
@@ -188,72 +178,32 @@ class PreparedFolder:
         found = [s for s in self._samples[split] if target is None or target in s.record.targets]
         if not found:
             has = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+            has += f"; {self.quarantined} are in quarantine" if self.quarantined else ""
             what = f" with a {target} target" if target else ""
             raise DataError(
                 f"split {split!r} of {self.root} has no sample{what}", fix=f"its splits hold {has}"
             )
         return found
 
-    def _read_info(self) -> dict[str, Any]:
-        path = self.root / "dataset.json"
-        info = read_json(path, fix=_CONVERT)
-        if (
-            not isinstance(info, dict)
-            or info.get("format") != FORMAT["format"]
-            or "label_space" not in info
-        ):
-            raise DataError(f"{path} does not describe a prepared folder", fix=_CONVERT)
-        version = info.get("version")
-        if not isinstance(version, int) or version > FORMAT["version"]:  # type: ignore[operator]
-            raise DataError(
-                f"{path} has format version {version}",
-                fix="update curbside: pip install -U curbside",
-            )
-        return info
-
-    def _read_records(self) -> list[SampleRecord]:
-        path = self.root / "samples.jsonl"
-        try:
-            lines = path.read_bytes().splitlines()
-            return [SampleRecord.from_dict(json.loads(line)) for line in lines if line.strip()]
-        except FileNotFoundError:
-            raise DataError(f"{path} does not exist", fix=_CONVERT) from None
-        except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror})", fix=_CONVERT) from error
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{path} is not valid JSON lines ({error})", fix=_CONVERT) from error
-
-    def _scan(self) -> list[SampleRecord]:
-        records = []
-        for split in SPLITS:
-            images = {
-                p.stem: p
-                for p in sorted((self.root / split / "images").glob("*"))
-                if p.suffix.lower() in _IMAGE_SUFFIXES
-            }
-            masks = {p.stem: p for p in sorted((self.root / split / "masks").glob("*.png"))}
-            for stem in sorted(images.keys() ^ masks.keys()):
-                have, lack = ("image", "mask") if stem in images else ("mask", "image")
-                raise DataError(
-                    f"{self.root / split}: the {have} {stem} has no {lack}",
-                    fix=f"add {split}/{lack}s/{stem}.png or remove the {have}",
-                )
-            records += [
-                SampleRecord(
-                    id=stem,
-                    split=split,
-                    image=f"{split}/images/{path.name}",
-                    size_hw=image_size_hw(path),
-                    targets=("semantic",),
-                )
-                for stem, path in images.items()
-            ]
-        if not records:
-            raise DataError(f"{self.root} has no <split>/images with <split>/masks", fix=_CONVERT)
-        return records
-
 
 def evenly_spaced(samples: Sequence[Sample], count: int) -> list[Sample]:
     """At most `count` of the samples, spread evenly over them, in their order."""
     count = min(count, len(samples))
     return [samples[index * len(samples) // count] for index in range(count)]
+
+
+def _bare_record(root: Path, bare: BareSample) -> SampleRecord:
+    if bare.image is None or bare.mask is None:
+        have, lack = ("image", "mask") if bare.image else ("mask", "image")
+        raise DataError(
+            f"{root / bare.split}: the {have} {bare.id} has no {lack}",
+            fix=f"add {bare.split}/{lack}s/{bare.id}.png or remove the {have}; `curbside doctor "
+            f"{root} --space SPACE` names all such, and sets them aside with --quarantine",
+        )
+    return SampleRecord(
+        id=bare.id,
+        split=bare.split,
+        image=bare.image,
+        size_hw=image_size_hw(root / bare.image),
+        targets=("semantic",),
+    )
