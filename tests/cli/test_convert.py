@@ -29,6 +29,28 @@ def test_idd(tmp_path, capsys):
     assert "nothing new to convert" in capsys.readouterr().out
 
 
+def test_idd_under_official_names(tmp_path, capsys):
+    make_idd_tree(tmp_path / "idd", train=2, val=1)
+    arguments = ["convert", "idd", str(tmp_path / "idd"), str(tmp_path / "out"), "--workers", "1"]
+    assert main(arguments) == 0
+    official = ["--official-names", str(tmp_path / "official"), "--encodings", "level3", "csid"]
+    assert main([*arguments, *official, "--outputs", "semantic", "panoptic"]) == 0
+    assert "3 samples that were already there got the files" in capsys.readouterr().out
+    names = {path.name for path in (tmp_path / "official/gtFine").rglob("*.*")}
+    assert "000000_gtFine_labellevel3Ids.png" in names and "000000_gtFine_labelcsIds.png" in names
+    assert {"train_panoptic.json", "val_panoptic.json", "train_panoptic_csId.json"} <= names
+    assert not [name for name in names if "instance" in name or "Colors" in name]
+    assert main([*arguments, "--encodings", "level3"]) == 2
+    assert "add --official-names" in capsys.readouterr().err
+
+
+def test_an_address_is_that_of_a_cluster(tmp_path, capsys):
+    make_idd_tree(tmp_path / "idd", train=1, val=0)
+    arguments = ["convert", "idd", str(tmp_path / "idd"), str(tmp_path / "out")]
+    assert main([*arguments, "--address", "auto"]) == 2
+    assert "choose the engine ray" in capsys.readouterr().err
+
+
 def test_camvid_as_json(tmp_path, capsys):
     make_camvid_tree(tmp_path / "c")
     assert main(["convert", "camvid", str(tmp_path / "c"), str(tmp_path / "out"), "--json"]) == 0
@@ -77,4 +99,5 @@ def test_an_unknown_source_ends_with_2(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["convert", "kitti", "a", "b"])
     assert stopped.value.code == 2
-    assert "camvid, idd" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "camvid" in said and "idd" in said and "Traceback" not in said

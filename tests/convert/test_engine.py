@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import add_idd_frame, make_camvid_tree, make_idd_tree, tree_bytes
+from builders import KILLED_AT, add_idd_frame, make_camvid_tree, make_idd_tree, tree_bytes
 
 from curbside.convert import Camvid, Idd, Item, Source, convert, sources
 from curbside.convert.source import files_by_stem, unique
@@ -20,26 +21,16 @@ from curbside.errors import ConfigError, DataError, StorageError
 from curbside.labels import LabelSpace, load_space
 from curbside.prepared import PreparedFolder, SampleData
 
-# Ends the process, as SIGKILL does, at the n-th time a file takes its final name (or, for n < 0,
-# just before it does, which leaves the temporary file).
-KILLED_AT = """
-import os, signal, sys
-from pathlib import Path
-count, whole = 0, Path.replace
-wanted = int(sys.argv[3])
-def replace(self, target):
-    global count
-    count += 1
-    if count == -wanted:
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = whole(self, target)
-    if count == wanted:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-Path.replace = replace
+CONVERT = """
 from curbside.convert import Idd, convert
-convert(Idd(root=Path(sys.argv[1])), Path(sys.argv[2]), workers=1)
+convert(Idd(root=Path(sys.argv[2])), Path(sys.argv[3]), workers=1)
 """
+
+
+def killed(root: Path, out: Path, moment: int) -> subprocess.CompletedProcess:
+    """A conversion that ends at the moment (see `KILLED_AT`)."""
+    command = [sys.executable, "-c", KILLED_AT + CONVERT, str(moment), str(root), str(out)]
+    return subprocess.run(command, capture_output=True, timeout=60)
 
 
 def idd(root: Path) -> Idd:
@@ -80,9 +71,8 @@ def test_the_folder_holds_what_it_should_and_no_more(tree):
 @pytest.mark.parametrize("moment", [1, -1, 2, -3, 4, 5, -8, 11, 13, -14, 14, -15, 15])
 def test_killed_at_any_moment_the_next_run_ends_with_the_same_bytes(tree, tmp_path, moment):
     root, whole = tree
-    command = [sys.executable, "-c", KILLED_AT, str(root), str(tmp_path / "out"), str(moment)]
-    killed = subprocess.run(command, capture_output=True, timeout=60)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    ended = killed(root, tmp_path / "out", moment)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
     assert tree_bytes(tmp_path / "out") != whole
     result = convert(idd(root), tmp_path / "out", workers=1)
     assert [problem.id for problem in result.problems] == ["1_000001"]
@@ -90,8 +80,7 @@ def test_killed_at_any_moment_the_next_run_ends_with_the_same_bytes(tree, tmp_pa
 
 
 def test_an_unfinished_folder_is_not_taken_for_a_finished_one(tree, tmp_path):
-    command = [sys.executable, "-c", KILLED_AT, str(tree[0]), str(tmp_path / "out"), "5"]
-    subprocess.run(command, capture_output=True, timeout=60)
+    killed(tree[0], tmp_path / "out", 5)
     with pytest.raises(DataError, match="only half prepared; run the same convert command again"):
         PreparedFolder(tmp_path / "out")
 
@@ -164,11 +153,9 @@ def test_killed_while_picking_up_the_folder_stays_valid(tmp_path):
     image.write_bytes(content)
     # Names are taken by the sample's three files, then (4) by the journal, which is there from then
     # on, so first in the last run, whose fifth is samples.jsonl, before dataset.json.
-    for moment in ("2", "-4", "4", "5"):
-        arguments = [str(tmp_path / "idd"), str(tmp_path / "out"), moment]
-        command = [sys.executable, "-c", KILLED_AT, *arguments]
-        killed = subprocess.run(command, capture_output=True, timeout=60)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    for moment in (2, -4, 4, 5):
+        ended = killed(tmp_path / "idd", tmp_path / "out", moment)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
         for sample in PreparedFolder(tmp_path / "out").samples("train"):
             sample.read_semantic()
     convert(idd(tmp_path / "idd"), tmp_path / "out", workers=1)
@@ -304,6 +291,54 @@ def test_a_new_source_needs_items_and_a_space_alone(tmp_path):
     assert "the id 11" in result.problems[0].message
     assert (PreparedFolder(tmp_path / "out").samples("val")[0].read_semantic() == 10).all()
     assert result.to_dict()["counts"] == {"val": {"samples": 1, "semantic": 1}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BesideItem(OddItem):
+    note: Path
+
+    def load(self) -> SampleData:
+        if self.value == 10:  # the next is no class: its sample cannot be written
+            self.note.write_text("made")
+        return super().load()
+
+    def complete(self) -> bool:
+        return self.note.exists()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside(Odd):
+    """Makes a note beside each sample, and one of the notes at its end."""
+
+    def plan(self) -> list[Item]:
+        return [
+            BesideItem(id=str(n), split="val", value=10 + n, note=self.root / f"{n}.txt")
+            for n in range(2)
+        ]
+
+    def finish(self, items: Sequence[Item]) -> None:
+        made = [item.id for item in items if item.complete()]
+        (self.root / "made.txt").write_text(" ".join(made))
+
+
+def test_what_belongs_beside_a_sample_that_is_there_is_made_without_touching_it(tmp_path):
+    source, out = Beside(root=tmp_path), tmp_path / "out"
+    first = convert(source, out, workers=1)
+    assert (first.converted, first.completed, len(first.problems)) == (1, 0, 1)
+    assert (tmp_path / "made.txt").read_text() == "0"
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    (tmp_path / "0.txt").unlink()
+    (tmp_path / "made.txt").unlink()
+    again = convert(source, out, workers=1)
+    assert (again.converted, again.completed) == (0, 1)
+    assert (tmp_path / "0.txt").exists() and (tmp_path / "made.txt").read_text() == "0"
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
+    assert convert(source, out, workers=1).completed == 0
+
+
+def test_an_address_without_a_cluster_is_refused(tree, tmp_path):
+    with pytest.raises(ConfigError, match="choose the engine ray"):
+        convert(idd(tree[0]), tmp_path / "out", workers=1, address="auto")
 
 
 def test_every_source_of_the_folder_is_found():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from curbside.convert import Conversion, Idd, convert
 from curbside.errors import DataError, LabelError
+from curbside.labels import IDD_ENCODINGS, idd_labels
 from curbside.prepared import PreparedFolder, Sample
 
 CAR_LEVEL3, CAR_LEVEL2, PERSON_LEVEL2, ROAD = 9, 7, 4, 0
@@ -109,6 +111,58 @@ def test_fewer_than_three_corners_paint_nothing(tmp_path):
         idd_object("car", [[3, 3]]),
     ]
     assert (one(tmp_path, objects).read_semantic() == 255).all()
+
+
+def test_a_polygon_of_two_points_enters_neither_mask_of_a_prepared_folder(tmp_path):
+    # The official tools draw it into instance maps alone: see test_official.py.
+    objects = [
+        idd_object("car", box(0, 0, 9, 9)),
+        idd_object("car", [[1, 1], [30, 30]]),
+        idd_object("car", box(40, 0, 49, 9)),
+    ]
+    sample = one(tmp_path, objects, labels="level3")
+    instances, mask = sample.read_instances(), sample.read_semantic()
+    assert (mask[20, 20], instances[20, 20], instances[5, 5], instances[5, 45]) == (
+        *(255, 255),
+        *(9000, 9001),
+    )
+    np.testing.assert_array_equal(mask == CAR_LEVEL3, instances >= 9000)
+
+
+def test_a_frame_of_too_many_pixels_is_refused(tmp_path):
+    said = problem(tmp_path, [], imgHeight=15_000, imgWidth=15_000)
+    assert "is for 15000 x 15000 pixels, more than 150,000,000" in said
+
+
+def test_more_objects_than_can_be_painted_in_time_are_refused(tmp_path):
+    objects = [idd_object("road", box(0, 0, 9, 9))] * 401
+    said = problem(tmp_path, objects, imgHeight=12_000, imgWidth=12_000)
+    assert "401 objects on 12000 x 12000 pixels, too many to paint" in said
+
+
+def test_the_table_is_the_official_one(shared):
+    with open(shared / "data/idd_labels.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    labels = idd_labels()
+    assert [row["name"] for row in rows] == list(labels)
+    encodings = [name for name in IDD_ENCODINGS if name != "sourceLevel1Id"]
+    assert len(encodings) == 8
+    for row in rows:
+        label = labels[row["name"]]
+        want = {name: 255 if row[name] == "355" else int(row[name]) for name in encodings}
+        assert {name: label.ids[name] for name in encodings} == want
+        assert label.has_instances == (row["hasInstances"] == "True")
+        assert label.color == (int(row["r"]), int(row["g"]), int(row["b"]))
+
+
+def test_drives_are_held_out_whole(tmp_path):
+    make_idd_tree(tmp_path / "idd", train=6, val=0)
+    convert(Idd(root=tmp_path / "idd", hold_out=0.4), tmp_path / "out", workers=1)
+    drives = {
+        split: {s.record.tags["drive"] for s in PreparedFolder(tmp_path / "out").samples(split)}
+        for split in ("train", "val")
+    }
+    assert sorted(map(sorted, drives.values())) == [["0"], ["1"]]
 
 
 def test_a_group_is_painted_with_the_plain_class_id_and_not_counted(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar, Union
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 
 import tyro
 
@@ -22,8 +22,12 @@ class _Run:
     """Prepared folder to make."""
     workers: int | None = None
     """Processes; as many as there are cores where not given."""
+    engine: Literal["processes", "ray"] = "processes"
+    """Processes of this machine, or a Ray cluster whose machines see the same folders."""
+    address: str | None = None
+    """Address of the Ray cluster; one is started on this machine where not given."""
     verify: bool = True
-    """Decode every picture to its end, so that no damaged one enters."""
+    """Read every picture to its end, so that no damaged one enters."""
     allow_bad: bool = False
     """End with exit code 0 although samples were left out."""
     json: bool = False
@@ -53,7 +57,14 @@ def main(argv: list[str]) -> int:
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.PositionalRequiredArgs),
     )
     run: _Run = command.run
-    result = convert(command.source, run.out, workers=run.workers, verify=run.verify)
+    result = convert(
+        command.source,
+        run.out,
+        workers=run.workers,
+        verify=run.verify,
+        engine=run.engine,
+        address=run.address,
+    )
     for problem in result.problems:
         print(f"curbside convert: {problem.message}", file=sys.stderr)
     if run.json:
@@ -88,8 +99,12 @@ def _show(result: Conversion) -> None:
     if result.converted:
         rate = f"in {result.seconds:.1f} s, {result.converted / result.seconds:.1f} per second"
         print(f"{result.converted:,} samples converted {rate}: {result.out}")
-    else:
+    elif not result.completed:
         print(f"nothing new to convert: {result.out} was already made")
+    if result.completed:
+        print(
+            f"{result.completed:,} samples that were already there got the files that were missing"
+        )
     if result.problems:
         fix = "repair what is named above, then run the same command again"
         print(f"{len(result.problems):,} samples left out; {fix}")

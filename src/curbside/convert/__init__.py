@@ -1,8 +1,9 @@
 """Annotated data, as downloaded, into the prepared folder: `convert(Idd(root=...), out)`.
 
 One file per source (`idd.py`, `camvid.py`, ...), found by listing this folder; `engine.py` runs any
-of them in parallel and resumes it; `polygons.py` reads and draws the polygon files that several
-sources share.
+of them in parallel and resumes it. What several sources share stands beside them: polygon files
+(`polygons.py`, `polygon_frame.py`), mask files (`pairs.py`, `id_masks.py`), CVAT files (`cvat.py`).
+`official.py` writes IDD under the official tools' names, `outward/` writes other tools' formats.
 """
 
 from __future__ import annotations
@@ -10,12 +11,34 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
+from .acdc import Acdc
+from .bdd100k import Bdd100k
 from .camvid import Camvid
+from .cityscapes import Cityscapes
 from .engine import Conversion, Problem, convert
 from .idd import Idd
+from .idd_lite import IddLite
+from .official import PipelineResult, run_pipeline
+from .sidewalk import Sidewalk
 from .source import Item, Source
 
-__all__ = ["Camvid", "Conversion", "Idd", "Item", "Problem", "Source", "convert", "sources"]
+__all__ = [
+    "Acdc",
+    "Bdd100k",
+    "Camvid",
+    "Cityscapes",
+    "Conversion",
+    "Idd",
+    "IddLite",
+    "Item",
+    "PipelineResult",
+    "Problem",
+    "Sidewalk",
+    "Source",
+    "convert",
+    "run_pipeline",
+    "sources",
+]
 
 
 def sources() -> dict[str, type[Source]]:

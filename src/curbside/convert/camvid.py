@@ -1,96 +1,259 @@
-"""CamVid in the SegNet layout: eleven classes as 8-bit masks.
+"""CamVid: SegNet's masks of ids, or the original masks of colours folded to the same eleven classes.
 
-::
+Ids, in SegNet's layout::
 
     <root>/{train,val,test}/<name>.png            (or .jpg)
     <root>/{train,val,test}annot/<name>.png       ids 0..10, 11 = void
 
 The lists that come with it (`train.txt`, ...) are not read: they carry absolute paths of another
 machine, and the folders say the same.
+
+Colours, split into folders or as first published::
+
+    <root>/{train,val,test}/<name>.png            <root>/701_StillsRaw_full/<name>.png
+    <root>/{train,val,test}_labels/<name>_L.png   <root>/LabeledApproved_full/<name>_L.png
+
+The latter has no split. Lists (`train.txt`, `val.txt`, `test.txt`, a picture a line) decide where
+they are there, of each line the file name alone; else SegNet's split of 367, 101 and 233 frames
+does, which the names of the frames tell.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import Any, Literal
 
+import cv2
 import numpy as np
 
-from ..errors import DataError
-from ..imaging import read_ids
-from ..labels import IGNORE_ID, LabelSpace, load_space
-from ..prepared import SPLITS, SampleData
-from .source import Item, Source, files_by_stem
+from ..errors import ConfigError, DataError, LabelError
+from ..imaging import read_rgb
+from ..labels import IGNORE_ID, LabelSpace, camvid_labels, load_space
+from ..prepared import SPLITS
+from .id_masks import read_mapped
+from .pairs import MaskItem, Pair, find_pairs
+from .source import Item, Source
 
-__all__ = ["Camvid", "CamvidItem"]
+__all__ = ["Camvid", "published_split", "read_colors"]
 
 VOID_ID = 11
-_LAYOUT = "give the folder that holds train, trainannot, val, valannot, test, testannot"
+_UNKNOWN = 254  # stands for a colour that no label has
+_SPACE = "camvid11"
+_FLAT_IMAGES = ("701_StillsRaw_full", "images/701_StillsRaw_full", "images")
+_FLAT_MASKS = ("LabeledApproved_full", "labels")
+_MAX_LIST_BYTES = 2**20
+_LAYOUT = (
+    "give the folder that holds train and trainannot (ids), train and train_labels (colours), or "
+    "701_StillsRaw_full and LabeledApproved_full (colours)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Camvid(Source):
-    """CamVid's eleven classes, SegNet's folder layout."""
+    """CamVid's eleven classes, from SegNet's masks of ids or the original colours."""
+
+    form: Literal["auto", "ids", "colors"] = "auto"
+    """Masks to read; auto takes those that are there."""
 
     @property
     def space(self) -> LabelSpace:
         """CamVid's eleven classes; void is ignore."""
-        return load_space("camvid11")
+        return load_space(_SPACE)
 
-    def plan(self) -> list[Item]:
-        """One item per name that has a picture or a mask.
+    def options(self) -> dict[str, Any]:
+        """The masks that were read."""
+        return {"form": self._form}
+
+    @cached_property
+    def _form(self) -> str:
+        """The kind of masks to read, for all of the dataset, by the folders that are there.
 
         Raises:
-            DataError: The root is missing or does not have the layout.
+            ConfigError: Both are there and none was chosen.
+            DataError: There are none.
         """
         if not self.root.is_dir():
             raise DataError(f"the folder {self.root} does not exist", fix=_LAYOUT)
-        items: list[Item] = []
-        for split in SPLITS:
-            pictures = files_by_stem(self.root / split)
-            masks = files_by_stem(self.root / f"{split}annot", suffixes=(".png",))
-            items += [
-                CamvidItem(
-                    id=name,
-                    split=split,
-                    pictures=tuple(pictures.get(name, ())),
-                    mask=next(iter(masks.get(name, ())), None),
-                )
-                for name in sorted(pictures.keys() | masks.keys())
-            ]
-        if not items:
-            raise DataError(f"{self.root} has no pictures in {', '.join(SPLITS)}", fix=_LAYOUT)
-        return items
+        found = {
+            "ids": self._divided("annot"),
+            "colors": self._divided("_labels") or self._flat is not None,
+        }
+        if self.form == "auto" and all(found.values()):
+            raise ConfigError(
+                f"{self.root} has masks of ids and of colours",
+                fix="add --form ids or --form colors",
+            )
+        for form, there in found.items():
+            if there and self.form in ("auto", form):
+                return form
+        raise DataError(f"{self.root} has no masks that can be read", fix=_LAYOUT)
 
+    def _divided(self, ending: str) -> bool:
+        return any((self.root / f"{split}{ending}").is_dir() for split in SPLITS)
 
-@dataclass(frozen=True, kw_only=True)
-class CamvidItem(Item):
-    """One frame of CamVid."""
+    @cached_property
+    def _flat(self) -> tuple[Path, Path] | None:
+        """The pictures and masks of the layout without splits, where it is there."""
+        images = next((self.root / n for n in _FLAT_IMAGES if (self.root / n).is_dir()), None)
+        masks = next((self.root / n for n in _FLAT_MASKS if (self.root / n).is_dir()), None)
+        return (images, masks) if images and masks else None
 
-    pictures: tuple[Path, ...]
-    """The picture; none or several is an error of the data."""
-    mask: Path | None
-    """Its mask."""
-
-    def load(self) -> SampleData:
-        """Read the mask; void becomes ignore.
+    def plan(self) -> list[Item]:
+        """One item per name that has a picture or a mask; a split without masks has no targets.
 
         Raises:
-            DataError: A file is missing or damaged.
+            ConfigError: There are masks of both kinds and none was chosen.
+            DataError: The root is missing or does not have a layout of CamVid's, or a list of a
+                split cannot be used.
         """
-        where = f"{self.split}/{self.id}"
-        if len(self.pictures) != 1:
+        if self._form == "ids":
+            items = self._plan_divided("annot", "", _read_ids)
+        elif self._divided("_labels"):
+            items = self._plan_divided("_labels", "_L", read_colors)
+        else:
+            assert self._flat is not None
+            items = self._plan_flat(*self._flat)
+        if not items:
+            raise DataError(f"{self.root} has no pictures", fix=_LAYOUT)
+        return items
+
+    def _plan_divided(
+        self, folder_ending: str, mask_ending: str, read: Callable[[Path], np.ndarray]
+    ) -> list[Item]:
+        items: list[Item] = []
+        for split in SPLITS:
+            masks = self.root / f"{split}{folder_ending}"
+            pairs = find_pairs(self.root / split, masks, truth_ending=mask_ending)
+            labelled = any(pair.truths for pair in pairs)
+            items += [_item(pair, split, read if labelled else None) for pair in pairs]
+        return items
+
+    def _plan_flat(self, images: Path, masks: Path) -> list[Item]:
+        pairs = {pair.name: pair for pair in find_pairs(images, masks, truth_ending="_L")}
+        listed = _read_lists(self.root)
+        for name in listed.keys() - pairs.keys():
+            pairs[name] = Pair(name=name, pictures=(), truths=(), expected=masks / f"{name}_L.png")
+        items = []
+        for name, pair in sorted(pairs.items()):
+            if listed and name not in listed:
+                reader = partial(_refuse_unlisted, root=self.root)
+                items.append(_item(pair, "train", reader))
+            else:
+                items.append(_item(pair, listed.get(name) or published_split(name), read_colors))
+        return sorted(items, key=lambda item: SPLITS.index(item.split))
+
+
+def _item(pair: Pair, split: str, read: Callable[[Path], np.ndarray] | None) -> Item:
+    sequence = pair.name.partition("_")[0]
+    return MaskItem(
+        id=pair.name,
+        split=split,
+        pair=pair,
+        drive=sequence,
+        read=read,
+        tags={"sequence": sequence},
+    )
+
+
+def published_split(name: str) -> str:
+    """The split that SegNet's lists put a frame of CamVid into.
+
+    `0006R0` is train. `0001TP` is train up to frame 8520 and test from 8550 on. `0016E5` is train,
+    except its part at 15 frames per second (7959..8159), which is val. `Seq05VD` is test.
+
+    Args:
+        name: The frame, such as `0016E5_07959`; one of no sequence of CamVid's is train.
+    """
+    sequence, _, frame = name.partition("_")
+    number = int(frame) if frame.isascii() and frame.isdigit() else 0
+    if sequence == "Seq05VD" or (sequence == "0001TP" and number > 8520):
+        return "test"
+    return "val" if sequence == "0016E5" and 7959 <= number <= 8159 else "train"
+
+
+def _read_lists(root: Path) -> dict[str, str]:
+    """The split of every frame that a list names; nothing where there is no list.
+
+    Raises:
+        DataError: A list is too large or no text, or a frame stands in two of them.
+    """
+    listed: dict[str, str] = {}
+    for split in SPLITS:
+        path = root / f"{split}.txt"
+        try:
+            if not path.is_file():
+                continue
+            if path.stat().st_size > _MAX_LIST_BYTES:
+                raise DataError(
+                    f"{path} is larger than a list of frames", fix="give a picture a line"
+                )
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
             raise DataError(
-                f"{where} has {len(self.pictures)} pictures", fix=f"keep one {self.id}.png or .jpg"
-            )
-        if self.mask is None:
-            raise DataError(
-                f"{where} has a picture but no mask",
-                fix=f"add {self.split}annot/{self.id}.png or remove the picture",
-            )
-        ids = read_ids(self.mask)
-        semantic = np.where(ids == VOID_ID, ids.dtype.type(IGNORE_ID), ids)
-        tags = {"sequence": self.id.partition("_")[0]}
-        return SampleData(
-            id=self.id, split=self.split, image=self.pictures[0], semantic=semantic, tags=tags
+                f"{path} cannot be read ({error})", fix="repair or remove the list"
+            ) from error
+        for line in lines:
+            words = line.replace("\\", "/").split()
+            if not words:
+                continue
+            name = Path(words[0]).stem
+            if listed.setdefault(name, split) != split:
+                raise DataError(
+                    f"{path} names {name}, which {listed[name]}.txt names too",
+                    fix="keep each frame in one list",
+                )
+    return listed
+
+
+def _refuse_unlisted(mask: Path, *, root: Path) -> np.ndarray:
+    raise DataError(
+        f"{mask} belongs to no split: no list in {root} names it",
+        fix="add it to train.txt, val.txt or test.txt, or remove it",
+    )
+
+
+def _read_ids(path: Path) -> np.ndarray:
+    ids = {i: i for i in (*load_space(_SPACE).ids, IGNORE_ID)}
+    return read_mapped(path, ids | {VOID_ID: IGNORE_ID}, space=_SPACE)
+
+
+def read_colors(path: Path) -> np.ndarray:
+    """A mask of CamVid's thirty-two colours, folded to its eleven classes.
+
+    Args:
+        path: The mask, RGB or with a palette.
+
+    Returns:
+        (H, W) uint8 ids of `camvid11`, 255 = ignore.
+
+    Raises:
+        DataError: The file is missing or damaged.
+        LabelError: A pixel has another colour.
+    """
+    rgb = read_rgb(path)
+    # Every channel of every colour is 0, 64, 128 or 192: two bits of each say which colour it is.
+    high = rgb >> 6
+    mapped = cv2.LUT(high[..., 0] << 4 | high[..., 1] << 2 | high[..., 2], _class_of_code())
+    if (rgb & 63).any() or (mapped == _UNKNOWN).any():
+        wrong = (mapped == _UNKNOWN) | (rgb & 63).any(axis=-1)
+        values, counts = np.unique(rgb[wrong], axis=0, return_counts=True)
+        most = counts.argmax()
+        raise LabelError(
+            f"{path}: {counts.sum()} pixels hold colours that CamVid does not have, {counts[most]} of "
+            f"them {tuple(values[most].tolist())}",
+            fix="give the original PNG: JPEG and smooth resizing mix the colours of the classes",
         )
+    return mapped
+
+
+@cache
+def _class_of_code() -> np.ndarray:
+    """The class of each colour's code of six bits: (256,) uint8."""
+    table = np.full(256, _UNKNOWN, np.uint8)
+    for label in camvid_labels().values():
+        red, green, blue = (value >> 6 for value in label.color)
+        table[red << 4 | green << 2 | blue] = label.class_id
+    return table

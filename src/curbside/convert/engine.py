@@ -15,10 +15,10 @@ from ..errors import ConfigError, DataError, LabelError
 from ..imaging import verify_image
 from ..labels import LabelSpace
 from ..prepared import PreparedWriter, SampleRecord, write_sample
-from ..processes import in_processes
+from ..processes import Engine, in_processes
 from .source import Item, Source, held_out
 
-__all__ = ["Conversion", "Problem", "convert"]
+__all__ = ["Conversion", "Problem", "convert", "sum_counts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,8 @@ class Conversion:
     """Per split, the number of samples and of each target, now in the folder."""
     converted: int
     """Samples written by this run; the others were there already."""
+    completed: int
+    """Samples that were there already, of which this run made what belongs beside the folder."""
     problems: tuple[Problem, ...]
     """Samples left out, in order of split and id."""
     unknown_labels: Mapping[str, int]
@@ -56,7 +58,13 @@ class Conversion:
 
 
 def convert(
-    source: Source, out: Path, *, workers: int | None = None, verify: bool = True
+    source: Source,
+    out: Path,
+    *,
+    workers: int | None = None,
+    verify: bool = True,
+    engine: Engine = "processes",
+    address: str | None = None,
 ) -> Conversion:
     """Make a prepared folder from a source.
 
@@ -69,8 +77,10 @@ def convert(
         out: The folder to make.
         workers: Processes; as many as there are cores where not given. More than one needs the
             usual `if __name__ == "__main__":` around the caller's own script.
-        verify: Decode every picture to its end, so that no damaged one enters. At 1080p that costs
-            about 3 ms of one core for a JPEG and 45 ms for a PNG of 4 MB.
+        verify: Read every picture to its end, so that no damaged one enters. At 1080p that costs
+            about 3 ms of one core for a JPEG (decoded) and for a PNG (its checksums).
+        engine: Processes of this machine, or a Ray cluster whose machines see the same folders.
+        address: Of the Ray cluster; one on this machine is started where not given.
 
     Raises:
         DataError: The source has not its layout, or not one sample of it can be converted.
@@ -83,16 +93,22 @@ def convert(
     items = held_out(source.plan(), source.hold_out)
     options = source.options() | ({"hold_out": source.hold_out} if source.hold_out else {})
     writer = PreparedWriter(out, space=source.space, source=source.name, options=options)
-    todo = [item for item in items if not writer.done(item.split, item.id)]
+    known = ((item, writer.done(item.split, item.id)) for item in items)
+    todo = [(item, done) for item, done in known if not (done and item.complete())]
     work = partial(_work, root=writer.root, space=source.space, verify=verify)
-    converted, problems = 0, []
-    with closing(in_processes(work, todo, workers, "converting", unit="samples")) as results:
+    converted, completed, problems = 0, 0, []
+    running = in_processes(
+        work, todo, workers, "converting", unit="samples", engine=engine, address=address
+    )
+    with closing(running) as results:
         for result in results:
-            if isinstance(result, SampleRecord):
+            if isinstance(result, Problem):
+                problems.append(result)
+            elif result is None:
+                completed += 1
+            else:
                 writer.add(result)
                 converted += 1
-            else:
-                problems.append(result)
     if not len(writer):
         writer.abandon()
         raise DataError(
@@ -100,20 +116,31 @@ def convert(
             f"the first because: {problems[0].message}",
             fix="repair the data, then run the same command again",
         )
+    counts = writer.finish()
+    source.finish(items)
     return Conversion(
         out=writer.root,
-        counts=writer.finish(),
+        counts=counts,
         converted=converted,
+        completed=completed,
         problems=tuple(problems),
-        unknown_labels=_sum(record.unknown_labels for record in writer.records),
+        unknown_labels=sum_counts(record.unknown_labels for record in writer.records),
         seconds=time.perf_counter() - start,
     )
 
 
-def _work(item: Item, *, root: Path, space: LabelSpace, verify: bool) -> SampleRecord | Problem:
-    """Convert one sample. Bad data is a result; a disk that fails is an error and ends the run."""
+def _work(
+    job: tuple[Item, bool], *, root: Path, space: LabelSpace, verify: bool
+) -> SampleRecord | Problem | None:
+    """Convert one sample; None where it was there and only what belongs beside the folder was not.
+
+    Bad data is a result; a disk that fails is an error and ends the run.
+    """
+    item, done = job
     try:
         data = item.load()
+        if done:
+            return None
         if verify and isinstance(data.image, Path):
             verify_image(data.image)
         return write_sample(root, data, space)
@@ -121,7 +148,8 @@ def _work(item: Item, *, root: Path, space: LabelSpace, verify: bool) -> SampleR
         return Problem(id=item.id, split=item.split, message=str(error))
 
 
-def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def sum_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The counts of every name together, the highest first."""
     total: Counter[str] = Counter()
     for count in counts:
         total.update(count)

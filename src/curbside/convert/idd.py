@@ -4,23 +4,32 @@
 
     <root>/leftImg8bit/<split>/<drive>/<frame>_leftImg8bit.png   (or .jpg)
     <root>/gtFine/<split>/<drive>/<frame>_gtFine_polygons.json
+
+Each file is read and drawn once, whatever is made of it: the two masks of the prepared folder and,
+where asked, the files of the official tools beside it (see `official.py`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from ..errors import DataError
-from ..imaging import image_size_hw
-from ..labels import IGNORE_ID, IddLabel, LabelSpace, idd_labels, space_of_encoding
+from ..errors import ConfigError, DataError
+from ..labels import LabelSpace, space_of_encoding
 from ..prepared import SPLITS, SampleData
-from .polygons import PolygonObject, draw_objects, read_polygons
+from .official import (
+    OUTPUTS,
+    AnnotatedFrame,
+    OfficialTree,
+    Output,
+    annotated_frames,
+    encodings_of,
+    polygon_labels,
+)
+from .polygon_frame import Background, PolygonFrame
 from .source import Item, Source, files_by_stem, subfolders, unique
 
 __all__ = ["Idd", "IddItem"]
@@ -29,21 +38,37 @@ WEATHER = ("clear", "fog", "night", "rain", "snow")
 """Drives that are called so (drawn scenes are) also become the tag `weather`."""
 
 _IMAGES, _IMAGE_ENDING = "leftImg8bit", "_leftImg8bit"
-_TRUTH, _TRUTH_ENDING = "gtFine", "_gtFine_polygons"
-_MAX_INDEX = 999
+_TRUTH = "gtFine"
 _LAYOUT = f"give the folder that holds {_IMAGES}/<split>/<drive> and {_TRUTH}/<split>/<drive>"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Idd(Source):
-    """IDD's polygon files, as semantic and instance masks."""
+    """IDD's polygon files, as semantic and instance masks, and under the official tools' names."""
 
     labels: str = "level2"
     """Encoding of the masks: level1, level2, level3, level4, id, csid, cstrainid, unified,
     source-level1."""
-    background: Literal["ignore", "unlabeled"] = "ignore"
+    background: Background = "ignore"
     """Value of pixels that no polygon covers: 255, or what the official tools write, the
     `unlabeled` id of the encoding (0 for csid, 35 for id, 255 for the others)."""
+    official_names: Path | None = None
+    """Folder to make beside the prepared one, with the files that the official tools would make."""
+    encodings: tuple[str, ...] = ()
+    """Encodings of the files under official names, "all" for every one; that of `labels` where not
+    given."""
+    outputs: tuple[Output, ...] = OUTPUTS
+    """Which files to make under official names."""
+
+    def __post_init__(self) -> None:
+        asked = self.encodings or self.outputs != OUTPUTS
+        if self.official_names is None and asked:
+            raise ConfigError(
+                "encodings and outputs are for files under official names, which were not asked",
+                fix="add --official-names FOLDER, or leave the two out",
+            )
+        if not self.outputs:
+            raise ConfigError("no outputs were given", fix=f"give some of {', '.join(OUTPUTS)}")
 
     @property
     def space(self) -> LabelSpace:
@@ -53,16 +78,25 @@ class Idd(Source):
     def options(self) -> dict[str, Any]:
         """The encoding by its official name, and the background's meaning and value."""
         return {
-            "labels": space_of_encoding(self.labels)[0],
+            "labels": self._encoding,
             "background": self.background,
-            "background_id": self._background_id,
+            "background_id": polygon_labels(self.background).background_id(self._encoding),
         }
 
     @property
-    def _background_id(self) -> int:
-        if self.background == "ignore":
-            return IGNORE_ID
-        return idd_labels()["unlabeled"].ids[space_of_encoding(self.labels)[0]]
+    def _encoding(self) -> str:
+        return space_of_encoding(self.labels)[0]
+
+    @cached_property
+    def _official(self) -> OfficialTree | None:
+        if self.official_names is None:
+            return None
+        return OfficialTree(
+            root=self.official_names,
+            encodings=encodings_of(self.encodings or [self.labels]),
+            outputs=self.outputs,
+            background=self.background,
+        )
 
     def plan(self) -> list[Item]:
         """One item per frame that has a picture or an annotation.
@@ -72,15 +106,30 @@ class Idd(Source):
 
         Raises:
             DataError: The root is missing or does not have IDD's layout.
+            ConfigError: The folder for official names holds such files of other making.
         """
         if not (self.root / _IMAGES).is_dir():
             raise DataError(self._no_layout(), fix=_LAYOUT)
-        items: list[Item] = [item for split in SPLITS for item in self._plan_split(split)]
+        frames = annotated_frames(self.root)
+        items: list[Item] = [item for split in SPLITS for item in self._plan_split(split, frames)]
         if not items:
             raise DataError(
                 f"{self.root / _IMAGES} has no pictures in {', '.join(SPLITS)}", fix=_LAYOUT
             )
+        if self._official is not None:
+            self._official.check(frames)
         return items
+
+    def finish(self, items: Sequence[Item]) -> None:
+        """Gather the panoptic JSON files.
+
+        Raises:
+            DataError: A panoptic PNG is damaged.
+            StorageError: The place cannot be written.
+        """
+        if self._official is not None:
+            frames = [item.annotated for item in items if isinstance(item, IddItem)]
+            self._official.finish(frame for frame in frames if frame is not None)
 
     def _no_layout(self) -> str:
         if not self.root.is_dir():
@@ -89,29 +138,33 @@ class Idd(Source):
         hint = f", but {inner[0]} in it has" if inner else ""
         return f"{self.root} has no {_IMAGES} folder{hint}"
 
-    def _plan_split(self, split: str) -> list[IddItem]:
+    def _plan_split(self, split: str, frames: Sequence[AnnotatedFrame]) -> list[IddItem]:
         images, truths = self.root / _IMAGES / split, self.root / _TRUTH / split
         labelled = truths.is_dir()
         if images.is_dir() and not labelled and split != "test":
             raise DataError(f"{images} has no annotations: {truths} does not exist", fix=_LAYOUT)
-        encoding = space_of_encoding(self.labels)[0]
+        annotated: dict[str, dict[str, AnnotatedFrame]] = {}
+        for found in frames:
+            if found.split == split:
+                annotated.setdefault(found.drive, {})[found.frame] = found
         taken: set[str] = set()
         items = []
         drives = {folder.name for top in (images, truths) for folder in subfolders(top)}
         for drive in sorted(drives):
             pictures = files_by_stem(images / drive, ending=_IMAGE_ENDING)
-            files = files_by_stem(truths / drive, ending=_TRUTH_ENDING, suffixes=(".json",))
-            for frame in sorted(pictures.keys() | files.keys()):
+            polygons = annotated.get(drive, {})
+            for frame in sorted(pictures.keys() | polygons.keys()):
                 item = IddItem(
                     id=unique(f"{drive}_{frame}", taken),
                     split=split,
                     drive=drive,
                     frame=frame,
                     pictures=tuple(pictures.get(frame, ())),
-                    annotation=next(iter(files.get(frame, ())), None),
+                    annotated=polygons.get(frame),
                     labelled=labelled,
-                    encoding=encoding,
-                    background_id=self._background_id,
+                    encoding=self._encoding,
+                    background=self.background,
+                    official=self._official,
                 )
                 items.append(item)
         return items
@@ -127,20 +180,28 @@ class IddItem(Item):
     """Its name within the drive."""
     pictures: tuple[Path, ...]
     """The picture; none or several is an error of the data."""
-    annotation: Path | None
+    annotated: AnnotatedFrame | None
     """Its polygon file."""
     labelled: bool
     """Whether its split has annotations at all."""
     encoding: str
     """Official name of the encoding."""
-    background_id: int
-    """Value of pixels that no polygon covers."""
+    background: Background
+    """What pixels are that no polygon covers."""
+    official: OfficialTree | None
+    """Where files under official names go, if they were asked."""
+
+    @property
+    def group(self) -> str:
+        """Its drive."""
+        return self.drive
 
     def load(self) -> SampleData:
-        """Read the polygons and paint both masks.
+        """Read the polygons and paint both masks; write the files under official names, if asked.
 
         Raises:
             DataError: A file is missing, damaged or says something impossible.
+            StorageError: The place for official names cannot be written.
         """
         where = f"{self.split}/{self.drive}/{self.frame}"
         if len(self.pictures) != 1:
@@ -152,76 +213,27 @@ class IddItem(Item):
         picture = self.pictures[0]
         if not self.labelled:
             return SampleData(id=self.id, split=self.split, image=picture, tags=tags)
-        if self.annotation is None:
+        if self.annotated is None:
             raise DataError(
                 f"{where} has a picture but no annotation",
-                fix=f"add {self.frame}{_TRUTH_ENDING}.json or remove the picture",
+                fix=f"add {self.frame}_gtFine_polygons.json or remove the picture",
             )
-        file = read_polygons(self.annotation)
-        height, width = image_size_hw(picture)
-        if file.size_hw != (height, width):
-            raise DataError(
-                f"{self.annotation} is for {file.size_hw[1]} x {file.size_hw[0]} pixels, "
-                f"its picture {picture.name} is {width} x {height}",
-                fix="give a picture and its annotation of one size",
-            )
-        objects, unknown = _known(file.objects)
-        numbers = draw_objects([known.polygon for known in objects], file.size_hw)
-        semantic, instances = _tables(objects, self.encoding, self.background_id)
+        by = polygon_labels(self.background)
+        frame = PolygonFrame.read(self.annotated.polygons, by, picture=picture)
+        if self.official is not None:
+            self.official.write(self.annotated, frame)
         return SampleData(
             id=self.id,
             split=self.split,
             image=picture,
-            semantic=semantic[numbers],
-            instances=instances[numbers],
+            semantic=frame.areas.classes(self.encoding)[frame.areas.numbers],
+            instances=frame.areas.instances(self.encoding)[frame.areas.numbers],
             tags=tags,
-            unknown_labels=unknown,
+            unknown_labels=frame.unknown_labels,
         )
 
-
-class _Known(NamedTuple):
-    """An object whose label the table knows."""
-
-    label: IddLabel
-    counted: bool  # has an instance number of its own
-    polygon: Sequence[tuple[float, float]]
-
-
-def _known(objects: Sequence[PolygonObject]) -> tuple[list[_Known], dict[str, int]]:
-    """The objects with a known label, and how often unknown labels came."""
-    labels = idd_labels()
-    known: list[_Known] = []
-    unknown: Counter[str] = Counter()
-    for item in objects:
-        # `polegroup` is a label of its own: a name is looked up whole before it loses the suffix.
-        single = item.label in labels
-        label = labels.get(item.label if single else item.label.removesuffix("group"))
-        if label is None:
-            unknown[item.label.encode("utf-8", "backslashreplace").decode()[:80]] += 1
-        else:
-            known.append(_Known(label, single and label.has_instances, item.polygon))
-    return known, dict(sorted(unknown.items()))
-
-
-def _tables(
-    objects: Sequence[_Known], encoding: str, background_id: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Semantic (uint8) and instance (uint16) value of every object number; number 0 is background.
-
-    Counters run per encoded class, as coarse encodings put several labels into one. Ignored objects
-    stay plain 255, since 255 * 1000 does not fit 16 bits. After the thousandth object of a class,
-    objects are painted with the plain class id: class * 1000 + 1000 would be the next class.
-    """
-    classes = space_of_encoding(encoding)[1].classes
-    countable = {item.id for item in classes if item.has_instances}
-    semantic, instances = [background_id], [background_id]
-    counters: Counter[int] = Counter()
-    for known in objects:
-        value = known.label.ids[encoding]
-        semantic.append(value)
-        if known.counted and value in countable and counters[value] <= _MAX_INDEX:
-            instances.append(value * 1000 + counters[value])
-            counters[value] += 1
-        else:
-            instances.append(value)
-    return np.array(semantic, np.uint8), np.array(instances, np.uint16)
+    def complete(self) -> bool:
+        """Whether its files under official names are there, if they were asked."""
+        if self.official is None or self.annotated is None:
+            return True
+        return self.official.complete(self.annotated)

@@ -18,10 +18,11 @@ from PIL import Image
 from ..errors import DataError
 from ..files import read_json
 from ..imaging import fill_polygon
+from ..imaging.reading import MAX_PIXELS
 
 __all__ = ["PolygonFile", "PolygonObject", "draw_objects", "read_polygons"]
 
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 16 * 2**20
 """Larger annotation files are refused unread; real ones have a few hundred kilobytes."""
 MAX_SIDE = 20_000
 """Pictures with a longer side are refused before anything is allocated."""
@@ -31,18 +32,20 @@ MAX_CORNERS = 10_000
 """More in one polygon are refused, as the time to fill grows with their square."""
 MAX_ALL_CORNERS = 200_000
 """More in one file are refused."""
+MAX_PAINTED = 50_000_000_000
+"""More objects times pixels are refused, as the time to paint them all grows with it: about 15 s."""
 
 _FIX = "correct the file, or remove the sample from its split"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolygonObject:
-    """One object that counts: not deleted, and with an area."""
+    """One object that counts: not deleted, and of enough corners."""
 
     label: str
     """The label as the file spells it."""
     polygon: tuple[tuple[float, float], ...]
-    """Three or more corners (x, y), in pixels."""
+    """Corners (x, y), in pixels; three or more unless fewer were asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +58,14 @@ class PolygonFile:
     """The objects that count, in the order they are painted: later over earlier."""
 
 
-def read_polygons(path: Path) -> PolygonFile:
-    """Read an annotation file. Deleted objects and polygons of fewer than 3 corners are left out.
+def read_polygons(path: Path, *, fewest: int = 3) -> PolygonFile:
+    """Read an annotation file. Deleted objects and polygons of too few corners are left out.
 
     `deleted` is taken by its truth, as the official tools do: the string "0" deletes.
+
+    Args:
+        path: The file.
+        fewest: Corners from which on a polygon counts, 2 or 3; one of two is a line.
 
     Raises:
         DataError: The file is missing, no JSON, too large, or holds a value that cannot be.
@@ -73,11 +80,21 @@ def read_polygons(path: Path) -> PolygonFile:
     if not isinstance(data, dict) or not isinstance(data.get("objects"), list):
         raise DataError(f"{path} is no polygon annotation: it holds no list of objects", fix=_FIX)
     size_hw = (_side(data, "imgHeight", path), _side(data, "imgWidth", path))
-    found = (_object(item, number, path) for number, item in enumerate(data["objects"]))
+    if size_hw[0] * size_hw[1] > MAX_PIXELS:
+        raise DataError(
+            f"{path} is for {size_hw[1]} x {size_hw[0]} pixels, more than {MAX_PIXELS:,}", fix=_FIX
+        )
+    found = (_object(item, number, path, fewest) for number, item in enumerate(data["objects"]))
     objects = tuple(item for item in found if item is not None)
     corners = sum(len(item.polygon) for item in objects)
     if corners > MAX_ALL_CORNERS:
         raise DataError(f"{path} has {corners:,} corners, not up to {MAX_ALL_CORNERS:,}", fix=_FIX)
+    if len(objects) * size_hw[0] * size_hw[1] > MAX_PAINTED:
+        raise DataError(
+            f"{path} has {len(objects):,} objects on {size_hw[1]} x {size_hw[0]} pixels, too many to "
+            "paint",
+            fix=_FIX,
+        )
     return PolygonFile(size_hw=size_hw, objects=objects)
 
 
@@ -89,17 +106,23 @@ def draw_objects(
     One such map serves every encoding: a table lookup turns numbers into ids.
 
     Args:
-        polygons: Corners (x, y), in pixels.
+        polygons: Corners (x, y), in pixels; two of them are a line.
         size_hw: Height and width of the map.
 
     Returns:
         (H, W) uint8 or, from 256 polygons on, int32: 0 where nothing is, else 1 + the index of the
         polygon.
     """
-    canvas = Image.new("L" if len(polygons) < 256 else "I", size_hw[::-1])
+    numbers = np.zeros(size_hw, np.uint8)
+    if len(polygons) < 256:
+        canvas = Image.frombuffer("L", size_hw[::-1], numbers, "raw", "L", 0, 1)
+        canvas.readonly = 0  # paint into `numbers`: to read a canvas takes longer than to paint it
+    else:
+        canvas = Image.new("I", size_hw[::-1])
     for number, polygon in enumerate(polygons, start=1):
-        fill_polygon(canvas, polygon, number)
-    return np.asarray(canvas)
+        fill_polygon(canvas, polygon, number, fewest=2)
+    # Where nothing came into `numbers` there is nothing, or it was painted elsewhere.
+    return numbers if numbers.any() else np.asarray(canvas)
 
 
 def _side(data: dict[str, Any], key: str, path: Path) -> int:
@@ -115,7 +138,7 @@ def _side(data: dict[str, Any], key: str, path: Path) -> int:
     return side
 
 
-def _object(item: Any, number: int, path: Path) -> PolygonObject | None:
+def _object(item: Any, number: int, path: Path, fewest: int) -> PolygonObject | None:
     if not isinstance(item, dict):
         raise DataError(
             f"{path}: object {number} is {reprlib.repr(item)}, not a labelled polygon", fix=_FIX
@@ -130,7 +153,7 @@ def _object(item: Any, number: int, path: Path) -> PolygonObject | None:
         raise DataError(
             f"{path}: object {number} has the polygon {reprlib.repr(polygon)}", fix=_FIX
         )
-    if len(polygon) < 3:
+    if len(polygon) < fewest:
         return None
     if len(polygon) > MAX_CORNERS:
         raise DataError(

@@ -43,6 +43,10 @@ class Item(ABC):
             LabelError: It holds an id outside the label space.
         """
 
+    def complete(self) -> bool:
+        """Whether all is there that `load` makes beside the prepared folder, if it makes anything."""
+        return True
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source(ABC):
@@ -75,6 +79,9 @@ class Source(ABC):
         Raises:
             DataError: The root does not have the layout of this source.
         """
+
+    def finish(self, items: Sequence[Item]) -> None:  # noqa: B027 - most sources have nothing to add
+        """Called once with the items of `plan`, when all have been converted."""
 
 
 def held_out(items: Sequence[Item], share: float) -> list[Item]:
@@ -114,12 +121,12 @@ def held_out(items: Sequence[Item], share: float) -> list[Item]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders in a folder, by name; none where it does not exist.
+    """The folders in a folder, by name, hidden ones left out; none where it does not exist.
 
     Raises:
         DataError: It may not be listed.
     """
-    return [path for path in _listed(folder) if path.is_dir()]
+    return [path for path in _listed(folder) if path.is_dir() and not path.name.startswith(".")]
 
 
 def files_by_stem(
