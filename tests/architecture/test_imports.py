@@ -28,7 +28,18 @@ EDGE = [
     "runtime",
     "scenes",
 ]
-EDGE_VERBS = ["benchmark", "convert", "evaluate", "info", "labels", "run", "scenes"]
+EDGE_VERBS = [
+    "annotations",
+    "benchmark",
+    "convert",
+    "disparity_check",
+    "doctor",
+    "evaluate",
+    "info",
+    "labels",
+    "run",
+    "scenes",
+]
 
 IMPORT_ALL = """
 import importlib, sys

@@ -78,8 +78,9 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_documents_names_a_verb() -> None:
-    verbs = {file.stem for file in (ROOT / "src/curbside/cli").glob("[!_]*.py")}
+    files = (ROOT / "src/curbside/cli").glob("[!_]*.py")
+    verbs = {file.stem.replace("_", "-") for file in files}
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         text = document.read_text(encoding="utf-8")
-        named = re.findall(r"(?:^|`|&& )curbside ([a-z]+)", text, re.MULTILINE)
+        named = re.findall(r"(?:^|`|&& )curbside ([a-z-]+)", text, re.MULTILINE)
         assert set(named) <= verbs, f"{document.name}: {set(named) - verbs}"

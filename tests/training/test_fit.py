@@ -47,7 +47,7 @@ def _config(root: Path, out: Path, **changes: object) -> TrainConfig:
         name="tiny",
         model=LRASPPConfig(channels=32),
         data=DataConfig(
-            root=root,
+            root=(root,),
             batch_size=4,
             crop_hw=(64, 96),
             eval_hw=(64, 96),

@@ -84,6 +84,7 @@ _EXTRA_OF = {
     "onnx": "export",
     "onnxslim": "export",
     "onnxscript": "export",
+    "ray": "ray",
 }
 
 
@@ -104,5 +105,6 @@ def _help(verbs: dict[str, str]) -> str:
         "usage: curbside VERB [options]      curbside VERB --help shows a verb's options",
         "",
     ]
-    lines += [f"  {verb:<10} {text}" for verb, text in verbs.items()]
+    width = max(map(len, verbs))
+    lines += [f"  {verb:<{width}} {text}" for verb, text in verbs.items()]
     return "\n".join(lines)

@@ -140,7 +140,7 @@ def _train(out: Path, recipe: str, data: Path, steps: int) -> None:
     fit(
         replace(
             config,
-            data=replace(config.data, root=data),
+            data=replace(config.data, root=(data,)),
             distillation=distillation,
             steps=steps,
             validate_every=max(1, steps // 3),

@@ -31,6 +31,7 @@ def _evaluate(
     by: str | None = None,
     out: Path | None = None,
     space: str | None = None,
+    common: bool = False,
     limit: int | None = None,
     threads: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
@@ -44,11 +45,13 @@ def _evaluate(
         by: A tag of the samples to group the scores by, such as weather.
         out: Folder of the report; beside the model where not given.
         space: Label space of a bare images/ + masks/ tree.
+        common: Score at the finest classes that the label spaces of the model and of the data have
+            in common; without it, different spaces are refused.
         limit: Score only so many pictures, spread evenly over the split.
         threads: Threads for the network; all cores where not given.
         as_json: Print JSON instead of tables.
     """
-    from ..evaluation import evaluate, write_report
+    from ..evaluation import at_common_classes, evaluate, write_report
     from ..evaluation.plots import require_matplotlib
     from ..labels import load_space
     from ..prepared import PreparedFolder, evenly_spaced
@@ -62,17 +65,16 @@ def _evaluate(
     if limit is not None:
         samples = evenly_spaced(samples, limit)
     predictor = open_model(model, threads=threads)
+    if common:
+        predictor, samples = at_common_classes(predictor, samples)
     evaluation = evaluate(predictor, samples, by=by)
     for message in evaluation.unreadable:
         print(f"curbside evaluate: left out: {message}", file=sys.stderr)
     if not as_json:
         _show(evaluation)
     if out is None:
-        out = (
-            model / f"eval-{split}"
-            if model.is_dir()
-            else model.with_name(f"{model.name}.eval-{split}")
-        )
+        name = f"eval-{split}-common" if common else f"eval-{split}"
+        out = model / name if model.is_dir() else model.with_name(f"{model.name}.{name}")
     report = write_report(evaluation, out, predictor, samples)
     if as_json:
         print(json.dumps({**evaluation.to_dict(), "report": str(report)}, indent=2))
@@ -83,9 +85,9 @@ def _evaluate(
 def _show(evaluation: Evaluation) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     from ..evaluation.tables import class_table, group_table, score_table
+    from ._tables import print_table
 
     console = Console()
     for key, value in evaluation.measured_on().items():
@@ -94,11 +96,6 @@ def _show(evaluation: Evaluation) -> None:
     if evaluation.groups:
         found.append(group_table(evaluation))
     for item in found:
-        table = Table()
-        for index, header in enumerate(item.headers):
-            table.add_column(escape(header), justify="right" if index else "left")
-        for row in item.rows:
-            table.add_row(*(escape(cell) for cell in row))
-        console.print(table)
+        print_table(console, item)
     for score, reason in evaluation.missing.items():
         console.print(escape(f"no {score}: {reason}"), highlight=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import Any
 
 __all__ = ["main"]
 
@@ -29,7 +31,9 @@ def main(argv: list[str]) -> int | None:
         default=load_recipe(argv[0]),
         config=(tyro.conf.AvoidSubcommands,),
     )
-    result = fit(config)
+    with warnings.catch_warnings():
+        warnings.showwarning = _say  # type: ignore[assignment]
+        result = fit(config)
     if result.rank:
         return None
     if result.resumed_at >= result.steps:
@@ -41,5 +45,11 @@ def main(argv: list[str]) -> int | None:
         f"best      mIoU {100 * result.best_miou:.2f} % on {config.data.val_split} at step {result.best_step}"
     )
     print(f"run       {result.folder}")
-    print(f"next      curbside evaluate {result.folder} {config.data.root}")
+    common = " --common" if config.data.space else ""
+    print(f"next      curbside evaluate {result.folder} {config.data.root[0]}{common}")
     return None
+
+
+def _say(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as one line, without the place in the code that it came from."""
+    print(f"curbside train: {message}", file=sys.stderr)

@@ -6,12 +6,12 @@ batches that it would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["ResumableBatches"]
+__all__ = ["ResumableBatches", "SharedDraws"]
 
 
 class ResumableBatches:
@@ -22,13 +22,14 @@ class ResumableBatches:
     seeds its augmentation.
 
     Args:
-        length: Number of samples.
+        length: Number of samples, which is also the number of draws in a pass.
         batch_size: Samples per step, over all processes together.
         seed: Shuffles the passes.
         step: Gives the step that training is at.
         pause: Gives the step at which to end, for a step to start from.
         rank: This process.
         world: Number of processes; each takes an equal share of every batch.
+        drawn: Gives the samples of a pass, (length,) indices, where it is not each sample once.
     """
 
     def __init__(
@@ -41,15 +42,20 @@ class ResumableBatches:
         pause: Callable[[int], int],
         rank: int = 0,
         world: int = 1,
+        drawn: Callable[[int], np.ndarray] | None = None,
     ) -> None:
         self._length = length
         self._batch_size = batch_size
         self._step = step
         self._pause = pause
         self._rank, self._world = rank, world
-        self._order = lru_cache(maxsize=2)(
-            lambda epoch: np.random.default_rng([seed, epoch]).permutation(length)
-        )
+
+        @lru_cache(maxsize=2)
+        def order(epoch: int) -> np.ndarray:
+            shuffled = np.random.default_rng([seed, epoch]).permutation(length)
+            return shuffled if drawn is None else drawn(epoch)[shuffled]
+
+        self._order = order
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         start = self._step()
@@ -63,3 +69,39 @@ class ResumableBatches:
             (int(self._order(draw // self._length)[draw % self._length]), draw)
             for draw in draws[self._rank :: self._world]
         ]
+
+
+class SharedDraws:
+    """What a pass takes from several sets of samples that get shares of the draws.
+
+    Each set is an endless stream of its own shuffled passes, of which every pass over all takes the
+    next piece; so all its samples come equally often, whatever its share.
+
+    Args:
+        lengths: Number of samples of each set; indices count through all sets.
+        shares: Share of the draws of each set, in any unit; a set without samples has none.
+        seed: Shuffles the passes.
+    """
+
+    def __init__(self, lengths: Sequence[int], shares: Sequence[float], seed: int) -> None:
+        self._lengths = tuple(lengths)
+        self._seed = seed
+        places = np.cumsum(shares) / np.sum(shares) * sum(lengths)
+        self._draws = np.diff(np.rint(places).astype(int), prepend=0)
+
+    def __call__(self, epoch: int) -> np.ndarray:
+        """The samples of a pass, (sum(lengths),) indices, set by set."""
+        found, start = [], 0
+        for number, (length, draws) in enumerate(zip(self._lengths, self._draws, strict=True)):
+            if draws:
+                first = epoch * draws
+                begun, ended = first // length, -(-(first + draws) // length)
+                stream = np.concatenate(
+                    [
+                        np.random.default_rng([self._seed, number, turn]).permutation(length)
+                        for turn in range(begun, ended)
+                    ]
+                )
+                found.append(start + stream[first - begun * length :][:draws])
+            start += length
+        return np.concatenate(found)

@@ -1,4 +1,4 @@
-"""The one torch dataset over a prepared folder."""
+"""The one torch dataset over the samples of prepared folders."""
 
 from __future__ import annotations
 
@@ -36,12 +36,14 @@ class ValItem(NamedTuple):
     """(3, H, W) uint8 RGB; in a batch (B, 3, H, W)."""
     targets: tuple[np.ndarray, ...]
     """Masks at their own size, (H, W) uint8 each."""
+    indices: tuple[int, ...]
+    """Which sample of the dataset each is."""
     problems: tuple[str, ...]
     """What was unreadable and is left out."""
 
 
 class SegmentationDataset(Dataset):
-    """Samples of a prepared folder as tensors.
+    """Samples as tensors.
 
     Args:
         samples: The samples.
@@ -96,9 +98,9 @@ class SegmentationDataset(Dataset):
         try:
             rgb, ids = self._samples[index].read_rgb(), self._samples[index].read_semantic()
         except (DataError, LabelError) as error:
-            return ValItem(torch.empty(0), (), (str(error),))
+            return ValItem(torch.empty(0), (), (), (str(error),))
         image = torch.from_numpy(np.array(resize_frame(rgb, self._size_hw))).permute(2, 0, 1)
-        return ValItem(image, (ids,), ())
+        return ValItem(image, (ids,), (index,), ())
 
 
 def collate_train(items: Sequence[TrainItem]) -> TrainItem:
@@ -116,5 +118,6 @@ def collate_val(items: Sequence[ValItem]) -> ValItem:
     return ValItem(
         image,
         tuple(item.targets[0] for item in good),
+        tuple(item.indices[0] for item in good),
         tuple(p for item in items for p in item.problems),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..labels import LabelSpace
+from ..labels import CommonSpace, LabelMap, LabelSpace
 from ..metrics import Reliability, SegmentationSummary
 
 __all__ = ["ClassScore", "Evaluation", "GroupScore", "WorstImage"]
@@ -62,6 +62,8 @@ class Evaluation:
     """Scores over all pictures, from one confusion matrix of all their pixels."""
     space: LabelSpace
     """What the ids mean."""
+    common: CommonSpace | None
+    """How the model's classes and the data's came to these, where their label spaces differ."""
     by: str | None
     """The tag that the groups are of."""
     groups: tuple[GroupScore, ...]
@@ -126,6 +128,7 @@ class Evaluation:
             "network input": f"{width} x {height} pixels; scored at the size of the masks",
             "dataset": f"{self.dataset}, split {self.split}",
             "label space": f"{self.space.name}, {len(self.space.classes)} classes",
+            **self._ways(),
             "images": f"{self.images}",
             "hardware": self.hardware,
             "time": f"{self.seconds:.1f} s, reading and scoring included",
@@ -144,6 +147,7 @@ class Evaluation:
             "dataset": self.dataset,
             "split": self.split,
             "label_space": self.space.to_dict(),
+            "common": None if self.common is None else self.common.to_dict(),
             "images": self.images,
             "hardware": self.hardware,
             "seconds": self.seconds,
@@ -158,6 +162,19 @@ class Evaluation:
             "missing": dict(self.missing),
         }
 
+    def _ways(self) -> dict[str, str]:
+        if self.common is None:
+            return {}
+        ways = {
+            "classes of the model": _way(self.common.first),
+            "classes of the data": _way(self.common.second),
+        }
+        if self.common.first.by_name:
+            ways["compared by"] = (
+                "the names of the classes alone: a label space is not a shipped one"
+            )
+        return ways
+
     def _reliability_dict(self) -> dict[str, list[float | None]] | None:
         if self.reliability is None:
             return None
@@ -165,3 +182,16 @@ class Evaluation:
             name: [None if np.isnan(value) else float(value) for value in values]
             for name, values in vars(self.reliability).items()
         }
+
+
+def _way(labels: LabelMap) -> str:
+    """A label space, what of it was merged and what was ignored."""
+    merged: dict[str, list[str]] = {}
+    for row in labels.classes:
+        if row.kind == "many to one":
+            merged.setdefault(str(row.target), []).append(row.source)
+    parts = [labels.source.name]
+    parts += [f"{name} = {' + '.join(sources)}" for name, sources in merged.items()]
+    if labels.lost:
+        parts.append(f"ignored: {', '.join(row.source for row in labels.lost)}")
+    return "; ".join(parts)

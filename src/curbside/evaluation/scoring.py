@@ -17,6 +17,7 @@ from ..metrics import SegmentationScores
 from ..prepared import Sample
 from ..progress import track
 from ..results import SemanticResult
+from .at_common import CommonPredictor
 from .result import Evaluation, GroupScore, WorstImage
 
 __all__ = ["Predictor", "evaluate", "require_same_space"]
@@ -57,7 +58,7 @@ def evaluate(
     named in `Evaluation.unreadable`.
 
     Args:
-        predictor: The model.
+        predictor: The model, or a `CommonPredictor` where its label space is not the data's.
         samples: At least one, all of one split, each with a semantic target.
         by: A tag of the samples to group the scores by, such as `weather`.
         worst: How many of the worst pictures to name.
@@ -70,7 +71,7 @@ def evaluate(
     if not samples:
         raise ValueError("give at least one sample")
     space, manifest = samples[0].space, predictor.manifest
-    require_same_space(manifest.space, space)
+    require_same_space(manifest.space, space, otherwise=_AT_COMMON)
     _check_tag(samples, by)
     started = time.perf_counter()
     with_logits = manifest.output("logits") is not None
@@ -107,6 +108,7 @@ def evaluate(
     return Evaluation(
         overall=total.summary(),
         space=space,
+        common=predictor.common if isinstance(predictor, CommonPredictor) else None,
         by=by,
         groups=tuple(
             GroupScore(value=value, images=counts[value], summary=groups[value].summary())
@@ -116,7 +118,7 @@ def evaluate(
         reliability=total.calibration.reliability() if total.calibration.count else None,
         worst=tuple(sorted(per_image, key=lambda image: (image.miou, image.id))[:worst]),
         unreadable=tuple(unreadable),
-        missing=_missing(total),
+        missing=_missing(total, merges=isinstance(predictor, CommonPredictor) and predictor.merges),
         images=counts.total(),
         dataset=samples[0].root.resolve().name,
         split=samples[0].record.split,
@@ -129,8 +131,16 @@ def evaluate(
     )
 
 
-def require_same_space(model: LabelSpace, data: LabelSpace) -> None:
+_AT_COMMON = ", or score at their common classes with --common"
+
+
+def require_same_space(model: LabelSpace, data: LabelSpace, *, otherwise: str = "") -> None:
     """Refuse a model and masks that do not mean the same by their ids; colours may differ.
+
+    Args:
+        model: The model's label space.
+        data: The masks'.
+        otherwise: What else the reader can do, added to the fix.
 
     Raises:
         LabelError: Naming the first difference.
@@ -143,7 +153,8 @@ def require_same_space(model: LabelSpace, data: LabelSpace) -> None:
         f"the model's label space is {model.name} ({len(ours)} classes), the dataset's is "
         f"{data.name} ({len(theirs)} classes): id {first} is {ours.get(first, 'absent')} for the "
         f"model and {theirs.get(first, 'absent')} in the data",
-        fix=f"convert the dataset with the labels {model.name}, or choose a model for {data.name}",
+        fix=f"convert the dataset with the labels {model.name}, or choose a model for {data.name}"
+        + otherwise,
     )
 
 
@@ -170,10 +181,14 @@ def _group(sample: Sample, by: str | None) -> str:
     return "" if by is None else sample.record.tags.get(by, "(none)")
 
 
-def _missing(total: SegmentationScores) -> dict[str, str]:
+def _missing(total: SegmentationScores, *, merges: bool) -> dict[str, str]:
     missing = {}
     if not total.calibration.count:
-        missing["ECE"] = "the model gives ids only: export it with --outputs logits, or confidence"
+        missing["ECE"] = (
+            "merged classes need probabilities to add up: export the model with --outputs logits"
+            if merges
+            else "the model gives ids only: export it with --outputs logits, or confidence"
+        )
     if total.precision_recall is None:
         missing["AUPRC"] = "the model gives no probabilities: export it with --outputs logits"
     return missing

@@ -55,7 +55,7 @@ def _config(name: str, model: ModelConfig) -> TrainConfig:
         name=name,
         model=model,
         data=DataConfig(
-            root=Path("data/camvid"), batch_size=8, crop_hw=(256, 320), eval_hw=(352, 480)
+            root=(Path("data/camvid"),), batch_size=8, crop_hw=(256, 320), eval_hw=(352, 480)
         ),
         optimizer=OptimizerConfig(lr=1e-3, weight_decay=1e-2),
         schedule=ScheduleConfig(warmup_steps=100),

@@ -39,7 +39,11 @@ def _config(name: str, model: ModelConfig) -> TrainConfig:
         name=name,
         model=model,
         data=DataConfig(
-            root=Path("data/drawn"), batch_size=4, crop_hw=(160, 256), eval_hw=(192, 320), workers=1
+            root=(Path("data/drawn"),),
+            batch_size=4,
+            crop_hw=(160, 256),
+            eval_hw=(192, 320),
+            workers=1,
         ),
         optimizer=OptimizerConfig(lr=2e-3, weight_decay=1e-2),
         schedule=ScheduleConfig(warmup_steps=20),

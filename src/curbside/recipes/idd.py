@@ -79,7 +79,7 @@ def _config(
     return TrainConfig(
         name=name,
         model=model,
-        data=DataConfig(root=Path(f"data/idd-level{level}"), batch_size=batch_size, workers=8),
+        data=DataConfig(root=(Path(f"data/idd-level{level}"),), batch_size=batch_size, workers=8),
         distillation=DistillationConfig(teacher=Path("runs") / teacher, loss=LogitKDConfig())
         if teacher
         else None,

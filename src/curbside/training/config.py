@@ -22,10 +22,14 @@ __all__ = ["DataConfig", "DistillationConfig", "OptimizerConfig", "ScheduleConfi
 class DataConfig:
     """Where the samples come from and how they are fed."""
 
-    root: Path = Path("data")
-    """The prepared folder."""
+    root: tuple[Path, ...] = (Path("data"),)
+    """The prepared folder, or several to learn from together."""
     space: str | None = None
-    """Label space of a bare images/ + masks/ tree; a prepared folder names its own."""
+    """Label space to train in, where the folders do not all have it; a bare images/ + masks/ tree is
+    taken to be in it already."""
+    shares: tuple[float, ...] = ()
+    """Share of the draws that each folder gets, in any unit; by their numbers of pictures where not
+    given."""
     train_split: str = "train"
     """The split to learn from."""
     val_split: str = "val"
@@ -42,6 +46,15 @@ class DataConfig:
     """What is done to training pictures."""
 
     def __post_init__(self) -> None:
+        if not self.root:
+            raise ConfigError("there is no folder to learn from", fix="name one with --data.root")
+        if self.shares and (
+            len(self.shares) != len(self.root) or min(self.shares) < 0 or not sum(self.shares) > 0
+        ):
+            raise ConfigError(
+                f"the shares {self.shares} do not fit {len(self.root)} folders",
+                fix="give one of 0 or more per folder",
+            )
         if self.batch_size < 1 or self.workers < 0:
             raise ConfigError(
                 f"batch size {self.batch_size} with {self.workers} workers is impossible",

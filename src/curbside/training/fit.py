@@ -7,32 +7,36 @@ import math
 import time
 import warnings
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 from torch.utils.data import DataLoader, DistributedSampler
 
 from ..datasets import (
     Augmentation,
+    Mixture,
     ResumableBatches,
     SegmentationDataset,
+    SharedDraws,
     collate_train,
     collate_val,
+    open_mixture,
 )
 from ..errors import ConfigError
 from ..evaluation import plots, require_same_space
 from ..files import write_json, write_text
 from ..hardware import cpu_flags
-from ..labels import load_space
-from ..prepared import PreparedFolder
+from ..labels import LabelSpace
+from ..prepared import Sample
 from .config import TrainConfig
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
 from .run_folder import describe, load_run, read_description
-from .serialize import config_to_json
+from .serialize import config_from_json, config_to_json
 from .task import SegmentationTask
 
 __all__ = ["FitResult", "fit"]
@@ -72,15 +76,15 @@ def fit(config: TrainConfig) -> FitResult:
         DataError: The data are missing or a split is empty.
     """
     folder = config.run_folder
-    data = _open_data(config)
-    train = data.samples(config.data.train_split, target="semantic")
-    val = data.samples(config.data.val_split, target="semantic")
-    total = config.steps or math.ceil(config.epochs * len(train) / config.data.batch_size)
-    plan = _Plan(
-        config, total=total, steps_per_epoch=math.ceil(len(train) / config.data.batch_size)
-    )
+    data = open_mixture(config.data.root, config.data.space)
+    train = data.samples(config.data.train_split)
+    val = data.samples(config.data.val_split)
+    pictures = sum(map(len, train))
+    total = config.steps or math.ceil(config.epochs * pictures / config.data.batch_size)
+    plan = _Plan(config, total=total, steps_per_epoch=math.ceil(pictures / config.data.batch_size))
+    _check_shares(config, train)
     last = _claim(folder, config)
-    teacher = _teacher(config, data)
+    teacher = _teacher(config, data.space)
     start = _step_of(last)
 
     torch.manual_seed(config.seed)
@@ -89,16 +93,16 @@ def fit(config: TrainConfig) -> FitResult:
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
-        counts = {
-            "source": data.info.get("source"),
-            "root": str(config.data.root),
-            "train": len(train),
-            "val": len(val),
-        }
-        write_json(
-            folder / "config.json", describe(config, data.space, counts, str(_precision(config)))
+        facts = describe(config, data.space, _counts(data, train, val), str(_precision(config)))
+        write_json(folder / "config.json", facts)
+    if data.unfed:
+        rank_zero_warn(
+            f"no folder has any pixel of: {', '.join(data.unfed)} (of {data.space.name})",
+            category=UserWarning,
         )
-    task = SegmentationTask(config, model, data.space, total, teacher)
+    names = [part.name for part in data.parts]
+    parts = dict(zip(names, map(len, val), strict=True))
+    task = SegmentationTask(config, model, data.space, total, teacher, parts)
     trainer = _trainer(config, plan, task, start)
     loaders = _loaders(config, plan, train, val, trainer)
     began = time.monotonic()
@@ -141,12 +145,29 @@ class _Plan:
         return next((pause for pause in self._pauses if pause > step), self.total)
 
 
-def _open_data(config: TrainConfig) -> PreparedFolder:
-    data = PreparedFolder(
-        config.data.root, space=load_space(config.data.space) if config.data.space else None
-    )
-    _ = data.space.num_classes  # refuses spaces with gaps before anything is written
-    return data
+def _check_shares(config: TrainConfig, train: list[list[Sample]]) -> None:
+    for root, share, samples in zip(config.data.root, config.data.shares, train, strict=False):
+        if share and not samples:
+            raise ConfigError(
+                f"{root} gets the share {share} and has no sample in {config.data.train_split}",
+                fix="give it the share 0",
+            )
+
+
+def _counts(data: Mixture, train: list[list[Sample]], val: list[list[Sample]]) -> dict[str, Any]:
+    """What `config.json` says of the data."""
+    folders = [
+        {**about, "train": len(one), "val": len(other)}
+        for about, one, other in zip(data.describe(), train, val, strict=True)
+    ]
+    return {
+        "source": ", ".join(str(folder["source"]) for folder in folders),
+        "root": ", ".join(str(folder["root"]) for folder in folders),
+        "train": sum(map(len, train)),
+        "val": sum(map(len, val)),
+        "unfed": list(data.unfed),
+        "folders": folders,
+    }
 
 
 def _claim(folder: Path, config: TrainConfig) -> Path | None:
@@ -155,9 +176,9 @@ def _claim(folder: Path, config: TrainConfig) -> Path | None:
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # the first process has done what follows
         return last if last.is_file() else None
     if (folder / "config.json").is_file():
-        held, wanted = (
-            _identity(c) for c in (read_description(folder)["config"], config_to_json(config))
-        )
+        where = str(folder / "config.json")
+        before = config_from_json(read_description(folder)["config"], where=where)
+        held, wanted = (_identity(config_to_json(c)) for c in (before, config))
         changed = [key for key, value in wanted.items() if held.get(key) != value]
         if changed:
             raise ConfigError(
@@ -191,11 +212,11 @@ def _step_of(last: Path | None) -> int:
         ) from error
 
 
-def _teacher(config: TrainConfig, data: PreparedFolder) -> Any:
+def _teacher(config: TrainConfig, space: LabelSpace) -> Any:
     if config.distillation is None:
         return None
     run = load_run(config.distillation.teacher)
-    require_same_space(run.space, data.space)
+    require_same_space(run.space, space)
     return run.model
 
 
@@ -245,7 +266,11 @@ def _trainer(
 
 
 def _loaders(
-    config: TrainConfig, plan: _Plan, train: Any, val: Any, trainer: lightning.Trainer
+    config: TrainConfig,
+    plan: _Plan,
+    train: list[list[Sample]],
+    val: list[list[Sample]],
+    trainer: lightning.Trainer,
 ) -> tuple[Any, Any]:
     rank, world = trainer.global_rank, trainer.world_size
     if config.data.batch_size % world:
@@ -253,14 +278,16 @@ def _loaders(
             f"a batch of {config.data.batch_size} cannot be shared by {world} devices",
             fix=f"choose a multiple of {world}",
         )
+    lengths, shares = [len(samples) for samples in train], config.data.shares
     batches = ResumableBatches(
-        length=len(train),
+        length=sum(lengths),
         batch_size=config.data.batch_size,
         seed=config.seed,
         step=lambda: trainer.global_step,
         pause=plan.next_pause,
         rank=rank,
         world=world,
+        drawn=SharedDraws(lengths, shares, config.seed) if shares else None,
     )
     augmentation = Augmentation(config.data.augment, config.data.crop_hw)
     workers: dict[str, Any] = {
@@ -270,9 +297,12 @@ def _loaders(
     if config.data.workers:
         workers |= {"persistent_workers": True, "worker_init_fn": _one_thread}
     train_set = SegmentationDataset(
-        train, size_hw=config.data.crop_hw, augmentation=augmentation, seed=config.seed
+        list(chain(*train)),
+        size_hw=config.data.crop_hw,
+        augmentation=augmentation,
+        seed=config.seed,
     )
-    val_set = SegmentationDataset(val, size_hw=config.data.eval_hw)
+    val_set = SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw)
     sampler: Any = DistributedSampler(val_set, world, rank, shuffle=False) if world > 1 else None
     return (
         DataLoader(train_set, batch_sampler=batches, collate_fn=collate_train, **workers),

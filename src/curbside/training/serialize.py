@@ -61,6 +61,8 @@ def _read(expected: Any, data: Any) -> Any:
         return _read(options[-1], data)
     if origin is tuple:
         inner = get_args(expected)
+        if inner[-1] is Ellipsis and isinstance(data, str):  # one folder, before there were several
+            data = [data]
         kinds = [inner[0]] * len(data) if inner[-1] is Ellipsis else inner
         return tuple(_read(kind, item) for kind, item in zip(kinds, data, strict=True))
     if origin is Literal:

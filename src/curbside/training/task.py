@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -30,6 +31,8 @@ class SegmentationTask(lightning.LightningModule):
         space: The label space of the data.
         total_steps: Length of the run.
         teacher: The frozen network to learn from, if any.
+        parts: Number of validation samples of each folder by its name, in their order, where there
+            are several to score apart.
 
     Attributes:
         latest: The newest value of every loss part and score, by its name in the log.
@@ -42,6 +45,7 @@ class SegmentationTask(lightning.LightningModule):
         space: LabelSpace,
         total_steps: int,
         teacher: SegmentationModel | None = None,
+        parts: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -58,7 +62,9 @@ class SegmentationTask(lightning.LightningModule):
         self._total_steps = total_steps
         # In a tuple, so that the teacher is no part of this module: not saved, not trained, not averaged.
         self._teacher: tuple[SegmentationModel, ...] = (teacher,) if teacher else ()
-        self._confusion = ConfusionMatrix(space.num_classes)
+        self._parts = dict(parts or {"": 0})
+        self._ends = np.cumsum(list(self._parts.values()))
+        self._confusions = self._no_pixels()
         self._reported: set[str] = set()
         self._log_every = max(1, min(10, total_steps // 20))
         self.latest: dict[str, Any] = {}
@@ -137,7 +143,7 @@ class SegmentationTask(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin to count."""
-        self._confusion = ConfusionMatrix(self.space.num_classes)
+        self._confusions = self._no_pixels()
 
     def validation_step(self, batch: ValItem, batch_idx: int) -> None:
         """Score pictures at their own size, as the runtime does: argmax at the input's size, then nearest."""
@@ -153,21 +159,36 @@ class SegmentationTask(lightning.LightningModule):
             .cpu()
             .numpy()
         )
-        for predicted, target in zip(ids, batch.targets, strict=True):
-            self._confusion.update(resize_ids(predicted, target.shape), target)
+        for predicted, target, index in zip(ids, batch.targets, batch.indices, strict=True):
+            part = int(np.searchsorted(self._ends[:-1], index, side="right"))
+            self._confusions[part].update(resize_ids(predicted, target.shape), target)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores, over all processes."""
-        whole = self._confusion
+        """Log the scores, over all processes, and those of each folder where there are several."""
+        counted = [self._confusions]
         if self.trainer.world_size > 1:
-            parts: list[Any] = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(parts, self._confusion)
-            whole = ConfusionMatrix(self.space.num_classes)
-            for part in parts:
+            counted = [[] for _ in range(self.trainer.world_size)]
+            torch.distributed.all_gather_object(counted, self._confusions)
+        (whole,) = self._no_pixels(1)
+        apart = self._no_pixels()
+        for process in counted:
+            for total, part in zip(apart, process, strict=True):
+                total += part
                 whole += part
         scores = {"val/miou": whole.miou(), "val/pixel_accuracy": whole.pixel_accuracy()}
+        if len(self._parts) > 1:
+            scores |= {
+                f"val/miou/{name}": part.miou()
+                for (name, count), part in zip(self._parts.items(), apart, strict=True)
+                if count
+            }
         self.latest |= {name: float(np.nan_to_num(value)) for name, value in scores.items()}
         self._log({name: self.latest[name] for name in scores})
+
+    def _no_pixels(self, count: int | None = None) -> list[ConfusionMatrix]:
+        """Empty counts, one per folder where no number is given."""
+        count = len(self._parts) if count is None else count
+        return [ConfusionMatrix(self.space.num_classes) for _ in range(count)]
 
     def _log(self, values: dict[str, Any]) -> None:
         # Under the number of steps done, which Lightning's own counting misses by one after a resume.
