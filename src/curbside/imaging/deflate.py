@@ -59,10 +59,10 @@ class Deflater:
         """The stream of zeros with runs in it.
 
         Args:
-            places: (R,) int64, where each run begins, in bytes, rising; the first is 0.
-            repeats: (R,) int64, how often its value stands there; 0 for the first byte of the value
-                alone.
-            values: (R, step) uint8.
+            places: (R,) int32, where each run begins, in bytes, rising; the first is 0.
+            repeats: (R,) int32, how often its value stands there; 0 for the first byte of the value
+                alone, whose others are 0.
+            values: (step, R) uint8.
         """
         tokens = self._tokens(places, repeats, values)
         counts = np.bincount(tokens, minlength=_SYMBOLS.size)
@@ -80,40 +80,36 @@ class Deflater:
     def _tokens(self, places: np.ndarray, repeats: np.ndarray, values: np.ndarray) -> np.ndarray:
         """The stream as tokens: each run, then the zeros up to the next one."""
         runs, step = len(places), self._step
-        written = np.where(repeats == 0, 1, repeats * step)
-        zeros = np.diff(places, append=self._size) - written
+        written = np.where(repeats == 0, 1, repeats * step).astype(np.int32)
         # Each run and each stretch of zeros is some literals, then repeats of the longest kind, then
-        # a rest. Even rows are runs, odd rows the zeros behind them.
-        literals = np.empty(2 * runs, np.int64)
+        # a rest. Even places are runs, odd ones the zeros behind them.
+        length = np.empty(2 * runs, np.int32)
+        length[0::2] = written
+        length[1::2] = np.diff(places, append=self._size) - written
+        literals = (length > 0).astype(np.int32)
         literals[0::2] = np.where(repeats == 0, 1, step)
-        literals[1::2] = zeros > 0
-        repeated = np.empty(2 * runs, np.int64)
-        repeated[0::2] = written - literals[0::2]
-        repeated[1::2] = zeros - literals[1::2]
-        longest = np.full(2 * runs, _LONGEST)
+        longest = np.full(2 * runs, _LONGEST, np.int32)
         longest[0::2] = self._longest
-        full, rest = np.divmod(repeated, longest)
-        tail = np.where(rest >= 3, 1, rest)  # a rest of one or two bytes is literals again
-        begin = np.cumsum(literals + full + tail) - (literals + full + tail)
-        base = np.empty(2 * runs, np.int64)
+        full, rest = np.divmod(length - literals, longest)
+        matched = rest >= 3  # a rest of one or two bytes is literals again
+        count = literals + full + np.where(matched, 1, rest)
+        begin = np.cumsum(count) - count
+        base = np.full(2 * runs, _MATCH, np.int32)
         base[0::2] = _WIDE if step > 1 else _MATCH
-        base[1::2] = _MATCH
-        tokens = np.repeat(base + longest, literals + full + tail)
-        tokens = np.append(tokens, _END)
-        for channel in range(step):
+        tokens = np.repeat((base + longest).astype(np.uint16), count)
+        tokens[begin[1::2][length[1::2] > 0]] = 0
+        tokens[begin[0::2]] = values[0]
+        for channel in range(1, step):
             there = literals[0::2] > channel
-            tokens[begin[0::2][there] + channel] = values[there, channel]
-        tokens[begin[1::2][zeros > 0]] = 0
+            tokens[begin[0::2][there] + channel] = values[channel, there]
         after = begin + literals + full
-        matched = rest >= 3
-        tokens[after[matched]] = base[matched] + rest[matched]
+        tokens[after[matched]] = (base + rest)[matched]
         for number in range(2):
-            left = (rest > number) & ~matched
+            left = np.flatnonzero((rest > number) & ~matched)
             # Two bytes left are one value of two bytes, or a value of one byte twice.
-            byte = np.zeros(2 * runs, np.int64)
-            byte[0::2] = values[:, number % step]
-            tokens[after[left] + number] = byte[left]
-        return tokens
+            byte = np.where(left % 2 == 0, values[number % step, left // 2], 0)
+            tokens[after[left] + number] = byte
+        return np.append(tokens, np.uint16(_END))
 
     def _codes(self, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """For each token: its bits, the first lowest, and how many."""
@@ -124,7 +120,8 @@ class Deflater:
         # Two distances at most: 1 is the code 0, `step` the code 1, each of one bit.
         wide = np.arange(_SYMBOLS.size) >= _WIDE
         bits = bits | (wide.astype(np.int64) << width)
-        return bits, width + (np.arange(_SYMBOLS.size) >= _MATCH)
+        width = width + (np.arange(_SYMBOLS.size) >= _MATCH)
+        return bits.astype(np.uint32), width.astype(np.uint8)
 
     def _header(self, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The block's header (last block, dynamic codes) and its code lengths, as bits and widths."""
@@ -136,16 +133,16 @@ class Deflater:
         bits, width = np.array(fields, np.int64).T
         sent = np.concatenate([lengths, distances])
         return (
-            np.concatenate([bits, _REVERSED[sent] >> 11]),
-            np.concatenate([width, np.full(sent.size, 4)]),
+            np.concatenate([bits, _REVERSED[sent] >> 11]).astype(np.uint32),
+            np.concatenate([width, np.full(sent.size, 4)]).astype(np.uint8),
         )
 
     def _adler(self, places: np.ndarray, repeats: np.ndarray, values: np.ndarray) -> int:
         """Adler-32 of the bytes, from the runs: zeros only move the second sum."""
-        count = np.maximum(repeats, 1)
+        count = np.maximum(repeats, 1).astype(np.int64)
         low, high = 1, self._size % _ADLER
         for channel in range(self._step):
-            byte = np.where((repeats == 0) & (channel > 0), 0, values[:, channel]).astype(np.int64)
+            byte = values[channel].astype(np.int64)
             low += int((byte * count % _ADLER).sum())
             # Byte number i counts size - i times; along a run i rises by `step`.
             weight = count * (self._size - places - channel) - self._step * (
@@ -196,7 +193,7 @@ def _canonical(lengths: np.ndarray) -> np.ndarray:
 
 def _pack(bits: np.ndarray, width: np.ndarray) -> bytes:
     """Fields of at most 32 bits, one after another, as bytes; the lowest bit comes first."""
-    ends = np.cumsum(width)
+    ends = np.cumsum(width, dtype=np.int64)
     begin = ends - width
     word = begin >> 5
     shifted = bits.astype(np.uint64) << (begin & 31).astype(np.uint64)

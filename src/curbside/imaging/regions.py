@@ -45,9 +45,9 @@ class Regions:
         """
         if self._busy:
             return encode_png(table[self._numbers])
-        channels = _as_bytes(table)  # (N, bytes per pixel)
+        channels = _as_bytes(table)
         height, width = self._numbers.shape
-        depth, color = (16, 0) if table.dtype.itemsize == 2 else (8, _COLOR[channels.shape[1]])
+        depth, color = (16, 0) if table.dtype.itemsize == 2 else (8, _COLOR[len(channels)])
         header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
         return b"".join(
             (
@@ -116,26 +116,29 @@ class Regions:
         return at[index], np.diff(index, append=at.size), there[index], before[index]
 
     def _stream(self, channels: np.ndarray) -> bytes:
-        """The zlib stream of the filtered rows of `channels[numbers]`."""
+        """The zlib stream of the filtered rows of `channels[:, numbers]`."""
         at, lengths, there, before = self._runs
-        values = channels[there] - channels[before]  # uint8 wraps, as the filters do
-        values[0] = channels[there[0]]
-        seen = values.any(axis=1)
-        at, lengths, values = at[seen], lengths[seen], values[seen]
+        values = channels[:, there] - channels[:, before]  # uint8 wraps, as the filters do
+        values[:, 0] = channels[:, there[0]]
+        seen = np.flatnonzero(np.bitwise_or.reduce(values, axis=0))
         height, width = self._numbers.shape
-        step = channels.shape[1]
-        row = np.arange(height) * (width * step + 1)
-        places = at * step + at // width + 1  # one filter byte before each row
-        into = np.searchsorted(places, row)
-        filters = np.zeros((height, step), np.uint8)
-        filters[:, 0] = _UP
-        filters[0, 0] = _SUB
+        step = len(channels)
+        # Before each row stands its filter, a run of one byte.
+        rows = np.arange(height)
+        filters = np.searchsorted(at[seen], rows * width) + rows
+        runs = np.ones(seen.size + height, bool)
+        runs[filters] = False
+        places = np.empty(runs.size, np.int32)
+        places[runs] = at[seen] * step + at[seen] // width + 1
+        places[filters] = rows * (width * step + 1)
+        repeats = np.zeros(runs.size, np.int32)
+        repeats[runs] = lengths[seen]
+        merged = np.zeros((step, runs.size), np.uint8)
+        merged[:, runs] = values[:, seen]
+        merged[0, filters] = _UP
+        merged[0, 0] = _SUB
         deflater = Deflater(step=step, size=height * (width * step + 1))
-        return deflater.encode(
-            places=np.insert(places, into, row),
-            repeats=np.insert(lengths, into, 0),
-            values=np.insert(values, into, filters, axis=0),
-        )
+        return deflater.encode(places=places, repeats=repeats, values=merged)
 
 
 def encode_ids_png(ids: np.ndarray) -> bytes:
@@ -152,11 +155,12 @@ _COLOR = {1: 0, 3: 2, 4: 6}  # PNG's colour types, by channels
 
 
 def _as_bytes(table: np.ndarray) -> np.ndarray:
+    """The bytes that each number's pixels hold, in the order of the file: (bytes per pixel, N)."""
     if table.dtype == np.uint16 and table.ndim == 1:
-        return table.astype(">u2").view(np.uint8).reshape(-1, 2)
-    if table.dtype == np.uint8 and (table.ndim == 1 or table.shape[1] in _COLOR):
-        return table.reshape(len(table), -1)
-    raise ValueError(f"a table must be (N,) uint8 or uint16, or (N, 3|4) uint8: {table.dtype}")
+        table = table.astype(">u2").view(np.uint8).reshape(-1, 2)
+    elif table.dtype != np.uint8 or (table.ndim > 1 and table.shape[1] not in _COLOR):
+        raise ValueError(f"a table must be (N,) uint8 or uint16, or (N, 3|4) uint8: {table.dtype}")
+    return np.ascontiguousarray(table.reshape(len(table), -1).T)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
