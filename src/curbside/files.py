@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ __all__ = [
     "inside",
     "link_or_copy",
     "read_json",
+    "require_file",
     "sha256_file",
     "write_bytes",
     "write_json",
@@ -110,6 +112,19 @@ def write_json(path: Path, data: Any, *, durable: bool = False) -> None:
     write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n", durable=durable)
 
 
+def require_file(path: Path | str) -> None:
+    """Refuse what is there but no file: a pipe would be waited on for ever, a device read without end.
+
+    Raises:
+        OSError: It is none, or nothing is there.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "a pipe or device, not a file", str(path))
+
+
 def read_json(path: Path, *, error: type[CurbsideError] = DataError, fix: str) -> Any:
     """The JSON value in `path`.
 
@@ -117,6 +132,7 @@ def read_json(path: Path, *, error: type[CurbsideError] = DataError, fix: str) -
         error: The file is missing, unreadable or not JSON; `fix` is what the reader is told to do.
     """
     try:
+        require_file(path)
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError:
         raise error(f"{path} does not exist", fix=fix) from None
@@ -129,7 +145,9 @@ def read_json(path: Path, *, error: type[CurbsideError] = DataError, fix: str) -
 def link_or_copy(source: Path, target: Path) -> None:
     """Make `target` the same bytes as `source`: a hard link where the file system can, else a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".partial-{os.getpid()}-{target.name}")
+    # Named by its target, as other machines may have a process of this number; but not as long.
+    name = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:16]
+    temporary = target.with_name(f".partial-{os.getpid()}-{name}{target.suffix}")
     try:
         temporary.unlink(missing_ok=True)
         os.link(os.path.realpath(source), temporary)  # a link to a symlink would be a symlink again

@@ -8,9 +8,7 @@ of them in parallel and resumes it. What several sources share stands beside the
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
-
+from ..discovery import classes_in
 from .acdc import Acdc
 from .bdd100k import Bdd100k
 from .camvid import Camvid
@@ -43,14 +41,4 @@ __all__ = [
 
 def sources() -> dict[str, type[Source]]:
     """Every source by its name on the command line, which is the name of its file."""
-    found: dict[str, type[Source]] = {}
-    for info in pkgutil.iter_modules(__path__):
-        module = import_module(f"{__name__}.{info.name}")
-        own = [item for item in vars(module).values() if _is_source(item, module.__name__)]
-        found |= {info.name.replace("_", "-"): item for item in own}
-    return found
-
-
-def _is_source(item: object, module: str) -> bool:
-    is_source = isinstance(item, type) and issubclass(item, Source) and item is not Source
-    return is_source and item.__module__ == module
+    return dict(classes_in(__name__, Source))  # type: ignore[type-abstract]

@@ -12,12 +12,19 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import DataError
+from ..files import require_file
 
 __all__ = ["image_size_hw", "read_depth", "read_ids", "read_rgb", "verify_image"]
 
 MAX_PIXELS = 150_000_000
 """Larger pictures are refused before decoding: no camera of this field makes them, bombs do."""
 
+MAX_SCANS = 100
+"""A JPEG of more is refused, as each goes over all the pixels and may take but a few bytes; real ones
+have ten or so."""
+
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
+"""What pictures are. Pillow would open anything by its first bytes, and run PostScript."""
 _GONE = "restore the file or remove the sample from its split"
 DAMAGED = "fetch the file again or remove the sample from its split"
 
@@ -35,7 +42,9 @@ def open_image(path: Path | str, data: bytes | None = None) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large images; ours are checked here
-            image = Image.open(path if data is None else io.BytesIO(data))
+            if data is None:
+                require_file(path)
+            image = Image.open(path if data is None else io.BytesIO(data), formats=_FORMATS)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist", fix=_GONE) from None
     except Image.DecompressionBombError as error:
@@ -58,13 +67,41 @@ def load_image(image: Image.Image, path: Path | str) -> Image.Image:
     """Decode what `open_image` opened.
 
     Raises:
-        DataError: The file is truncated or damaged.
+        DataError: The file is truncated or damaged, or a JPEG that would take for ever.
     """
     try:
+        if image.format in ("JPEG", "MPO"):
+            _check_scans(image.fp, path)
         image.load()
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, ...
         raise DataError(f"{path} is truncated or damaged ({error})", fix=DAMAGED) from error
     return image
+
+
+def _check_scans(file: BinaryIO, path: Path | str) -> None:
+    several, place = first_scan(file)
+    file.seek(place)
+    if several and file.read().count(b"\xff\xda") > MAX_SCANS:
+        raise DataError(f"{path} has more than {MAX_SCANS} scans", fix=DAMAGED)
+
+
+def first_scan(file: BinaryIO) -> tuple[bool, int]:
+    """Whether a JPEG has several scans, and where the first one begins, or the file is no more a JPEG."""
+    place, components, progressive = 2, 0, False
+    while True:
+        file.seek(place)
+        head = file.read(10)
+        if len(head) < 10 or head[0] != 0xFF:
+            return True, place
+        marker = head[1]
+        if marker == 0xFF:  # filling
+            place += 1
+            continue
+        if marker == 0xDA:
+            return progressive or head[4] < components, place
+        if marker in _FRAMES:
+            components, progressive = head[9], marker in _PROGRESSIVE
+        place += 2 + int.from_bytes(head[2:4], "big")
 
 
 def image_size_hw(path: Path) -> tuple[int, int]:

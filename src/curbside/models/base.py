@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..discovery import classes_in
 from ..imaging import IMAGENET, Normalization
 
 __all__ = [
@@ -94,16 +93,9 @@ class ModelConfig(ABC):
 
 def model_configs() -> dict[str, type[ModelConfig]]:
     """Every config class of this room by its name, found by listing the folder."""
-    found: dict[str, type[ModelConfig]] = {}
-    for module in pkgutil.iter_modules(import_module(__package__).__path__):
-        for value in vars(import_module(f"{__package__}.{module.name}")).values():
-            if (
-                isinstance(value, type)
-                and issubclass(value, ModelConfig)
-                and value is not ModelConfig
-            ):
-                found[value.__name__] = value
-    return found
+    assert __package__
+    found = classes_in(__package__, ModelConfig)  # type: ignore[type-abstract]
+    return {kind.__name__: kind for _, kind in found}
 
 
 def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:
