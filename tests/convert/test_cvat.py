@@ -1,250 +1,293 @@
-"""CVAT 1.1 XML: read image by image, drawn by z-order elsewhere, refused where it is a trap."""
+"""CVAT files with a label space's names: what went out comes back, with what people corrected."""
 
 from __future__ import annotations
 
+import json
+import pickle
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import numpy as np
 import pytest
-from builders_sidewalk import (
-    OBSTACLES,
-    cvat_box,
-    cvat_image,
-    cvat_mask,
-    cvat_polygon,
-    write_cvat,
-)
+from builders import photo, tree_bytes
+from builders_outward import SPACE, drawn, make_prepared
+from builders_sidewalk import cvat_box, cvat_image, cvat_mask, cvat_polygon, write_cvat
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-from curbside.convert import cvat, cvat_shapes
-from curbside.convert.cvat import read_cvat_image, scan_cvat
-from curbside.convert.cvat_shapes import CvatShape, draw_shapes
-from curbside.errors import DataError
+from curbside.cli import main
+from curbside.convert import convert, outward
+from curbside.convert.cvat import Cvat
+from curbside.errors import ConfigError, DataError, LabelError
+from curbside.prepared import PreparedFolder
+from curbside.scenes import ScenesConfig, write_prepared
 
-TRIANGLE = [(1.0, 2.0), (9.9, 2.5), (1.0, 8.75)]
-
-
-def images_of(path):
-    file = scan_cvat(path)
-    return [read_cvat_image(path, place) for place in file.images]
-
-
-def one_image(path, shapes):
-    write_cvat(path, OBSTACLES, [cvat_image("a.jpg", shapes)])
-    return images_of(path)[0]
+EXACT = outward.Cvat(min_area=1, simplify=0)
+NAMES = ["road", "sky", "person", 'car "<&>']
+XML_NAMES = ["road", "sky", "person", "car &quot;&lt;&amp;&gt;"]
+CAR = XML_NAMES[3]
 
 
-def test_a_file_is_walked_for_its_labels_and_images(tmp_path):
-    images = [
-        cvat_image("one.jpg", [cvat_polygon("car", TRIANGLE)], number=7),
-        cvat_image("zwei &amp; drei.jpg", [], number=9),
-        '  <image id="10" name="four.jpg" width="64" height="48"/>\n',
-        cvat_image("five.jpg", [cvat_box("dog", 1, 2, 3, 4)], size_hw=(20, 30)),
+def square(first: float, last: float) -> list[tuple[float, float]]:
+    return [(first, first), (last, first), (last, last), (first, last)]
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory) -> str:
+    """A prepared folder with the label space of these tests."""
+    folder = tmp_path_factory.mktemp("street") / "prepared"
+    make_prepared(folder, {"train/a": {"instances": drawn("..")}})
+    return str(folder)
+
+
+def one_image(root: Path, street: str, shapes, *, labels=XML_NAMES):
+    photo(root / "x.jpg")
+    write_cvat(root / "a.xml", labels, [cvat_image("x.jpg", shapes)])
+    (item,) = Cvat(root=root, labels=street).plan()
+    return item.load()
+
+
+def back(data: PreparedFolder, folder: Path) -> PreparedFolder:
+    """The folder after a way through CVAT's format."""
+    outward.write_annotations(EXACT, data, folder / "cvat", workers=1)
+    source = Cvat(root=folder / "cvat", labels=str(data.root))
+    result = convert(source, folder / "back", workers=1)
+    assert result.problems == () and result.unknown_labels == {}
+    return PreparedFolder(folder / "back")
+
+
+def without_gaps(instances: np.ndarray) -> np.ndarray:
+    """The map with the objects of each class numbered from 0."""
+    found = instances.copy()
+    counted: dict[int, int] = {}
+    for value in np.unique(instances[instances >= 1000]).tolist():
+        index = counted.setdefault(value // 1000, 0)
+        found[instances == value] = value // 1000 * 1000 + index
+        counted[value // 1000] = index + 1
+    return found
+
+
+def classes(instances: np.ndarray) -> np.ndarray:
+    return np.where(instances >= 1000, instances // 1000, instances)
+
+
+def test_masks_and_instances_come_back_pixel_for_pixel(tmp_path):
+    samples = {
+        "train/a": {"instances": drawn(), "semantic": classes(drawn()).astype(np.uint8)},
+        "train/b": {"instances": drawn("AA\n..")},
+        "val/a": {"instances": drawn("ss..\nsPP.")},
+        "test/c": {"instances": drawn("....\n. ..")},
+    }
+    data = make_prepared(tmp_path / "d", samples)
+    folder = back(data, tmp_path)
+    assert folder.space == SPACE and folder.counts == {"train": 2, "val": 1, "test": 1}
+    for split in ("train", "val", "test"):
+        for sample, was in zip(folder.samples(split), data.samples(split), strict=True):
+            assert sample.id == was.id and sample.record.annotated is None
+            np.testing.assert_array_equal(sample.read_instances(), was.read_instances())
+            np.testing.assert_array_equal(sample.read_semantic(), classes(was.read_instances()))
+            assert sample.image_path.samefile(was.image_path)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    hnp.arrays(
+        np.uint16,
+        st.tuples(st.integers(1, 9), st.integers(1, 9)),
+        elements=st.sampled_from([0, 2, 255, 2000, 2001, 2007, 3005]),
+    )
+)
+def test_any_map_comes_back_but_for_gaps_in_the_numbers(instances):
+    with TemporaryDirectory() as folder:
+        data = make_prepared(Path(folder) / "d", {"val/a": {"instances": instances}})
+        (sample,) = back(data, Path(folder)).samples("val")
+        np.testing.assert_array_equal(sample.read_semantic(), classes(instances))
+        if (instances < 1000).all() and (instances == 2).any():
+            assert "instances" not in sample.record.targets  # crowds alone: nobody is told apart
+        else:
+            np.testing.assert_array_equal(sample.read_instances(), without_gaps(instances))
+
+
+def test_drawn_scenes_come_back(tmp_path):
+    config = ScenesConfig(train=2, val=1, size_hw=(180, 320), workers=1)
+    write_prepared(tmp_path / "d", config, labels="level3")
+    data = PreparedFolder(tmp_path / "d")
+    folder = back(data, tmp_path)
+    for split in ("train", "val"):
+        for sample, was in zip(folder.samples(split), data.samples(split), strict=True):
+            assert sample.id == was.id
+            np.testing.assert_array_equal(sample.read_semantic(), was.read_semantic())
+            want = without_gaps(was.read_instances())
+            np.testing.assert_array_equal(sample.read_instances(), want)
+
+
+def test_semantic_masks_come_back_without_objects(tmp_path):
+    mask = np.array([[0, 0, 3, 3], [1, 255, 2, 0]], np.uint8)
+    data = make_prepared(tmp_path / "d", {"train/a": {"semantic": mask}})
+    (sample,) = back(data, tmp_path).samples("train")
+    np.testing.assert_array_equal(sample.read_semantic(), mask)
+    assert sample.record.targets == ("semantic",)
+
+
+def test_a_correction_arrives(tmp_path, street):
+    text = "....\n.AA.\n.AA.\nPP.."
+    data = make_prepared(tmp_path / "d", {"train/a": {"instances": drawn(text)}})
+    outward.write_annotations(EXACT, data, tmp_path / "cvat", workers=1)
+    path = tmp_path / "cvat/train.xml"
+    said = path.read_text()
+    assert said.count(f'<polygon label="{CAR}"') == 0  # the writer quotes otherwise
+    path.write_text(said.replace("<polygon label='car \"&lt;&amp;&gt;'", '<polygon label="person"'))
+    convert(Cvat(root=tmp_path / "cvat", labels=street), tmp_path / "back", workers=1)
+    (sample,) = PreparedFolder(tmp_path / "back").samples("train")
+    # Persons are now counted in the order of the file: the former car is the second.
+    want = np.where(drawn(text) == 3000, 2001, drawn(text))
+    np.testing.assert_array_equal(sample.read_instances(), want)
+
+
+def test_what_cvat_packs_is_read_as_it_is_unpacked(tmp_path, street):
+    """Its files are called annotations.xml; a project's images have a subset."""
+    for name in ("one", "two", "three", "four", "five"):
+        photo(tmp_path / f"c/images/{name}.jpg")
+    nothing = [cvat_image(f"{name}.jpg", []) for name in ("one", "two", "three", "four", "five")]
+    write_cvat(tmp_path / "c/val/annotations.xml", XML_NAMES, nothing[:1])
+    write_cvat(tmp_path / "c/Test.xml", XML_NAMES, nothing[1:2])
+    project = [
+        image.replace("<image ", f'<image subset="{subset}" ')
+        for image, subset in zip(nothing[2:], ("Validation", "default", ""), strict=True)
     ]
-    path = write_cvat(tmp_path / "a.xml", ["car", "dog", "cat"], images)
-    file = scan_cvat(path)
-    assert file.labels == ("car", "dog", "cat")  # not the names of attributes, nor of the task
-    assert file.used == ("car", "dog") and file.kinds == ("box", "polygon")
-    names = ["one.jpg", "zwei & drei.jpg", "four.jpg", "five.jpg"]
-    assert [place.name for place in file.images] == names
-    read = images_of(path)
-    assert [image.name for image in read] == names
-    assert [len(image.shapes) for image in read] == [1, 0, 0, 1]
-    assert read[3].size_hw == (20, 30)
+    write_cvat(tmp_path / "c/annotations.xml", XML_NAMES, project)
+    items = Cvat(root=tmp_path / "c", labels=street).plan()
+    assert [(item.split, item.id) for item in items] == [
+        ("train", "four"),
+        ("train", "five"),
+        ("val", "three"),
+        ("val", "one"),
+        ("test", "two"),
+    ]
 
 
-def test_a_shape_keeps_what_was_said_of_it(tmp_path):
-    shape, lines = one_image(
-        tmp_path / "a.xml",
+def test_shapes_of_ones_own(tmp_path, street):
+    data = one_image(
+        tmp_path,
+        street,
         [
-            cvat_polygon("car", TRIANGLE, z=-3),
-            '<polyline label="pole" occluded="1" points="1,1;2,2" z_order="4" group_id="2"></polyline>',
+            cvat_polygon("person", square(1, 5), z=1, more=' group_id="4"'),
+            cvat_polygon(CAR, square(0, 20)),
+            cvat_polygon("person", square(10, 12), z=1, more=' group_id="4"'),
+            cvat_mask("person", [0, 4], 30, 30, 2, 2),
+            cvat_box("road", 40, 40, 45, 45),
+            cvat_polygon("ignore", square(42, 43), z=1),
+            cvat_polygon("dog", square(44, 44), z=1),
+            '<polygon label="person" points="50,1;55,1;55,5" z_order="0">'
+            '<attribute name="crowd">true</attribute></polygon>',
+            '<points label="person" points="1,1" z_order="0"></points>',
         ],
-    ).shapes
-    assert shape == CvatShape(
-        kind="polygon",
-        label="car",
-        points=((1.0, 2.0), (9.9, 2.5), (1.0, 8.75)),
-        z_order=-3,
-        attributes={"attribute": "normal"},
     )
-    assert (lines.kind, lines.points, lines.occluded, lines.z_order) == ("polyline", (), True, 4)
-    assert lines.attributes == {} and lines.group_id == 2 and shape.group_id == 0
+    want = np.full((48, 64), 255)
+    want[0:21, 0:21] = 3000
+    want[1:6, 1:6] = want[10:13, 10:13] = 2000
+    want[30:32, 30:32] = 2001
+    want[40:46, 40:46] = 0
+    want[42:44, 42:44] = want[44, 44] = 255
+    triangle = data.instances[1:6, 50:56]
+    assert set(np.unique(triangle)) == {2, 255} and (triangle == 2).sum() >= 15
+    want[1:6, 50:56] = triangle
+    np.testing.assert_array_equal(data.instances, want)
+    np.testing.assert_array_equal(data.semantic, classes(want))
+    assert data.unknown_labels == {"dog": 1, "person (points)": 1}
+    assert data.dropped_labels == {} and data.known_objects == 6
 
 
-def test_a_box_has_corners_also_when_it_is_turned(tmp_path):
-    upright, turned = one_image(
-        tmp_path / "a.xml",
-        [cvat_box("bus", 2, 4, 10, 8), cvat_box("bus", 2, 4, 10, 8, more=' rotation="90.00"')],
-    ).shapes
-    assert upright.points == ((2, 4), (10, 4), (10, 8), (2, 8)) and upright.occluded
-    # A quarter turn clockwise about (6, 6): the left top corner (2, 4) comes to (8, 2).
-    np.testing.assert_allclose(turned.points, [(8, 2), (8, 10), (4, 10), (4, 2)])
+def test_what_could_be_chosen_is_what_was_annotated(tmp_path, street):
+    cars = [cvat_polygon(CAR, square(1, 5))]
+    assert one_image(tmp_path / "all", street, cars).annotated is None
+    assert one_image(tmp_path / "unsaid", street, cars, labels=[]).annotated is None
+    some = one_image(tmp_path / "some", street, cars, labels=[CAR, "hat"])
+    assert some.annotated == (NAMES[3],) and some.instances is not None
+    surfaces = one_image(tmp_path / "surfaces", street, [], labels=["sky", "road"])
+    assert surfaces.annotated == ("road", "sky") and surfaces.instances is None
 
 
-def test_a_mask_is_runs_of_off_and_on_row_by_row(tmp_path):
-    # . # #
-    # # . .   at (5, 3): one off, three on, two off
-    (shape,) = one_image(tmp_path / "a.xml", [cvat_mask("car", [1, 3, 2], 5, 3, 3, 2)]).shapes
-    expected = np.zeros((48, 64), int)
-    expected[3, 6:8] = 1
-    expected[4, 5] = 1
-    np.testing.assert_array_equal(draw_shapes([shape], (48, 64)), expected)
+def test_files_and_folders_are_never_divided(tmp_path, street):
+    for folder in ("p", "q"):
+        for number in range(3):
+            photo(tmp_path / f"c/{folder}/{folder}{number}.jpg")
+    images = [cvat_image(f"{f}{n}.jpg", []) for f in ("p", "q") for n in range(3)]
+    write_cvat(tmp_path / "c/all.xml", XML_NAMES, images)
+    source = Cvat(root=tmp_path / "c", labels=street, hold_out=0.5)
+    result = convert(source, tmp_path / "out", workers=1)
+    assert {split: counts["samples"] for split, counts in result.counts.items()} == {
+        "train": 3,
+        "val": 3,
+    }
+    assert len({s.id[0] for s in PreparedFolder(tmp_path / "out").samples("val")}) == 1
 
 
-def test_polygons_are_drawn_by_the_official_rule():
-    # Edges inclusive and corners truncated: 2.9 is 2, 10.99 is 10, so 9 x 9 pixels.
-    square = ((2.9, 2.0), (10.99, 2.0), (10.0, 10.5), (2.0, 10.0))
-    expected = np.zeros((48, 64), int)
-    expected[2:11, 2:11] = 1
-    drawn = draw_shapes([CvatShape(kind="polygon", label="car", points=square)], (48, 64))
-    np.testing.assert_array_equal(drawn, expected)
-    assert drawn.dtype == np.uint8
-    nothing = CvatShape(kind="points", label="car")
-    assert not draw_shapes([nothing], (4, 4)).any()
+def test_bad_files_are_named_and_the_rest_is_converted(tmp_path, street):
+    root = tmp_path / "c"
+    photo(root / "good.jpg")
+    write_cvat(root / "good.xml", XML_NAMES, [cvat_image("good.jpg", [])])
+    (root / "broken.xml").write_text("<annotations><image")
+    (root / "voc.xml").write_text("<annotation/>")
+    write_cvat(root / "boxes.xml", XML_NAMES, [cvat_image("good.jpg", [cvat_box(CAR, 1, 2, 3, 4)])])
+    write_cvat(root / "hats.xml", ["hat"], [cvat_image("good.jpg", [])])
+    write_cvat(root / "size.xml", XML_NAMES, [cvat_image("good.jpg", [], size_hw=(9, 9))])
+    write_cvat(root / "up.xml", XML_NAMES, [cvat_image("../../secret.jpg", [])])
+    photo(tmp_path / "secret.jpg")
+    result = convert(Cvat(root=root, labels=street), tmp_path / "out", workers=1)
+    words = {
+        "boxes.xml holds bounding boxes alone",
+        "broken.xml is not valid XML",
+        "hats.xml knows no label of street",
+        "is annotated at 9 x 9 pixels",
+        "'../../secret.jpg' is nowhere in the dataset",
+    }
+    said = [problem.message for problem in result.problems]
+    assert len(said) == 5 and all(any(word in line for line in said) for word in words)
+    assert result.converted == 1
 
 
-@settings(max_examples=40, deadline=None)
-@given(
-    boxes=st.lists(
-        st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)),
-        min_size=1,
-        max_size=300,
-    )
-)
-def test_later_shapes_lie_above_however_many_they_are(boxes):
-    shapes, expected = [], np.zeros((12, 12), int)
-    for number, (x, y, width, height) in enumerate(boxes, start=1):
-        corners = ((x, y), (x + width, y), (x + width, y + height), (x, y + height))
-        shapes.append(CvatShape(kind="box", label="car", points=corners))
-        expected[y : y + height + 1, x : x + width + 1] = number
-    np.testing.assert_array_equal(draw_shapes(shapes, (12, 12)), expected)
+def test_what_cannot_be_read_at_all_is_one_line(tmp_path, street):
+    (tmp_path / "empty").mkdir()
+    for root, words in (("gone", "does not exist"), ("empty", "holds no CVAT annotations")):
+        with pytest.raises(DataError, match=words):
+            Cvat(root=tmp_path / root, labels=street).plan()
+    write_cvat(tmp_path / "c/a.xml", XML_NAMES, [cvat_image("x.jpg", [])])
+    with pytest.raises(ConfigError, match="add --labels"):
+        Cvat(root=tmp_path / "c").plan()
+    with pytest.raises(LabelError, match="street99"):
+        Cvat(root=tmp_path / "c", labels="street99").plan()
+    with pytest.raises(DataError, match="empty"):
+        Cvat(root=tmp_path / "c", labels=str(tmp_path / "empty")).plan()
 
 
-def test_xml_of_others_is_not_ours(tmp_path):
-    path = tmp_path / "voc.xml"
-    path.write_text("<annotation><filename>a.jpg</filename></annotation>")
-    assert scan_cvat(path) is None
+def test_items_travel(tmp_path, street):
+    photo(tmp_path / "c/x.jpg")
+    write_cvat(tmp_path / "c/a.xml", XML_NAMES, [cvat_image("x.jpg", [])])
+    items = Cvat(root=tmp_path / "c", labels=street).plan()
+    assert pickle.loads(pickle.dumps(items)) == items
 
 
-BOMB = """<?xml version="1.0"?><!DOCTYPE annotations [<!ENTITY a "aaaaaaaaaa">
-<!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]>
-<annotations><image name="&c;" width="1" height="1"/></annotations>"""
-EXTERNAL = """<?xml version="1.0"?><!DOCTYPE annotations SYSTEM "file:///etc/passwd">
-<annotations><image name="a" width="1" height="1"/></annotations>"""
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (BOMB, "a document type or entities"),
-        (EXTERNAL, "a document type or entities"),
-        ("", "not valid XML"),
-        ("<annotations><image name='a' width='1' height='1'>", "not valid XML"),
-        ("<annotations></image></annotations>", "not valid XML"),
-        ("<?xml version='1.0' encoding='x-none'?><annotations/>", "not valid XML"),
-        ("<annotations><track id='0' label='car'/></annotations>", "holds no image"),
-        ("\x00\x01", "not valid XML"),
-        ("<annotations>" + "<a>" * 70, "nests elements more than 64 deep"),
-    ],
-)
-def test_a_file_that_cannot_be_is_named(tmp_path, text, words):
-    path = tmp_path / "a.xml"
-    path.write_text(text)
-    with pytest.raises(DataError, match=words) as caught:
-        scan_cvat(path)
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_a_missing_or_huge_file_is_named(tmp_path, monkeypatch):
-    with pytest.raises(DataError, match="cannot be read"):
-        scan_cvat(tmp_path / "gone.xml")
-    path = write_cvat(tmp_path / "a.xml", [], [cvat_image("a.jpg", [])] * 3)
-    monkeypatch.setattr(cvat, "MAX_IMAGES", 2)
-    with pytest.raises(DataError, match="more than 2 images"):
-        scan_cvat(path)
-    monkeypatch.setattr(cvat, "MAX_BYTES", 100)
-    with pytest.raises(DataError, match="bytes, more than the 100 allowed"):
-        scan_cvat(path)
-
-
-@pytest.mark.parametrize(
-    ("shape", "words"),
-    [
-        ('<polygon points="1,1;2,2;3,1"/>', "a polygon has no label"),
-        ('<polygon label="car" points="1,1;2;3,1"/>', "has the points '1,1;2;3,1'"),
-        ('<polygon label="car" points=""/>', "has the points ''"),
-        ('<polygon label="car" points="1,1;nan,2;3,1"/>', "coordinate 'nan' is no number"),
-        ('<polygon label="car" points="1,1;1e9,2;3,1"/>', "coordinate '1e9' is no number within"),
-        ('<polygon label="car" points="1,1;x,2;3,1"/>', "coordinate 'x'"),
-        (f'<polygon label="car" points="{"1,1;" * 10_000}1,1"/>', "10,001 corners"),
-        ('<polygon label="car" points="1,1;2,2;3,1" z_order="1e99"/>', "z_order is '1e99'"),
-        (cvat_box("car", 1, 2, 3, 4).replace("xtl", "xxx"), "coordinate ''"),
-        (cvat_mask("car", [1, 3], 5, 3, 3, 2), "do not fill its 3 x 2 pixels"),
-        (cvat_mask("car", [7, -1], 5, 3, 3, 2), "do not fill"),
-        (cvat_mask("car", [6], 62, 3, 3, 2), "width is '3', not 1..2"),
-        (cvat_mask("car", [6], -1, 3, 3, 2), "left is '-1', not 0..63"),
-        (cvat_mask("car", [10**12], 0, 0, 10**6, 10**6), "width is '1000000'"),
-        ('<mask label="car" rle="a, 5" left="0" top="0" width="3" height="2"/>', "do not fill"),
-    ],
-)
-def test_a_shape_that_cannot_be_is_named(tmp_path, shape, words):
-    path = tmp_path / "a.xml"
-    with pytest.raises(DataError, match=words) as caught:
-        one_image(path, [shape])
-    assert str(path) in str(caught.value) and "'a.jpg'" in str(caught.value)
-
-
-@pytest.mark.parametrize("size", ["0", "-1", "1e3", "100000", "", "many"])
-def test_a_size_that_cannot_be_is_named(tmp_path, size):
-    image = cvat_image("a.jpg", []).replace('width="64"', f'width="{size}"')
-    path = write_cvat(tmp_path / "a.xml", [], [image])
-    with pytest.raises(DataError, match=f"width is '{size}', not 1..20000"):
-        images_of(path)
-
-
-def test_too_many_shapes_corners_or_mask_pixels_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(cvat_shapes, "MAX_SHAPES", 2)
-    monkeypatch.setattr(cvat_shapes, "MAX_ALL_CORNERS", 5)
-    monkeypatch.setattr(cvat_shapes, "MAX_MASK_PIXELS", 11)
-    path = tmp_path / "a.xml"
-    with pytest.raises(DataError, match="more than 2 shapes"):
-        one_image(path, [cvat_box("car", 1, 2, 3, 4)] * 3)
-    with pytest.raises(DataError, match="a polygon of 3 corners, 6 in all"):
-        one_image(path, [cvat_polygon("car", TRIANGLE)] * 2)
-    with pytest.raises(DataError, match="masks of more than 11 pixels"):
-        one_image(path, [cvat_mask("car", [6], 0, 0, 3, 2)] * 2)
-
-
-def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
-    path = write_cvat(tmp_path / "a.xml", [], [cvat_image("a.jpg", []), cvat_image("b.jpg", [])])
-    last = scan_cvat(path).images[1]
-    write_cvat(path, [], [cvat_image("b.jpg", []), cvat_image("c.jpg", [])])
-    with pytest.raises(DataError, match="has changed"):
-        read_cvat_image(path, last)
-    write_cvat(path, ["car"] * 20, [cvat_image("a.jpg", []), cvat_image("b.jpg", [])])
-    with pytest.raises(DataError, match=r"not valid XML|has changed"):
-        read_cvat_image(path, last)
-    path.unlink()
-    with pytest.raises(DataError, match="cannot be read"):
-        read_cvat_image(path, last)
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4),
-    cut=st.integers(0, 10**6),
-)
-def test_damaged_files_end_in_one_line(tmp_path_factory, changes, cut):
-    folder = tmp_path_factory.getbasetemp()
-    shapes = [cvat_polygon("car", TRIANGLE, z=1), cvat_box("bus", 1, 2, 30, 40, z=2)]
-    shapes.append(cvat_mask("cat", [1, 3, 2], 5, 3, 3, 2))
-    path = write_cvat(folder / "damaged.xml", ["car"], [cvat_image("a.jpg", shapes)])
-    data = bytearray(path.read_bytes())
-    for at, value in changes:
-        data[at % len(data)] = value
-    path.write_bytes(data[: len(data) - cut % 50])
-    try:
-        for image in images_of(path) if scan_cvat(path) else []:
-            draw_shapes(image.shapes, (48, 64))
-    except DataError as error:
-        assert "\n" not in str(error) and str(path) in str(error)
+def test_the_command_lines(tmp_path, capsys):
+    samples = {f"train/{name}": {"instances": drawn()} for name in "ab"}
+    samples["val/a"] = {"instances": drawn("AA\n..")}
+    data = make_prepared(tmp_path / "d", samples)
+    out, made = str(tmp_path / "cvat"), str(tmp_path / "back")
+    options = ["--simplify", "0", "--min-area", "1", "--workers", "1"]
+    assert main(["annotations", "cvat", str(data.root), out, *options]) == 0
+    capsys.readouterr()
+    shutil.rmtree(tmp_path / "cvat/images/val")  # what is not corrected need not come back
+    (tmp_path / "cvat/val.xml").unlink()
+    run = ["convert", "cvat", out, made, "--labels", str(data.root), "--workers", "1"]
+    assert main([*run, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["counts"] == {"train": {"samples": 2, "semantic": 2, "instances": 2}}
+    assert report["unknown_labels"] == report["dropped_labels"] == {}
+    once = tree_bytes(tmp_path / "back")
+    assert main(run) == 0
+    assert "nothing new to convert" in capsys.readouterr().out
+    assert tree_bytes(tmp_path / "back") == once
+    assert main(["convert", "cvat", out, made, "--labels", "camvid11"]) == 2
+    assert "another label space: 'street', not 'camvid11'" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageDraw
 
-from curbside.convert.cvat import read_cvat_image, scan_cvat
-from curbside.convert.outward import Cvat, write_annotations
-from curbside.errors import LabelError
+from curbside.convert.cvat_xml import read_cvat_image, scan_cvat
+from curbside.convert.outward import Cvat, Yolo, write_annotations
+from curbside.errors import ConfigError, LabelError
 from curbside.imaging import fill_polygon
 from curbside.labels import LabelClass, LabelSpace
 from curbside.prepared import PreparedFolder
@@ -56,7 +57,10 @@ def test_a_map_comes_back_whole(tmp_path):
     assert result.counts["train"]["objects"] == len(shapes) == sum(result.objects.values())
     # The ring of car A lies at the bottom, the road in it above, the car in that road on top.
     cars = [shape for shape in shapes if shape.get("label") == 'car "<&>']
-    assert [shape.get("z_order") for shape in cars] == ["0", "0", "0", "2"]
+    # The group comes first, then A, B and C.
+    assert [shape.get("z_order") for shape in cars] == ["0", "0", "2", "0"]
+    crowds = [s.get("label") for s in shapes if s.findtext("attribute[@name='crowd']") == "true"]
+    assert crowds == ["person", 'car "<&>']
     # Only the person of two parts has a group.
     assert [s.get("label") for s in shapes if s.get("group_id")] == ["person", "person"]
     assert (tmp_path / "out/images/train/a.jpg").samefile(tmp_path / "d/train/images/a.jpg")
@@ -68,7 +72,7 @@ def test_ignored_pixels_in_a_hole_are_told(tmp_path):
     write_annotations(EXACT, data, tmp_path / "out", workers=1)
     (image,) = ElementTree.parse(tmp_path / "out/train.xml").getroot().iter("image")
     shapes = [(s.get("label"), s.get("z_order"), s.get("points")) for s in image.iter("polygon")]
-    assert shapes[1] == ("ignore", "1", "2.50,2.50;2.50,2.50;2.50,2.50") and len(shapes) == 2
+    assert shapes[0] == ("ignore", "1", "2.50,2.50;2.50,2.50;2.50,2.50") and len(shapes) == 2
     np.testing.assert_array_equal(redrawn(image, SPACE), classes(drawn(picture)))
 
 
@@ -103,6 +107,31 @@ def test_our_own_reader_takes_it_back(tmp_path):
     np.testing.assert_array_equal(np.asarray(canvas), classes(drawn()))
 
 
+def test_a_task_is_set_up_by_pasting_its_labels(tmp_path):
+    data = make_prepared(tmp_path / "d", {"train/a": {"instances": drawn()}})
+    write_annotations(EXACT, data, tmp_path / "out", workers=1)
+    labels = json.loads((tmp_path / "out/labels.json").read_text())
+    assert [label["name"] for label in labels] == ["road", "sky", "person", 'car "<&>', "ignore"]
+    assert labels[0] == {"name": "road", "color": "#804080", "attributes": []}
+    assert labels[4] == {"name": "ignore", "color": "#000000", "attributes": []}
+    (crowd,) = labels[2]["attributes"]
+    assert crowd["name"] == "crowd" and crowd["input_type"] == "checkbox"
+    # The XML says the same of its labels.
+    root = ElementTree.parse(tmp_path / "out/train.xml").getroot()
+    told = [[a.findtext("name") for a in x.iter("attribute")] for x in root.iter("label")]
+    assert told == [[], [], ["crowd"], ["crowd"], []]
+
+
+@pytest.mark.parametrize("kind", [Cvat, Yolo])
+def test_impossible_options_are_refused(kind):
+    for options in ({"simplify": -3.0}, {"simplify": float("nan")}, {"simplify": float("inf")}):
+        with pytest.raises(ConfigError, match="which is no distance"):
+            kind(**options)
+    with pytest.raises(ConfigError, match="min-area is -1"):
+        kind(min_area=-1)
+    assert kind(min_area=0, simplify=0.0).min_area == 0
+
+
 def test_small_pieces_get_no_polygon(tmp_path):
     data = make_prepared(tmp_path / "d", {"train/a": {"instances": drawn()}})
     result = write_annotations(Cvat(min_area=2, simplify=0), data, tmp_path / "out", workers=1)
@@ -133,10 +162,9 @@ def test_drawn_scenes_come_back_nearly_whole(tmp_path):
 
 
 def test_names_that_xml_cannot_hold(tmp_path):
-    for name in ("bell\x07", "ignore"):
-        space = LabelSpace(name="odd", classes=(LabelClass(id=0, name=name, color=(0, 0, 0)),))
-        with pytest.raises(LabelError, match="cannot be a label"):
-            Cvat().resolved(space)
+    space = LabelSpace(name="odd", classes=(LabelClass(id=0, name="ignore", color=(0, 0, 0)),))
+    with pytest.raises(LabelError, match="cannot be a label"):
+        Cvat().resolved(space)
     samples = {
         f"train/{name}": {"instances": drawn("AA\nAA")} for name in ("a & <b> \"c'", "d\x01")
     }

@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from builders import tree_bytes
-from builders_outward import drawn, make_prepared
+from builders import photo, tree_bytes
+from builders_outward import SPACE, drawn, make_prepared
 
 from curbside.convert import sources
 from curbside.convert.outward import (
@@ -21,7 +21,8 @@ from curbside.convert.outward import (
 )
 from curbside.errors import ConfigError, DataError
 from curbside.imaging import write_png
-from curbside.prepared import PreparedFolder
+from curbside.labels import LabelClass, LabelSpace
+from curbside.prepared import PreparedFolder, PreparedWriter, SampleData, write_sample
 
 FORMS = [Yolo(min_area=1), CocoInstances(), CocoPanoptic(), Cvat()]
 
@@ -131,6 +132,47 @@ def test_a_folder_keeps_to_one_source_one_layout_and_its_options(tmp_path, data)
         write_annotations(Yolo(min_area=1), data, out, workers=1)
     del before["curbside-annotations.json"]
     assert before.items() <= tree_bytes(out).items()
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_a_png_stays_a_png(tmp_path, form):
+    writer = PreparedWriter(tmp_path / "d", space=SPACE, source="by hand")
+    picture = photo(tmp_path / "p.png", size_hw=drawn().shape)
+    sample = SampleData(id="a", split="val", image=picture, instances=drawn())
+    writer.add(write_sample(writer.root, sample, SPACE))
+    writer.finish()
+    write_annotations(form, PreparedFolder(writer.root), tmp_path / "out", workers=1)
+    (linked,) = [p for p in (tmp_path / "out").rglob("a.png") if "panoptic" not in p.parent.name]
+    assert linked.read_bytes() == picture.read_bytes()
+    told = [p.read_text() for p in (tmp_path / "out").rglob("*") if p.suffix in (".json", ".xml")]
+    assert form.name == "yolo" or any('"a.png"' in text for text in told)
+
+
+def test_the_first_object_of_class_1_is_an_object_in_every_format(tmp_path):
+    space = LabelSpace(
+        name="two",
+        classes=(
+            LabelClass(id=0, name="road", color=(1, 2, 3)),
+            LabelClass(id=1, name="car", color=(4, 5, 6), has_instances=True),
+        ),
+    )
+    instances = np.zeros((9, 12), np.uint16)
+    instances[:4, :5], instances[5:8, 6:], instances[8] = 1000, 1001, 1  # the last is a group
+    data = make_prepared(tmp_path / "d", {"train/a": {"instances": instances}}, space=space)
+    found = {
+        form.name: write_annotations(form, data, tmp_path / form.name, workers=1) for form in FORMS
+    }
+    assert found["yolo"].objects == {"car": 2} and found["yolo"].left_out == {"groups": 1}
+    assert found["coco-instances"].objects == {"car": 3}
+    assert found["coco-panoptic"].objects == {"road": 1, "car": 3}
+    assert found["cvat"].objects == {"road": 1, "car": 3}
+    path = tmp_path / "coco-instances/annotations/instances_train.json"
+    crowds = [(a["area"], a["iscrowd"]) for a in json.loads(path.read_text())["annotations"]]
+    assert crowds == [(12, 1), (20, 0), (18, 0)]
+    path = tmp_path / "coco-panoptic/annotations/panoptic_train.json"
+    (entry,) = json.loads(path.read_text())["annotations"]
+    segments = [(s["id"], s["area"], s["iscrowd"]) for s in entry["segments_info"]]
+    assert segments == [(1, 58, 0), (2, 12, 1), (2001, 20, 0), (2002, 18, 0)]
 
 
 def test_workers_must_be_some(tmp_path, data):

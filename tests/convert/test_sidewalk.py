@@ -29,6 +29,7 @@ from curbside.convert import convert
 from curbside.convert.sidewalk import Sidewalk
 from curbside.convert.source import held_out
 from curbside.convert.stereo import check_disparity_scale
+from curbside.convert.tree import FileTree
 from curbside.errors import ConfigError, DataError
 from curbside.labels import load_space
 from curbside.labels.safetrip import DROPPED_LABELS, SURFACE_CLASSES
@@ -133,9 +134,9 @@ def test_shapes_lie_by_z_order_and_then_by_the_order_of_the_file(tmp_path):
         ],
     )
     expected = np.full((48, 64), 255)
-    expected[22:31, 22:31] = 7001 - 1  # lowest z: the first car to be counted
+    expected[22:31, 22:31] = 7001
     expected[5:16, 5:16] = 8000
-    expected[10:21, 10:21] = 7001
+    expected[10:21, 10:21] = 7000  # above the others, but the first car of the file
     expected[18:26, 18:26] = 16000
     np.testing.assert_array_equal(data.instances, expected)
     np.testing.assert_array_equal(data.semantic, np.where(expected == 255, 255, expected // 1000))
@@ -159,7 +160,7 @@ def test_dropped_and_unknown_labels_cover_what_is_under_them(tmp_path):
         expected[first : last + 1, first : last + 1] = 255
     np.testing.assert_array_equal(data.semantic, expected)
     assert data.unknown_labels == {"Car": 1, "pole (polyline)": 1}
-    assert data.tags["dropped"] == "chair 2, stop 1"
+    assert data.dropped_labels == {"chair": 2, "stop": 1} and data.known_objects == 1
 
 
 def test_what_could_be_chosen_is_what_was_annotated(tmp_path):
@@ -226,6 +227,18 @@ def test_a_folder_in_the_name_chooses_between_equals(tmp_path):
     write_cvat(tmp_path / "s/a/a.xml", SURFACES, [cvat_image(name, []) for name in names])
     found = [item.pictures for item in Sidewalk(root=tmp_path / "s").plan()]
     assert found == [(tmp_path / "s/b/q/x.jpg",), (tmp_path / "s/c/p/x.jpg",)]
+
+
+def test_fewer_steps_up_are_nearer_whatever_lies_below(tmp_path):
+    for seed, folder in enumerate(("a/c/d", ".", "a/b/e/f")):
+        photo(tmp_path / folder / "x.jpg", seed=seed)
+    tree = FileTree(tmp_path)
+    near = tree.nearest(tmp_path / "a/b", "x.jpg")
+    assert near == [tmp_path / "a/b/e/f/x.jpg"]  # no step up, two down
+    assert tree.nearest(tmp_path / "a/g", "x.jpg") == [tmp_path / "a/c/d/x.jpg"]  # 1 up, 2 down
+    (tmp_path / "a/N.XML").touch()
+    (tmp_path / "a/.n.xml").touch()
+    assert FileTree(tmp_path).with_suffix(".xml") == [tmp_path / "a/N.XML"]
 
 
 def test_a_broken_file_stops_nothing_else(tmp_path):
@@ -303,6 +316,17 @@ def test_every_bad_depth_is_named(tmp_path):
     ):
         assert words in line and f"Depth_{number}" in line and "\n" not in line
     assert [s.id for s in PreparedFolder(tmp_path / "out").samples("train")] == ["Depth_0_a_left"]
+
+
+def test_confidence_of_16_bits_is_refused(tmp_path):
+    disparity = add_depth(tmp_path, "a_{}.png")
+    (tmp_path / "a.conf").write_text(zed_conf())
+    Image.fromarray(np.full(VGA_HW, 65_535, np.uint16)).save(
+        disparity.with_name("a_confidence.png")
+    )
+    (item,) = Sidewalk(root=tmp_path).plan()
+    with pytest.raises(DataError, match=r"a_confidence\.png is 672 x 376 pixels of 16 bits"):
+        item.load()
 
 
 def test_a_calibration_may_lie_above_or_be_called_like_the_folder(tmp_path):
@@ -384,6 +408,14 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
             Sidewalk(root=root).plan()
 
 
+def test_linked_folders_are_named_where_nothing_else_is_found(tmp_path):
+    make_sample_tree(tmp_path / "elsewhere")
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/data").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with pytest.raises(DataError, match=r"linked folders are not entered: .*/s/data"):
+        Sidewalk(root=tmp_path / "s").plan()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
 def test_a_folder_that_may_not_be_listed_is_named(tmp_path):
     make_full_tree(tmp_path / "s")
@@ -430,6 +462,46 @@ def test_the_scale_can_be_checked_against_the_pictures(tmp_path, capsys):
     assert "not 256" in told.err
 
 
+def test_the_check_keeps_to_its_pairs_and_its_tolerance(tmp_path, capsys):
+    for number in range(4):
+        textured_pair(tmp_path / f"s/{number}")
+    check = ["disparity-check", str(tmp_path / "s"), "--json"]
+    assert main([*check, "--pairs", "2"]) == 0
+    rows = json.loads(capsys.readouterr().out)["pairs"]
+    assert [row["disparity"].split("/")[-2] for row in rows] == ["0", "2"]  # spread evenly
+    near = [*check, "--pairs", "1", "--disparity-scale", "115"]  # 13 % off
+    assert main(near) == 2
+    assert main([*near, "--tolerance", "0.2"]) == 0
+    capsys.readouterr()
+    for impossible in (["--pairs", "0"], ["--tolerance", "0"], ["--tolerance", "nan"]):
+        assert main([*check, *impossible]) == 2
+        assert "decide nothing" in capsys.readouterr().err
+
+
+def test_a_pair_of_two_sizes_is_named(tmp_path):
+    textured_pair(tmp_path / "s")
+    photo(tmp_path / "s/a_right.png", size_hw=(720, 1280))
+    with pytest.raises(DataError, match=r"a_disp16\.png and its pictures differ in size"):
+        list(check_disparity_scale(tmp_path / "s"))
+
+
+def test_only_the_whole_word_disp16_makes_a_disparity(tmp_path):
+    photo(tmp_path / "a_disp160_1.png")
+    photo(tmp_path / "mydisp16.png")
+    add_depth(tmp_path, "b-{}-1.png")
+    (tmp_path / "any.conf").write_text(zed_conf())
+    (item,) = Sidewalk(root=tmp_path).plan()
+    assert item.id == "b-left-1"
+
+
+def test_pictures_that_cannot_be_matched_do_not_confirm_the_scale(tmp_path, capsys):
+    textured_pair(tmp_path / "s")
+    for eye in ("left", "right"):
+        Image.new("RGB", VGA_HW[::-1], (90, 90, 90)).save(tmp_path / f"s/a_{eye}.png")
+    assert main(["disparity-check", str(tmp_path / "s")]) == 2
+    assert "none" in capsys.readouterr().out
+
+
 def test_without_a_pair_the_scale_cannot_be_checked(tmp_path, capsys):
     make_full_tree(tmp_path / "s")
     for path in (tmp_path / "s").rglob("*_right.png"):
@@ -450,9 +522,9 @@ def test_the_real_sample(shared, tmp_path):
         "confidence": 1,
     }
     samples = {sample.id: sample for sample in PreparedFolder(tmp_path / "out").samples("train")}
-    assert samples["Sidewalk_19009_polygon_raw_000002_2"].record.tags["dropped"] == (
-        "movable_signage 1"
-    )
+    assert result.dropped_labels == {"movable_signage": 1}
+    record = samples["Sidewalk_19009_polygon_raw_000002_2"].record
+    assert record.dropped_labels == {"movable_signage": 1} and "dropped" not in record.tags
     depth = samples["Sidewalk_19009_depth_left_000001_0"].read_depth_m()
     known = np.flatnonzero((depth > 0).any(axis=1))
     assert (known[0], known[-1]) == (244, 835)

@@ -1,247 +1,127 @@
-"""CVAT 1.1 "for images" XML: read image by image, with suspicion.
+"""CVAT 1.1 "for images" XML with the class names of a label space: corrected by people, or all theirs.
 
 ::
 
-    <annotations>
-      <meta> ... <labels><label><name>car</name> ... </meta>
-      <image id name width height>
-        <polygon label points="x,y;x,y;..." z_order occluded> <attribute name>value</attribute>
-        <box label xtl ytl xbr ybr rotation ...>
-        <mask label rle="3, 5, 7" left top width height ...>
+    <root>/<split>.xml                      any number of files, anywhere under the root
+    <root>/images/<split>/<id>.jpg          their pictures, anywhere too
 
-`scan_cvat` walks a file once and notes where each `<image>` stands; `read_cvat_image` parses that
-part alone, so that neither time nor memory grows with the rest of the file. Document types and
-entities are refused. `<size>` in `<meta>` and the ids of the images mean nothing and are not read.
+That is how `curbside annotations cvat` writes pseudo-labels to be corrected; what CVAT gives back may
+replace its XML files or lie in a folder with them. An image belongs to the subset that CVAT says,
+else to the split that its file or the folder of the file is called after (`val.xml`,
+`val/annotations.xml`), else to train. Pictures are found by their names alone, the nearest folder
+first.
+
+Shapes lie over each other by their z-order. Polygons with one `group_id` are one object; those with
+the attribute "crowd" are several, which are not told apart. The label "ignore", a label that the
+label space does not have, and whatever no shape covers, become 255. The labels that a file offers
+are what was annotated on its pictures.
 """
 
 from __future__ import annotations
 
-import os
-import reprlib
-from collections.abc import Iterable
-from contextlib import suppress
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
-from ..errors import DataError
-from .cvat_shapes import CvatShape, ShapeReader
+from ..errors import ConfigError, DataError
+from ..labels import LabelSpace, load_space, space_names
+from ..prepared import SPLITS, PreparedFolder
+from .cvat_items import CvatItem, cvat_items
+from .cvat_xml import CvatFile, CvatPlace
+from .roots import require_root
+from .source import Item, Source
+from .tree import FileTree
 
-__all__ = ["CvatFile", "CvatImage", "CvatPlace", "read_cvat_image", "scan_cvat"]
+__all__ = ["Cvat", "CvatImageItem"]
 
-MAX_BYTES = 256 * 2**20
-"""Larger files are refused unread; real ones have a few megabytes."""
-MAX_IMAGES = 100_000
-"""More in one file are refused."""
-MAX_DEPTH = 64
-"""Elements inside each other beyond are refused."""
-_CHUNK = 2**20
-_FIX = "export the annotations again as CVAT for images 1.1, or remove the file"
-
-
-@dataclass(frozen=True, kw_only=True)
-class CvatImage:
-    """One annotated image."""
-
-    name: str
-    """Its name as the file spells it: not to be trusted as a path."""
-    size_hw: tuple[int, int]
-    """Height and width in pixels."""
-    shapes: tuple[CvatShape, ...]
-    """In the order of the file."""
+_LAYOUT = "give the folder that holds CVAT 1.1 XML files and their pictures, unpacked"
+_SUBSETS = {name: name for name in SPLITS} | {"validation": "val"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class CvatPlace:
-    """Where an image stands in its file."""
+class Cvat(Source):
+    """CVAT XML with a label space's class names: corrected pseudo-labels, or annotations of one's own."""
 
-    name: str
-    """Its name as the file spells it: not to be trusted as a path."""
-    start: int
-    """Offset of its element, in bytes."""
-    stop: int
-    """Where the next one begins, or the file ends."""
+    labels: str = ""
+    """What the labels are: the name of a label space, or a prepared folder that has it."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class CvatFile:
-    """What a file holds, without its shapes."""
-
-    labels: tuple[str, ...]
-    """The labels that annotators could choose from, of `<meta>`; empty where it does not say."""
-    used: tuple[str, ...]
-    """The labels that shapes have, sorted."""
-    kinds: tuple[str, ...]
-    """The kinds of its shapes, sorted."""
-    images: tuple[CvatPlace, ...]
-    """Its images, in the order of the file."""
-
-
-def scan_cvat(path: Path) -> CvatFile | None:
-    """Walk a file and note its images; None where it is well-formed so far but no CVAT file.
-
-    Raises:
-        DataError: The file is missing, too large, no XML, or holds a document type or no image.
-    """
-    scan = _Scan(path)
-    parser = _parser(scan)
-    scan.position = lambda: int(parser.parser.CurrentByteIndex)
-    try:
-        size = os.stat(path).st_size
-        if size > MAX_BYTES:
-            raise DataError(
-                f"{path} has {size:,} bytes, more than the {MAX_BYTES:,} allowed", fix=_FIX
+    @cached_property
+    def _space(self) -> LabelSpace:
+        if not self.labels:
+            raise ConfigError(
+                "CVAT's files do not say what their labels are",
+                fix="add --labels with a label space (`curbside labels` lists them) or with the "
+                "prepared folder that the annotations were written from",
             )
-        with open(path, "rb") as file:
-            _feed(parser, path, iter(lambda: file.read(_CHUNK), b""))
-    except _Finished:
-        return None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})", fix=_FIX) from error
-    starts = [start for _, start in scan.images]
-    if not starts:
-        raise DataError(f"{path} holds no image, as CVAT for video does not", fix=_FIX)
-    return CvatFile(
-        labels=tuple(dict.fromkeys(scan.labels)),
-        used=tuple(sorted(scan.used)),
-        kinds=tuple(sorted(scan.kinds)),
-        images=tuple(
-            CvatPlace(name=name, start=start, stop=stop)
-            for (name, start), stop in zip(scan.images, [*starts[1:], size], strict=True)
-        ),
-    )
+        if self.labels not in space_names() and Path(self.labels).is_dir():
+            return PreparedFolder(Path(self.labels)).space
+        return load_space(self.labels)
+
+    @property
+    def space(self) -> LabelSpace:
+        """That of `labels`.
+
+        Raises:
+            ConfigError: None was given.
+            LabelError: There is no such label space.
+            DataError: The folder is no prepared one.
+        """
+        return self._space
+
+    def plan(self) -> list[Item]:
+        """One item per annotated image.
+
+        Annotation files are walked for the names of their images; one that cannot be is one item,
+        which will fail with the reason. XML that is not CVAT's is left alone.
+
+        Raises:
+            ConfigError: No label space was given.
+            DataError: The root is missing or holds no annotations.
+        """
+        require_root(self.root, layout=_LAYOUT)
+        tree = FileTree(self.root)
+        items = list(
+            cvat_items(
+                tree,
+                partial(CvatImageItem, labels=self.space),
+                taken=defaultdict(set),
+                annotated=self._annotated_classes,
+                split=self._split_of,
+            )
+        )
+        if not items:
+            raise DataError(
+                f"{self.root} holds no CVAT annotations{tree.not_entered()}", fix=_LAYOUT
+            )
+        return sorted(items, key=lambda item: SPLITS.index(item.split))
+
+    def _split_of(self, path: Path, place: CvatPlace) -> str:
+        folder = path.parent.name if path.parent != self.root else ""
+        words = (place.subset, path.stem, folder)
+        return next((_SUBSETS[word.lower()] for word in words if word.lower() in _SUBSETS), "train")
+
+    def _annotated_classes(self, path: Path, file: CvatFile) -> tuple[str, ...] | None:
+        """What the annotators could choose; all where the file does not say."""
+        names = self.space.names
+        chosen = {*file.labels, *file.used}
+        annotated = tuple(name for name in names if name in chosen)
+        if chosen and not annotated:
+            raise DataError(
+                f"{path} knows no label of {self.space.name}",
+                fix="give the right --labels, or keep CVAT files of other data out of the folder",
+            )
+        return None if not file.labels or annotated == names else annotated
 
 
-def read_cvat_image(path: Path, place: CvatPlace) -> CvatImage:
-    """Read one image of a file.
+@dataclass(frozen=True, kw_only=True)
+class CvatImageItem(CvatItem):
+    """One image, annotated with the classes of a label space."""
 
-    Raises:
-        DataError: The file has changed since it was scanned, or says something impossible.
-    """
-    try:
-        with open(path, "rb") as file:
-            file.seek(place.start)
-            data = file.read(place.stop - place.start)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})", fix=_FIX) from error
-    reading = _Reading(f"{path}, image {reprlib.repr(place.name)}")
-    with suppress(_Finished):
-        _feed(_parser(reading), path, [data])
-    if reading.image is None or reading.image.name != place.name:
-        raise DataError(f"{path} has changed since it was opened", fix="run the same command again")
-    return reading.image
+    labels: LabelSpace
+    """The label space."""
 
-
-class _Finished(Exception):
-    """Nothing more is wanted of the file."""
-
-
-def _parser(target: Any) -> Any:
-    from defusedxml.ElementTree import XMLParser
-
-    return XMLParser(target=target, forbid_dtd=True)
-
-
-def _feed(parser: Any, path: Path, chunks: Iterable[bytes]) -> None:
-    """Parse to the end, or until the target raises `_Finished`."""
-    from defusedxml.common import DefusedXmlException
-    from defusedxml.ElementTree import ParseError
-
-    try:
-        for chunk in chunks:
-            parser.feed(chunk)
-        parser.close()
-    except DefusedXmlException as error:
-        raise DataError(
-            f"{path} holds a document type or entities, which annotations have no need of", fix=_FIX
-        ) from error
-    except (ParseError, ValueError, LookupError) as error:
-        raise DataError(f"{path} is not valid XML ({error})", fix=_FIX) from error
-
-
-class _Scan:
-    """Notes the labels, the names of the images and where they stand."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.position = lambda: 0
-        self.labels: list[str] = []
-        self.used: set[str] = set()
-        self.kinds: set[str] = set()
-        self.images: list[tuple[str, int]] = []
-        self._open: list[str] = []
-        self._text: list[str] = []
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if not self._open and tag != "annotations":
-            raise _Finished
-        depth = len(self._open)
-        if depth == 1 and tag == "image":
-            if len(self.images) == MAX_IMAGES:
-                raise DataError(f"{self.path} holds more than {MAX_IMAGES:,} images", fix=_FIX)
-            self.images.append((attributes.get("name", ""), self.position()))
-        elif depth == 2 and self._open[1] == "image":
-            self.kinds.add(tag)
-            self.used.add(attributes.get("label", ""))
-        elif depth == MAX_DEPTH:
-            raise DataError(f"{self.path} nests elements more than {MAX_DEPTH} deep", fix=_FIX)
-        self._open.append(tag)
-        self._text.clear()
-
-    def data(self, text: str) -> None:
-        if self._open[-1] == "name":
-            self._text.append(text)
-
-    def end(self, tag: str) -> None:
-        if self._open[1:2] == ["meta"] and self._open[-3:] == ["labels", "label", "name"]:
-            self.labels.append("".join(self._text).strip())
-        self._open.pop()
-
-    def close(self) -> None:
-        pass
-
-
-class _Reading:
-    """Reads one `<image>` element and then raises `_Finished`."""
-
-    def __init__(self, where: str) -> None:
-        self.image: CvatImage | None = None
-        self._where = where
-        self._name = ""
-        self._reader: ShapeReader | None = None
-        self._shapes: list[CvatShape] = []
-        self._shape: dict[str, str] = {}
-        self._said: dict[str, str] = {}
-        self._attribute = ""
-        self._text: list[str] = []
-        self._depth = 0
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        if self._depth == 0:
-            self._name = attributes.get("name", "")
-            self._reader = ShapeReader(self._where, attributes)
-        elif self._depth == 1:
-            self._shape, self._said = attributes, {}
-        elif self._depth == 2 and tag == "attribute":
-            self._attribute = attributes.get("name", "")
-        self._depth += 1
-        self._text.clear()
-
-    def data(self, text: str) -> None:
-        if self._depth == 3:
-            self._text.append(text)
-
-    def end(self, tag: str) -> None:
-        self._depth -= 1
-        assert self._reader is not None
-        if self._depth == 0:
-            size_hw = self._reader.size_hw
-            self.image = CvatImage(name=self._name, size_hw=size_hw, shapes=tuple(self._shapes))
-            raise _Finished
-        if self._depth == 2 and tag == "attribute":
-            self._said[self._attribute] = "".join(self._text).strip()
-        elif self._depth == 1:
-            self._shapes.append(self._reader.read(tag, self._shape, self._said))
-
-    def close(self) -> None:
-        pass
+    @property
+    def space(self) -> LabelSpace:
+        """The label space."""
+        return self.labels

@@ -12,12 +12,24 @@ from PIL import Image
 
 from ..errors import DataError
 from ..imaging import fill_polygon
-from .polygons import MAX_ALL_CORNERS, MAX_COORDINATE, MAX_CORNERS, MAX_SIDE
+from .polygons import MAX_ALL_CORNERS, MAX_COORDINATE, MAX_CORNERS, MAX_SIDE, check_work
 
-__all__ = ["AREA_KINDS", "CvatShape", "ShapeReader", "draw_shapes", "whole_number"]
+__all__ = [
+    "AREA_KINDS",
+    "CROWD",
+    "IGNORE_LABEL",
+    "CvatShape",
+    "ShapeReader",
+    "draw_shapes",
+    "whole_number",
+]
 
 AREA_KINDS = ("polygon", "box", "mask")
 """The kinds of shape that cover pixels here; CVAT's others are kept, but without corners."""
+IGNORE_LABEL = "ignore"
+"""The label of pixels that are to have no class."""
+CROWD = "crowd"
+"""The attribute that is "true" where a shape covers several objects that are not told apart."""
 
 MAX_SHAPES = 10_000
 """More on one image are refused."""
@@ -50,6 +62,11 @@ class CvatShape:
     """Of a mask: lengths of runs through its box, row by row, off and on in turns, off first."""
     box_xywh: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Of a mask: left, top, width and height of the box that the runs fill, in pixels."""
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether it covers several objects that are not told apart."""
+        return self.attributes.get(CROWD, "").lower() == "true"
 
 
 def draw_shapes(shapes: Sequence[CvatShape], size_hw: tuple[int, int]) -> np.ndarray:
@@ -118,6 +135,7 @@ class ShapeReader:
             points = self._box(words)
         elif kind == "mask":
             runs, box_xywh = self._mask(words)
+        check_work(self._shapes, self._corners, self.size_hw, self._where)
         z_order = {"z_order": "0", **words}
         group = {"group_id": "0", **words}
         return CvatShape(

@@ -12,6 +12,7 @@ Two kinds of outline, for two rules of filling:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -19,7 +20,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-__all__ = ["Part", "corners_of", "edges_of", "joined", "parts_of"]
+from ...errors import ConfigError
+
+__all__ = ["Part", "check_outlines", "corners_of", "edges_of", "joined", "parts_of"]
 
 _MAX_RINGS = 1_000
 _MAX_TRIED = 20_000
@@ -97,6 +100,20 @@ def corners_of(ring: np.ndarray, *, simplify: float = 0.0) -> np.ndarray:
         ring = ring[~straight | ((before * after).sum(axis=1) <= 0)]
     missing = max(3 - len(ring), 0)
     return np.concatenate([ring, np.repeat(ring[-1:], missing, axis=0)])
+
+
+def check_outlines(min_area: int, simplify: float) -> None:
+    """Refuse options of a format that mean nothing.
+
+    Raises:
+        ConfigError: The least area is negative, or the pixels to miss are negative or no number.
+    """
+    if min_area < 0:
+        raise ConfigError(f"min-area is {min_area}, which no area is", fix="give 0 pixels or more")
+    if not 0 <= simplify < math.inf:  # NaN too
+        raise ConfigError(
+            f"simplify is {simplify}, which is no distance", fix="give 0 pixels or more"
+        )
 
 
 def joined(rings: Sequence[np.ndarray]) -> np.ndarray:

@@ -3,39 +3,52 @@
 ::
 
     OUT/<split>.xml
+    OUT/labels.json                         the labels, to be pasted into CVAT's label constructor (raw)
     OUT/images/<split>/<id>.jpg             the pictures, hard links
 
 Every connected piece of a class or an object is a polygon; the pieces of one object share a
-`group_id`. CVAT's polygons have no holes: what stands in a hole is drawn above, with a higher
-`z_order`, and pixels without a class in a hole are a polygon of the label "ignore". Corners are the
-centres of the outermost pixels: drawn in z-order, truncated and with their edges (Pillow's rule,
-that of our own converter), the polygons give the mask again.
+`group_id`, and where objects are not told apart the attribute "crowd" is true. CVAT's polygons have
+no holes: what stands in a hole is drawn above, with a higher `z_order`, and pixels without a class
+in a hole are a polygon of the label "ignore". Corners are the centres of the outermost pixels:
+drawn in z-order, truncated and with their edges (Pillow's rule), the polygons give the mask again,
+as `curbside convert cvat` does. It counts objects anew, in the order of the polygons, which is that
+of the values in the instance mask. A file offers all labels: which classes were annotated on a
+picture, where it was not all of them, is not told.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 import cv2
 import numpy as np
 
 from ...errors import DataError, LabelError
-from ...files import atomic_path
+from ...files import atomic_path, write_json
 from ...imaging import Regions
 from ...labels import IGNORE_ID, LabelSpace
 from ...prepared import Sample
+from ..cvat_shapes import CROWD, IGNORE_LABEL
 from .base import Format, Piece, link_image
-from .contours import corners_of, parts_of
+from .contours import check_outlines, corners_of, parts_of
 from .objects import PER_CLASS, check_values
 
 __all__ = ["Cvat"]
 
-IGNORE_LABEL = "ignore"
+_CROWD_MARK = f'<attribute name="{CROWD}">true</attribute>'
+_CROWD_CHOICE = {
+    "name": CROWD,
+    "mutable": False,
+    "input_type": "checkbox",
+    "default_value": "false",
+    "values": ["false"],
+}
+"""A box to tick, as CVAT's label constructor writes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +62,20 @@ class Cvat(Format):
     simplify: float = 0.75
     """Pixels by which an outline may be missed to save corners: fewer are easier to correct."""
 
+    def __post_init__(self) -> None:
+        check_outlines(self.min_area, self.simplify)
+
     def resolved(self, space: LabelSpace) -> Cvat:
         """Itself.
 
         Raises:
-            LabelError: A class has a name that XML cannot hold, or that means "no class" here.
+            LabelError: A class has the name that means "no class" here.
         """
-        for name in space.names:
-            if not _fits_xml(name) or name == IGNORE_LABEL:
-                raise LabelError(
-                    f"{space.name} has a class {name!r}, which cannot be a label of its own",
-                    fix="give the class another name",
-                )
+        if IGNORE_LABEL in space.names:
+            raise LabelError(
+                f"{space.name} has a class {IGNORE_LABEL!r}, which cannot be a label of its own",
+                fix="give the class another name",
+            )
         return self
 
     def lacks(self, sample: Sample) -> str | None:
@@ -86,9 +101,10 @@ class Cvat(Format):
         pieces = Counter(shape.value for shape in shapes if shape.value >= PER_CLASS)
         several = (value for value, count in sorted(pieces.items()) if count > 1)
         group_ids = {value: number for number, value in enumerate(several, start=1)}
+        things = {item.id for item in sample.space.classes if item.has_instances}
         objects: Counter[str] = Counter()
         lines = []
-        for shape in sorted(shapes, key=lambda shape: (shape.depth, shape.value)):
+        for shape in sorted(shapes, key=lambda shape: shape.value):  # as they will be counted again
             counted = shape.value >= PER_CLASS
             label = sample.space.name_of(shape.value // PER_CLASS if counted else shape.value)
             objects[label] += 1
@@ -97,7 +113,8 @@ class Cvat(Format):
             points = ";".join(f"{x}.50,{y}.50" for x, y in corners)
             lines.append(
                 f'    <polygon label={quoteattr(label)} source="file" occluded="0" '
-                f'points="{points}" z_order="{shape.depth}"{group}/>\n'
+                f'points="{points}" z_order="{shape.depth}"{group}>'
+                f"{_CROWD_MARK if shape.value in things else ''}</polygon>\n"
             )
         image = f'id="{number - 1}" name={quoteattr(path.name)} width="{width}" height="{height}"'
         return Piece(
@@ -110,9 +127,10 @@ class Cvat(Format):
     def write_split(
         self, out: Path, split: str, space: LabelSpace, pieces: Iterable[Piece]
     ) -> None:
-        """Write <split>.xml, piece by piece."""
+        """Write <split>.xml, piece by piece, and labels.json."""
+        labels = _labels(space)
+        write_json(out / "labels.json", labels)
         path = out / f"{split}.xml"
-        labels = [(item.name, item.color) for item in space.classes] + [(IGNORE_LABEL, (0, 0, 0))]
         with (
             atomic_path(path, durable=True) as temporary,
             open(temporary, "w", encoding="utf-8") as file,
@@ -121,15 +139,36 @@ class Cvat(Format):
             file.write("  <version>1.1</version>\n  <meta>\n    <task>\n")
             file.write(f"      <name>{split}</name>\n      <mode>annotation</mode>\n")
             file.write("      <labels>\n")
-            for name, color in labels:
+            for label in labels:
+                choices = "".join(map(_attribute, label["attributes"]))
                 file.write(
-                    f"        <label><name>{escape(name)}</name><color>#{bytes(color).hex()}</color>"
-                    "<type>polygon</type><attributes></attributes></label>\n"
+                    f"        <label><name>{escape(label['name'])}</name>"
+                    f"<color>{label['color']}</color><type>any</type>"
+                    f"<attributes>{choices}</attributes></label>\n"
                 )
             file.write("      </labels>\n    </task>\n  </meta>\n")
             for piece in pieces:
                 file.write(piece.content)
             file.write("</annotations>\n")
+
+
+def _labels(space: LabelSpace) -> list[dict[str, Any]]:
+    """The labels as CVAT's label constructor writes them."""
+    named = [(item.name, item.color, item.has_instances) for item in space.classes]
+    return [
+        {
+            "name": name,
+            "color": f"#{bytes(color).hex()}",
+            "attributes": [_CROWD_CHOICE] if has_instances else [],
+        }
+        for name, color, has_instances in [*named, (IGNORE_LABEL, (0, 0, 0), False)]
+    ]
+
+
+def _attribute(choice: Mapping[str, Any]) -> str:
+    """An attribute of a label as it stands in the XML."""
+    values = {**choice, "values": "\n".join(choice["values"])}
+    return f"<attribute>{''.join(f'<{key}>{value}</{key}>' for key, value in values.items())}</attribute>"
 
 
 class _Shape(NamedTuple):

@@ -28,7 +28,7 @@ from ...files import write_text
 from ...labels import IDD_ENCODINGS, IGNORE_ID, LabelSpace, idd_labels, load_space
 from ...prepared import SPLITS, Sample
 from .base import Format, Piece, lacks_objects, link_image
-from .contours import corners_of, joined, parts_of
+from .contours import check_outlines, corners_of, joined, parts_of
 from .objects import FoundObject, find_objects
 
 __all__ = ["Yolo"]
@@ -59,6 +59,9 @@ class Yolo(Format):
     """Objects of fewer pixels are left out."""
     simplify: float = 0.0
     """Pixels by which an outline may be missed to save corners."""
+
+    def __post_init__(self) -> None:
+        check_outlines(self.min_area, self.simplify)
 
     def resolved(self, space: LabelSpace) -> Yolo:
         """With the classes chosen.

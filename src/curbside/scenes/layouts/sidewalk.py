@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from xml.etree import ElementTree
 
 import numpy as np
 from PIL import Image
@@ -19,6 +18,7 @@ from PIL import Image
 from ...imaging import encode_jpeg, encode_png, fill_polygon
 from ...labels import load_space, mapping
 from ...labels.safetrip import SURFACE_CLASSES
+from ..cvat_file import cvat_file
 from ..scene import LabelledPolygon, Scene
 from ..shot import Files, Shot
 
@@ -90,26 +90,12 @@ class _Drive:
 def _cvat(scenes: list[Scene], names: list[str], task: str, *, surface: bool) -> bytes:
     """A CVAT 1.1 file of some frames."""
     labels = _labels(surface=surface)
-    root = ElementTree.Element("annotations")
-    ElementTree.SubElement(root, "version").text = "1.1"
-    head = ElementTree.SubElement(ElementTree.SubElement(root, "meta"), "task")
-    for tag, text in (("id", "1"), ("name", task), ("size", "120"), ("mode", "annotation")):
-        ElementTree.SubElement(
-            head, tag
-        ).text = text  # as there, the size is not the images' number
-    choices = ElementTree.SubElement(head, "labels")
-    for name in sorted(_choices(surface=surface)):
-        ElementTree.SubElement(ElementTree.SubElement(choices, "label"), "name").text = name
-    for number, (scene, name) in enumerate(zip(scenes, names, strict=True)):
-        height, width = scene.depth_m.shape
-        attributes = {"id": str(number + 12), "name": name, "width": str(width)}
-        image = ElementTree.SubElement(root, "image", attributes | {"height": str(height)})
-        for z_order, polygon in enumerate(_outlined(scene, labels), start=1):
-            points = ";".join(f"{x:.2f},{y:.2f}" for x, y in polygon.points)
-            shape = {"label": labels[polygon.label], "occluded": "0", "points": points}
-            ElementTree.SubElement(image, "polygon", shape | {"z_order": str(z_order)})
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return cvat_file(
+        task,
+        sorted(_choices(surface=surface)),
+        list(zip(names, scenes, strict=True)),
+        lambda scene: [(labels[p.label], p) for p in _outlined(scene, labels)],
+    )
 
 
 @cache
