@@ -3,6 +3,8 @@
 The same files are read and decoded to their ends with the same number of processes, in turns:
 by the doctor (which also checks, compares and counts), by Pillow (the decoder that the doctor uses,
 at full size) and by OpenCV (the quickest decoder here). Start and end of the processes count.
+Where others use the same cores, look at the CPU seconds (of all processes), which waiting does not
+change.
 
     python benchmarks/doctor.py PREPARED [PREPARED ...]       # your own prepared folders
     python benchmarks/doctor.py                               # drawn scenes, where you have none
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import platform
 import tempfile
 import time
@@ -70,12 +73,17 @@ def measure(root: Path, workers: int, rounds: int) -> dict[str, object]:
         "OpenCV": partial(decode, root, workers, decode_with_opencv),
     }
     times: dict[str, list[float]] = {name: [] for name in ways}
+    cpu_times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds + 1):
         for name, way in ways.items():
-            started = time.perf_counter()
+            started, cpu_started = time.perf_counter(), cpu_seconds()
             way()
             times[name].append(time.perf_counter() - started)
-    seconds = {name: median(values[1:]) for name, values in times.items()}  # the first warms up
+            cpu_times[name].append(cpu_seconds() - cpu_started)
+    seconds, cpu = (
+        {name: median(values[1:]) for name, values in of.items()}  # the first warms up
+        for of in (times, cpu_times)
+    )
     pairs = list(zip(*(values[1:] for values in times.values()), strict=True))
     folder = PreparedFolder(root)
     files = sum(
@@ -89,21 +97,33 @@ def measure(root: Path, workers: int, rounds: int) -> dict[str, object]:
         "samples": len(folder),
         "files": files,
         "seconds": seconds,
+        "cpu_seconds": cpu,
         "times_pillow": median(ours / pillow for ours, pillow, _ in pairs),
         "times_opencv": median(ours / opencv for ours, _, opencv in pairs),
+        "times_pillow_cpu": cpu["doctor"] / cpu["Pillow"],
     }
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process and of those it waited for."""
+    return sum(os.times()[:4])
 
 
 def together(rows: list[dict]) -> dict[str, object]:
     """All folders as one: the sums of their medians."""
-    seconds = {name: sum(row["seconds"][name] for row in rows) for name in rows[0]["seconds"]}
+    seconds, cpu = (
+        {name: sum(row[what][name] for row in rows) for name in rows[0][what]}
+        for what in ("seconds", "cpu_seconds")
+    )
     return {
         "folder": "together",
         "samples": sum(row["samples"] for row in rows),
         "files": sum(row["files"] for row in rows),
         "seconds": seconds,
+        "cpu_seconds": cpu,
         "times_pillow": seconds["doctor"] / seconds["Pillow"],
         "times_opencv": seconds["doctor"] / seconds["OpenCV"],
+        "times_pillow_cpu": cpu["doctor"] / cpu["Pillow"],
     }
 
 
@@ -120,7 +140,8 @@ def show(report: dict) -> None:
         seconds = "".join(f"{row['seconds'][name]:>8.2f} s" for name in row["seconds"])
         print(
             f"{row['folder']:20}{row['samples']:>8}{row['files']:>7}{seconds}  "
-            f"{row['times_pillow']:.2f} of Pillow (goal {report['goal']}), "
+            f"{row['times_pillow']:.2f} of Pillow (goal {report['goal']}; "
+            f"{row['times_pillow_cpu']:.2f} in CPU seconds), "
             f"{row['times_opencv']:.2f} of OpenCV"
         )
 

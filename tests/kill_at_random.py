@@ -1,11 +1,13 @@
-"""Kill conversions and drawings with SIGKILL at random moments, run them again, compare the bytes.
+"""Kill drawings, conversions and the doctor with SIGKILL at random moments, run them again, compare
+the bytes.
 
     python tests/kill_at_random.py FOLDER [--moments 20] [--seed 0] [--only camvid acdc ...]
 
-Every layout of scenes is drawn, and converted by its source. Each of the two is first run without
+Every layout of scenes is drawn, and converted by its source; the doctor examines what came of that,
+with a damaged picture, sets it aside and writes its report. Each of the three is first run without
 being disturbed, then killed after a random part of that time and run again, over and over, each
-time into a new folder. A line of JSON says of each how many kills found it at work and how many
-folders differ. The exit code is 1 where one does.
+time in a new folder. A line of JSON says of each how many kills found it at work and how many folders
+differ. The exit code is 1 where one does.
 
 Imports happen once and every run is a fork, so that the kills fall into the work itself.
 """
@@ -13,6 +15,7 @@ Imports happen once and every run is a fork, so that the kills fall into the wor
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import random
@@ -21,13 +24,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import cv2
 from builders import tree_bytes
 
+from curbside.cli import doctor
 from curbside.convert import convert, sources
-from curbside.scenes import ScenesConfig, layout_names, write_layout
+from curbside.scenes import ScenesConfig, layout_names, write_layout, write_prepared
+
+OPTIONS = {"cvat": {"labels": "idd-id"}}
+"""What a source must be told."""
 
 
 def main() -> int:
@@ -40,21 +48,30 @@ def main() -> int:
     options = parser.parse_args()
     cv2.setNumThreads(1)  # a fork takes no threads along
     moments, bad = random.Random(options.seed), 0
+    warm_up(options.folder / "warm")
     for layout in options.only:
         folder = options.folder / layout
         raw = folder / "raw"
         config = ScenesConfig(size_hw=(48, 64), train=3, val=0, workers=1)
-        source = source_of(layout)(root=raw)
-        jobs: list[tuple[str, Callable[[Path], object]]] = [
-            ("scenes", lambda out, layout=layout, config=config: write_layout(out, config, layout)),
-            ("convert", lambda out, source=source: convert(source, out, workers=1)),
+        source = source_of(layout)(root=raw, **OPTIONS.get(layout, {}))
+        jobs: list[tuple[str, str, Callable[[Path], object]]] = [
+            (
+                "scenes",
+                "raw",
+                lambda out, layout=layout, config=config: write_layout(out, config, layout),
+            ),
+            ("convert", "prepared", lambda out, source=source: convert(source, out, workers=1)),
+            ("doctor", "examined", examine),
         ]
-        for verb, work in jobs:
-            whole = raw if verb == "scenes" else folder / "prepared"
+        for verb, name, work in jobs:
+            whole, out = folder / name, folder / "again"
+            if verb == "doctor":
+                spoil(folder / "prepared", whole)
             seconds = undisturbed(work, whole)
             hits = differing = 0
             for _ in range(options.moments):
-                out = folder / "again"
+                if verb == "doctor":
+                    spoil(folder / "prepared", out)
                 hits += killed(work, out, moments.random() * seconds)
                 undisturbed(work, out)
                 differing += tree_bytes(out) != tree_bytes(whole)
@@ -68,6 +85,28 @@ def main() -> int:
 def source_of(layout: str) -> type:
     """The source that reads a layout: that of the longest name it starts with."""
     return sources()[max((name for name in sources() if layout.startswith(name)), key=len)]
+
+
+def warm_up(folder: Path) -> None:
+    """Run the doctor once in this process, which loads what it draws with."""
+    write_prepared(folder / "data", ScenesConfig(size_hw=(48, 64), train=2, val=1, workers=1))
+    examine(folder)
+    shutil.rmtree(folder)
+
+
+def spoil(prepared: Path, out: Path) -> None:
+    """Copy a prepared folder into `out`, with half of its first picture."""
+    shutil.copytree(prepared, out / "data")
+    picture = min((out / "data").glob("*/images/*"))
+    picture.write_bytes(picture.read_bytes()[: picture.stat().st_size // 2])
+
+
+def examine(out: Path) -> None:
+    """Run the doctor on `out/data`, with its report beside it."""
+    with redirect_stdout(io.StringIO()):
+        code = doctor.main([str(out / "data"), "--workers", "1", "--quarantine"])
+    if code:
+        raise RuntimeError(f"the doctor ended with {code}")
 
 
 def undisturbed(work: Callable[[Path], object], out: Path) -> float:

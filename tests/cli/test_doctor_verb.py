@@ -71,8 +71,9 @@ def test_the_page_shows_what_was_found(spoilt, tmp_path):
     assert main(["doctor", str(spoilt), "--out", str(tmp_path / "r"), *ALONE]) == 2
     page = (tmp_path / "r/report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 1 and "percent of the labelled pixels" in page
-    # The leak beside its twin; the missing sample's grey place and its mask.
-    assert page.count("data:image/jpeg") == 4
+    # Six of train and the four of val; the leak beside its twin; the missing sample's grey place
+    # and its mask.
+    assert page.count("data:image/jpeg") == 10 + 2 + 2
     assert "In two splits: 1" in page and "train/images/003.jpg: does not exist" in page
     assert not re.search(r"<script|(src|href)=.http", page)
 
@@ -101,8 +102,21 @@ def test_quarantine_and_back(spoilt, tmp_path, capsys):
     assert main(arguments) == 0
     assert "1 samples in quarantine have nothing wrong any more" in capsys.readouterr().out
     assert main([*arguments, "--release"]) == 0
+    assert "in quarantine: 0 from before, 0 added now, 2 put back" in capsys.readouterr().out
     assert not (spoilt / "quarantine.jsonl").exists()
     assert PreparedFolder(spoilt).counts == {"train": 12, "val": 4, "test": 0}
+
+
+def test_a_tag_of_many_values_is_told_in_a_line(tmp_path, capsys):
+    root = blocks_folder(tmp_path / "data", train=34, val=0)
+    lines = [json.loads(line) for line in (root / "samples.jsonl").read_text().splitlines()]
+    for number, line in enumerate(lines):
+        line["tags"] = {"drive": f"drive {number}", "weather": "fog"}
+    (root / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(["doctor", str(root), "--no-report", *ALONE]) == 0
+    said = capsys.readouterr().out
+    assert "drive: 34 values, too many to list" in said and "drive 7" not in said
+    assert "fog" in said and "weather:" not in said
 
 
 def test_a_bare_tree_needs_its_space(root, capsys):
@@ -111,6 +125,11 @@ def test_a_bare_tree_needs_its_space(root, capsys):
     assert main(["doctor", str(root), "--no-report"]) == 2
     assert "--space" in capsys.readouterr().err
     assert main(["doctor", str(root), "--no-report", "--space", "camvid11", *ALONE]) == 0
+
+
+def test_no_workers_cannot_work(root, capsys):
+    assert main(["doctor", str(root), "--no-report", "--workers", "0"]) == 2
+    assert "0 workers cannot work" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path, capsys):

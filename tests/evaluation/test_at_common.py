@@ -116,6 +116,18 @@ def test_probabilities_of_merged_classes_add_up(truth) -> None:
     assert evaluate(predictor, samples).overall.ece == pytest.approx((0.25 + 0.2) / 2, abs=1e-6)
 
 
+def test_what_has_no_partner_is_given_to_no_class(truth) -> None:
+    model = Told({"autorickshaw": 0.5, "car": 0.3, "curb": 0.2}, {"car": 0.6, "curb": 0.4})
+    root = truth("car", "car")
+    predictor, samples = at_common_classes(model, PreparedFolder(root).samples("val"))
+    result = predictor(samples[0].read_bgr(), probabilities=True)
+    car = result.space.names.index("car")
+    assert result.ids[0].tolist() == [255, car]
+    np.testing.assert_allclose(result.probabilities[car, 0], [0.3, 0.6], rtol=1e-6)
+    np.testing.assert_allclose(result.probabilities.sum(axis=0)[0], [0.3, 0.6], rtol=1e-6)
+    np.testing.assert_allclose(result.confidence[0], [0.7, 0.6], rtol=1e-6)
+
+
 def test_the_class_does_not_depend_on_what_the_file_gives(truth) -> None:
     # Added up, bicyclist would win over the road; shown is the road, with or without probabilities.
     root = truth("road", space=CAMVID)

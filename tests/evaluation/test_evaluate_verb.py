@@ -10,6 +10,7 @@ import pytest
 
 from curbside import cli
 from curbside.cli import _model
+from curbside.labels import LabelSpace, load_space
 
 pytest.importorskip("matplotlib")
 
@@ -48,6 +49,36 @@ def test_json_is_all_of_standard_output(model, folder, tmp_path, capsys):
     )
     data = json.loads(capsys.readouterr().out)
     assert data["images"] == 2 and data["report"] == str(out / "report.html")
+
+
+def test_threads_reach_the_model_and_a_limit_spreads_over_the_split(
+    model, folder, fake, tmp_path, capsys, monkeypatch
+):
+    asked = []
+
+    def opened(path, threads):
+        asked.append((path, threads))
+        return fake("logits")
+
+    monkeypatch.setattr(_model, "open_model", opened)
+    options = ["--threads", "3", "--limit", "2", "--by", "weather", "--json"]
+    assert cli.main(["evaluate", str(model), str(folder), *options]) == 0
+    assert asked == [(model, 3)]
+    groups = json.loads(capsys.readouterr().out)["groups"]
+    assert [group["images"] for group in groups] == [1, 1]  # a of a and b in fog, c of c and d
+
+
+def test_a_bare_tree_needs_its_space(model, folder, fake, capsys, monkeypatch):
+    for name in ("dataset.json", "samples.jsonl"):
+        (folder / name).unlink()
+    assert cli.main(["evaluate", str(model), str(folder)]) == 2
+    assert "--space" in capsys.readouterr().err
+    three = LabelSpace(name="camvid11", classes=load_space("camvid11").classes)
+    monkeypatch.setattr(
+        _model, "open_model", lambda path, threads: fake("ids", answer=np.zeros_like, space=three)
+    )
+    assert cli.main(["evaluate", str(model), str(folder), "--space", "camvid11", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 4
 
 
 def test_picture_left_out_is_said_on_standard_error(model, folder, samples, capsys):

@@ -12,6 +12,7 @@ import pytest
 
 from curbside.errors import MissingDependencyError
 from curbside.evaluation import Page, evaluate, plots, write_report
+from curbside.evaluation.tables import Table
 from curbside.labels import LabelClass, LabelSpace
 from curbside.metrics import Calibration
 
@@ -135,6 +136,14 @@ def test_missing_matplotlib_says_which_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(MissingDependencyError, match=r"matplotlib.*curbside\[report\]"):
         plots.require_matplotlib()
+
+
+def test_numbers_are_set_to_the_right_and_names_are_not_even_where_they_are_numbers():
+    page = Page("sequences")
+    page.table(["sequence", "pictures", "of"], [["0001", "62", "a"], ["0006", "1,101", "b"]])
+    page.put(Table(headers=("", "score"), rows=(("mIoU", "–"),)))
+    numbers = re.findall(r'<t[hd] class="number">([^<]*)<', page.html())
+    assert numbers == ["pictures", "62", "1,101", "score", "–"]
 
 
 def test_page_parts_in_order_and_escaped(tmp_path):

@@ -20,7 +20,7 @@ from PIL import Image
 
 from curbside.convert import convert, sources
 from curbside.errors import ConfigError, CurbsideError, DataError
-from curbside.labels import load_space
+from curbside.labels import LabelClass, LabelSpace, load_space
 from curbside.prepared import (
     CHECKS,
     Diagnosis,
@@ -225,6 +225,14 @@ def test_what_is_only_a_warning_can_be_read_and_what_readers_refuse_is_an_error(
         assert refused == (CHECKS[code].severity == "error")
 
 
+def test_what_makes_a_sample_unusable():
+    unusable = {code for code, check in CHECKS.items() if check.severity == "error"}
+    assert unusable == {
+        "missing", "unpaired", "damaged", "size", "kind", "unknown_id", "interpolated",
+        "instance_class",
+    }  # fmt: skip
+
+
 def test_several_defects_of_one_sample_are_all_told(root):
     (root / IMAGE).unlink()
     rewrite(root / MASK, paint(77, rows=2))
@@ -297,7 +305,7 @@ def test_what_the_targets_hold_is_counted(tmp_path):
     depth = found.splits["train"].depth
     assert depth is not None
     assert (depth.low_m, depth.high_m, depth.known) == (1, 63, 63 / 64)
-    assert depth.median_m == pytest.approx(32, abs=0.25)
+    assert depth.median_m == 32  # of 1 to 63 m, a column each
 
 
 def target_error(tmp_path: Path, file: str, change: Callable[[np.ndarray], np.ndarray]) -> list:
@@ -335,6 +343,7 @@ def test_instances_of_what_has_none(tmp_path):
         ("instances", lambda a: np.stack([a.astype(np.uint8)] * 3, -1), "kind", "RGB"),
         ("confidence", lambda a: a.astype(np.uint16), "format", "16 bits per pixel, not 8"),
         ("depth", lambda a: a[:-1].astype(np.uint16), "size", "64 x 47"),
+        ("instances", lambda a: a[:-1].astype(np.uint16), "size", "64 x 47"),
     ],
 )
 def test_targets_of_the_wrong_kind(tmp_path, file, change, code, said):
@@ -395,6 +404,9 @@ def test_quarantine_is_what_was_asked_and_the_answer_settles(root):
     assert second.added == 0 and second.to_dict() == first.to_dict()
     assert look(root).to_dict() == first.to_dict()  # what is aside stays aside
     assert look(root, release=True).quarantine == {} and look(root, release=True).open_errors
+    assert (second.released, look(root, release=True).released) == (0, 2)
+    again = look(root, release=True, quarantine=True)  # puts the leak back alone
+    assert (again.released, again.added) == (1, 0)
     assert second.splits["train"].samples == 11 and second.splits["val"].samples == 3
 
 
@@ -436,6 +448,175 @@ def test_a_folder_that_cannot_be_listed_is_an_error(root, file, content):
 def test_an_impossible_number_of_workers(root):
     with pytest.raises(ConfigError, match="0 workers"):
         examine(root, workers=0)
+
+
+def test_orphaned_pictures_are_told_too(root):
+    photo(root / "train/images/lost.png")
+    assert [(f.code, f.file) for f in look(root).findings] == [("orphan", "train/images/lost.png")]
+
+
+def one_sample(root: Path, space: LabelSpace, **targets: Any) -> Diagnosis:
+    """A folder of a textured picture of 8 x 12 pixels with these targets, looked at."""
+    image = photo(root.parent / "one.png", size_hw=(8, 12))
+    data = SampleData(id="a", split="train", image=image, **targets)
+    writer = PreparedWriter(root, space=space, source="test")
+    writer.add(write_sample(root, data, space))
+    writer.finish()
+    return look(root)
+
+
+THINGS = LabelSpace(
+    name="things",
+    classes=tuple(
+        LabelClass(id=i, name=name, color=(i, i, i), has_instances=True)
+        for i, name in enumerate(("car", "bus"))
+    ),
+)
+
+
+def test_objects_of_the_classes_0_and_1_are_no_error_and_are_counted(tmp_path):
+    # Those of class 0 have the values 0, 1, ..., the first of class 1 has exactly 1000.
+    ids = np.zeros((8, 12), np.uint8)
+    ids[4:] = 1
+    instances = np.zeros((8, 12), np.uint16)
+    instances[:4, 6:], instances[4:], instances[4:, 6:] = 1, 1000, 1001
+    found = one_sample(tmp_path / "out", THINGS, semantic=ids, instances=instances)
+    assert found.findings == ()
+    assert [item.instances for item in found.splits["train"].classes] == [0, 2]
+
+
+def test_instances_are_compared_pixel_by_pixel_also_where_only_the_mask_changes(tmp_path):
+    ids = np.full((8, 12), 1, np.uint8)
+    ids[:, 5:] = 3
+    instances = np.full((8, 12), 1, np.uint16)
+    (found,) = [
+        f
+        for f in one_sample(tmp_path / "out", CAMVID, semantic=ids, instances=instances).findings
+        if f.code != "absent"
+    ]
+    assert found.code == "instance_class" and found.message == (
+        "56 pixels are of another class than in the mask, such as building instead of road"
+    )
+
+
+def test_ignored_pixels_are_no_class_that_was_not_annotated(tmp_path):
+    ids = np.full((8, 12), 255, np.uint8)
+    ids[:3], ids[3:6] = 0, 3
+    found = one_sample(tmp_path / "out", CAMVID, semantic=ids, annotated=("sky", "road"))
+    assert {f.code for f in found.findings} == {"absent"}
+
+
+def test_an_object_of_class_1_where_the_mask_says_0_is_an_error_all_the_same(tmp_path):
+    ids = np.zeros((8, 12), np.uint8)
+    ids[6:] = 1
+    instances = ids.astype(np.uint16) * 1000
+    instances[0, :3] = 1000
+    (found,) = one_sample(tmp_path / "out", THINGS, semantic=ids, instances=instances).findings
+    assert found.code == "instance_class" and found.message.startswith("3 pixels")
+
+
+def test_one_class_among_ignored_pixels_is_told(tmp_path):
+    ids = np.full((8, 12), 255, np.uint8)
+    ids[:4] = 3
+    found = one_sample(tmp_path / "out", CAMVID, semantic=ids)
+    (told,) = [f for f in found.findings if f.code != "absent"]
+    assert told.code == "one_class" and "is road" in told.message
+
+
+def test_pictures_without_targets_are_whole_samples(tmp_path):
+    found = one_sample(tmp_path / "out", CAMVID)
+    assert found.findings == () and found.weights is None
+    assert found.splits["train"].samples == 1 and found.splits["train"].masks == 0
+
+
+def test_instances_of_8_bits_are_unusual_but_read(tmp_path):
+    found = target_error(
+        tmp_path, "train/instances/a.png", lambda a: np.where(a < 1000, a, 7).astype(np.uint8)
+    )
+    assert found == [("format", "has 8 bits per pixel, not 16")]
+
+
+@pytest.mark.parametrize(("value", "wrong"), [(-1, True), (65_535, False), (65_536, True)])
+def test_numbers_of_32_bits_must_fit_16(tmp_path, value, wrong):
+    def change(raw: np.ndarray) -> np.ndarray:
+        raw = raw.astype(np.int32)
+        raw[0, 0] = value
+        return raw
+
+    root = with_targets(tmp_path / "out")
+    rewrite(root / "train/depth/a.png", change, format="TIFF")
+    (found,) = [f for f in look(root).findings if f.code != "absent"]
+    assert (found.code, found.file) == ("kind" if wrong else "format", "train/depth/a.png")
+    assert ("outside 0..65535" in found.message) == wrong
+
+
+def test_a_leak_from_val_into_test_is_found_and_both_pictures_are_at_hand(root):
+    lines = [json.loads(line) for line in (root / "samples.jsonl").read_text().splitlines()]
+    (root / "test/images").mkdir(parents=True)
+    shutil.copy(root / "val/images/002.jpg", root / "test/images/x.jpg")
+    new = lines[0] | {"id": "x", "split": "test", "image": "test/images/x.jpg", "targets": []}
+    with open(root / "samples.jsonl", "a") as file:
+        file.write(json.dumps(new) + "\n")
+    found = look(root)
+    (leak,) = found.leaks
+    assert (leak.key, leak.twin_split, leak.twin_id) == (("test", "x"), "val", "002")
+    assert found.pictures["test", "x"] == "test/images/x.jpg"
+    assert found.pictures["val", "002"] == "val/images/002.jpg"
+
+
+def test_examples_are_usable_samples_spread_evenly(root):
+    (root / IMAGE).unlink()  # leaves 11 of 12
+    found = look(root)
+    # The middles of six parts of 11: 0.9, 2.75, 4.6, 6.4, 8.25 and 10.1, of which the third is gone.
+    assert found.examples == {
+        "train": ("000", "002", "005", "007", "009", "011"),
+        "val": ("000", "001", "002", "003"),
+    }
+    for split, names in found.examples.items():
+        for name in names:
+            assert found.pictures[split, name] == f"{split}/images/{name}.jpg"
+
+
+def test_weights_are_those_of_the_usable_samples_of_train(root):
+    want = look(root).weights
+    for path in (root / "val/masks").iterdir():  # val says nothing about them
+        rewrite(path, lambda a: a[::-1] * 0 + 4)
+    assert look(root).weights == want
+    (root / "train/images/003.jpg").unlink()  # nor does what cannot be used
+    broken = look(root).weights
+    assert broken != want
+    rewrite(root / MASK, lambda a: a * 0 + 4)
+    assert look(root).weights == broken
+
+
+def test_reasons_are_all_given_and_those_that_stand_there_stay(root):
+    (root / IMAGE).unlink()
+    rewrite(root / MASK, paint(77, rows=2))
+    (root / "train/images/004.jpg").unlink()
+    write_quarantine(root, {("train", "004"): ("blurred, says Ada",)})
+    found = look(root, quarantine=True)
+    assert [reason.split(":")[0] for reason in found.quarantine["train", "003"]] == [
+        "missing",
+        "unknown_id",
+    ]
+    assert found.quarantine["train", "004"] == ("blurred, says Ada",) and found.added == 1
+
+
+@pytest.mark.parametrize(("values", "listed"), [(32, True), (33, False)])
+def test_tags_of_many_values_are_only_counted(tmp_path, values, listed):
+    writer = PreparedWriter(tmp_path / "out", space=CAMVID, source="test")
+    for number in range(values):
+        data = SampleData(
+            id=f"{number}",
+            split="train",
+            image=photo(tmp_path / f"{number}.png", size_hw=(8, 12), seed=number),
+            tags={"drive": f"{number:02}"},
+        )
+        writer.add(write_sample(writer.root, data, CAMVID))
+    writer.finish()
+    found = look(tmp_path / "out")
+    assert found.many_valued == ({} if listed else {"drive": values})
+    assert len(found.tags.get("drive", {})) == (values if listed else 0)
 
 
 @given(st.data())

@@ -49,6 +49,32 @@ def test_borders_by_hand():
     assert found == Borders(14, 0)
 
 
+def test_all_but_the_two_commonest_mixed_pairs_count():
+    rows = (
+        [[0, 0, 0, 2, 4, 4, 4]] * 20 + [[0, 0, 0, 3, 6, 6, 6]] * 15 + [[1, 1, 1, 4, 8, 8, 8]] * 12
+    )
+    # Along the rows 0-4 and 0-6 are left out, 12 of 1-8 stay; down three columns 4-6 and 6-8, whole.
+    assert Borders.of(np.array(rows, np.uint8)) == Borders(12 + 6, 12)
+
+
+def test_a_ragged_border_goes_through_no_other_id():
+    rows = [[2, 2, 2, 8, 2, 8, 8, 8]] * 40
+    assert Borders.of(np.array(rows, np.uint8)) == Borders(40, 0)
+
+
+def test_the_end_of_a_line_and_the_start_of_the_next_are_no_border():
+    # Read one after another, the rows would say 8 8 8 | 2 2 2 at each of their ends.
+    rows = [[2, 2, 2, 2, 8, 8, 8, 8]] * 30
+    assert Borders.of(np.array(rows, np.uint8)) == Borders(30, 0)
+    assert Borders.of(np.array(rows, np.uint8).T.copy()) == Borders(30, 0)
+
+
+def test_columns_that_end_and_begin_alike_are_still_two():
+    rows = [[2, 2, 2, 8, 8, 8, 2, 2, 2]] * 30
+    assert Borders.of(np.array(rows, np.uint8)) == Borders(60, 0)
+    assert Borders.of(np.array(rows, np.uint8).T.copy()) == Borders(60, 0)
+
+
 def test_the_share_is_a_lower_bound():
     assert Borders(5, 5).share is None
     for total, mixed in ((40, 20), (4000, 2000)):
@@ -56,6 +82,13 @@ def test_the_share_is_a_lower_bound():
         assert share is not None and 0.3 < share < 0.5
     assert Borders(4000, 2000).share > Borders(40, 20).share
     assert Borders(100, 0).share == pytest.approx(0)
+
+
+def test_many_suspect_masks_make_each_other_more_so():
+    assert interpolated([]) == [] and interpolated([None, 0.19, 0.2]) == [False, False, True]
+    assert interpolated([0.1] * 7) == [False] * 7  # too few to say how they were made
+    assert interpolated([0.1] * 8 + [0.03, 0.02, None]) == [True] * 9 + [False] * 2
+    assert interpolated([0.1] * 4 + [0.0] * 5) == [False] * 9
 
 
 def test_a_true_mask_is_believed_and_its_nearest_neighbours_too():

@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from PIL import Image
 from sklearn.utils.class_weight import compute_class_weight
 
 from curbside.labels import LabelClass, LabelSpace
 from curbside.prepared.figures import class_weights, figures
-from curbside.prepared.inspection import Case, DepthSeen, Inspection
+from curbside.prepared.inspection import Case, DepthSeen, Inspection, inspect
 
 SPACE = LabelSpace(
     name="three",
@@ -85,19 +86,40 @@ def test_objects_are_summed_for_things_alone():
     assert car.instances == 7 and road.instances is None
 
 
-@given(st.lists(st.integers(1, 65535), min_size=1, max_size=99))
-def test_the_median_depth_is_within_an_eighth_of_a_metre(raw):
-    values = np.array(raw)
-    item = mask({})
-    item.depth = DepthSeen(
-        known=len(raw),
-        total=2 * len(raw),
-        low=min(raw),
-        high=max(raw),
-        histogram=np.bincount(values >> 6, minlength=1024),
-    )
-    depth = figures([item], SPACE).depth
-    assert depth is not None and depth.known == 0.5
-    lower = np.sort(values)[(len(values) - 1) // 2] / 256
-    assert abs(depth.median_m - lower) <= 0.125 + 1e-9
-    assert (depth.low_m, depth.high_m) == (min(raw) / 256, max(raw) / 256)
+def test_a_depth_map_without_depth_counts_as_unknown_pixels_alone():
+    one, two = mask({}), mask({})
+    one.depth = DepthSeen(known=0, total=300, low=0, high=0, tenths=np.zeros(0, np.int64))
+    assert figures([one], SPACE).depth is None
+    tenths = np.bincount([20] * 50 + [100] * 50)
+    two.depth = DepthSeen(known=100, total=100, low=512, high=2560, tenths=tenths)
+    depth = figures([one, two], SPACE).depth
+    assert depth is not None and (depth.samples, depth.known) == (2, 0.25)
+    assert (depth.low_m, depth.high_m) == (2, 10)
+    assert depth.median_m == 2  # of two in the middle the lower one
+
+
+@given(st.lists(st.lists(st.integers(0, 65535), min_size=1, max_size=50), min_size=1, max_size=3))
+@example([[809, 809, 809]])  # 3.16 m
+@example([[64]])  # a quarter of a metre is 0.2 m, as texts round it
+def test_the_median_depth_is_right_to_the_tenth_of_a_metre(tmp_path_factory, maps):
+    root = tmp_path_factory.mktemp("depth")
+    items = []
+    for number, raw in enumerate(maps):
+        Image.fromarray(np.array([raw], np.uint16)).save(root / f"{number}.png")
+        targets = (("depth", f"{number}.png"),)
+        case = Case(
+            split="train",
+            id=str(number),
+            image=None,
+            targets=targets,
+            size_hw=(1, len(raw)),
+            annotated=None,
+        )
+        items.append(inspect(case, root=root, space=SPACE))
+    depth = figures(items, SPACE).depth
+    known = sorted(value / 256 for raw in maps for value in raw if value)
+    assert (depth is None) == (not known)
+    if depth is not None:
+        assert f"{depth.median_m:.1f}" == f"{known[(len(known) - 1) // 2]:.1f}"
+        assert (depth.low_m, depth.high_m) == (known[0], known[-1])
+        assert depth.known == len(known) / sum(map(len, maps))

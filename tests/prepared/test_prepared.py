@@ -65,8 +65,8 @@ def test_what_is_written_is_read_back(tmp_path, space):
         np.testing.assert_array_equal(sample.read_rgb(), np.asarray(image))
     np.testing.assert_array_equal(sample.read_semantic(), data.semantic)
     np.testing.assert_array_equal(sample.read_instances(), data.instances)
-    # KITTI's convention: 16 bits, metres * 256, so whatever lies beyond 255.996 m is cut there.
-    want = np.minimum(np.asarray(data.depth_m), 65535 / 256)
+    # KITTI's convention: 16 bits, metres * 256, so whatever lies beyond 255.996 m is unknown.
+    want = np.where(np.asarray(data.depth_m) < 256, data.depth_m, 0)
     np.testing.assert_allclose(sample.read_depth_m(), want, atol=0.5 / 256 + 1e-6)
 
 
@@ -242,6 +242,13 @@ def test_a_link_out_of_the_root_is_refused(tmp_path, space):
     "change",
     [
         {"id": "../x"},
+        {"id": ""},
+        {"id": "a\0"},
+        {"id": "a" * 256},
+        {"image": "a" * 5000},
+        {"targets": ["semantic"] * 2},
+        {"size_hw": [0, 8]},
+        {"size_hw": [6, -8]},
         {"split": "extra"},
         {"targets": ["flow"]},
         {"size_hw": [6]},
@@ -281,6 +288,8 @@ def test_the_same_sample_twice_in_the_file_is_refused(tmp_path, space):
         ("{}", "does not describe a prepared folder"),
         ("[]", "does not describe a prepared folder"),
         ('{"format": "curbside-prepared", "version": 99, "label_space": {}}', "version 99"),
+        ('{"format": "curbside-prepared", "version": 2, "label_space": {}}', "version 2; update"),
+        ('{"format": "curbside-prepared", "version": "1", "label_space": {}}', "version 1"),
         ('{"format": "curbside-prepared", "version": 1, "label_space": {}}', "label space"),
         ("{", "not valid JSON"),
     ],
@@ -314,6 +323,22 @@ def test_splits_and_targets_that_are_not_there_are_told(tmp_path, space):
             call()
 
 
+def test_samples_come_in_order_of_their_ids_however_they_are_listed(tmp_path, space):
+    samples = [sample_data(tmp_path, id=name) for name in ("b", "a", "c")]
+    root = prepare(tmp_path / "out", space, *samples)
+    lines = (root / "samples.jsonl").read_text().splitlines()
+    (root / "samples.jsonl").write_text("\n".join([lines[2], "", lines[0], lines[1]]))
+    assert [sample.id for sample in PreparedFolder(root).samples("train")] == ["a", "b", "c"]
+
+
+def test_a_bare_tree_may_spell_its_suffixes_in_capitals(tmp_path, space):
+    (tmp_path / "train/images").mkdir(parents=True)
+    (tmp_path / "train/masks").mkdir()
+    photo(tmp_path / "p.jpg").rename(tmp_path / "train/images/p.JPG")
+    Image.new("L", (64, 48)).save(tmp_path / "train/masks/p.png")
+    assert PreparedFolder(tmp_path, space=space).counts["train"] == 1
+
+
 def test_a_bare_tree_gives_the_same_as_the_prepared_one(tmp_path, space):
     root = prepare(tmp_path / "out", space, sample_data(tmp_path))
     (want,) = PreparedFolder(root).samples("train")
@@ -338,6 +363,8 @@ def test_a_record_survives_its_own_json():
         targets=("semantic", "depth"),
         tags={"a": "b"},
         unknown_labels={"Car": 2},
+        dropped_labels={"chair": 3},
+        known_objects=4,
     )
     assert SampleRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
     assert record.files() == ["val/images/x.png", "val/masks/x.png", "val/depth/x.png"]

@@ -83,7 +83,7 @@ def _doctor(
     if as_json:
         print(json.dumps({**diagnosis.to_dict(), "report": written and str(written)}, indent=2))
     else:
-        _conclude(diagnosis, written, released=release)
+        _conclude(diagnosis, written)
     return 2 if diagnosis.open_errors and not allow_bad else 0
 
 
@@ -107,6 +107,8 @@ def _show(diagnosis: Diagnosis) -> None:
     for table in tables:
         if table.rows:
             print_table(console, table)
+    for tag, count in diagnosis.many_valued.items():
+        print(printable(f"{tag}: {count:,} values, too many to list"))
     for code in dict.fromkeys(found.code for found in diagnosis.findings):
         found = [str(item) for item in diagnosis.findings if item.code == code]
         for text in found[:_EXAMPLES]:
@@ -121,15 +123,16 @@ def _brief(table: Table) -> Table:
     return replace(table, headers=(*table.headers[:4], table.headers[5]), rows=rows)
 
 
-def _conclude(diagnosis: Diagnosis, written: Path | None, *, released: bool) -> None:
+def _conclude(diagnosis: Diagnosis, written: Path | None) -> None:
     samples = sum(diagnosis.samples.values())
     errors = len({found.key for found in diagnosis.open_errors})
     rate = f"in {diagnosis.seconds:.1f} s, {samples / diagnosis.seconds:,.0f} per second"
     said = f"{errors:,} have errors: repair them, or set them aside with --quarantine"
     print(f"{samples:,} samples examined {rate}: {said if errors else 'none in use has an error'}")
-    if diagnosis.quarantine or released:
+    if diagnosis.quarantine or diagnosis.released:
         before = len(diagnosis.quarantine) - diagnosis.added
-        print(f"in quarantine: {before:,} from before, {diagnosis.added:,} added now")
+        back = f", {diagnosis.released:,} put back" if diagnosis.released else ""
+        print(f"in quarantine: {before:,} from before, {diagnosis.added:,} added now{back}")
     if diagnosis.recovered:
         count = len(diagnosis.recovered)
         print(

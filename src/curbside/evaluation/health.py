@@ -8,15 +8,11 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from ..errors import CurbsideError
-from ..files import inside, write_text
-from ..imaging import blend_classes, read_ids, read_rgb, resize_ids
-from ..labels import IGNORE_ID, LabelSpace
+from ..files import write_text
 from ..prepared import CHECKS, Diagnosis, Finding, Leak
-from . import plots
+from . import plots, thumbnails
 from .page import Page
 from .tables import Table
 
@@ -34,10 +30,8 @@ __all__ = [
 _SHOWN = 6  # samples of a kind, with pictures
 _LISTED = 40  # findings of a kind, as text
 _LEAKS = 12
-_WIDTH = 340  # pixels
-_GREY = 200
+_WIDTH, _SMALL = 340, 160  # pixels
 _CLOSER = 4
-_STRANGE_RGB = (255, 255, 255)  # ids without a class
 
 
 def write_health_report(diagnosis: Diagnosis, root: Path, out_dir: Path) -> Path:
@@ -192,11 +186,13 @@ def _page(diagnosis: Diagnosis, root: Path) -> Page:
         else "Healthy: no sample in use has an error."
     )
     if diagnosis.findings:
-        _put(page, finding_table(diagnosis))
+        page.put(finding_table(diagnosis))
     page.heading("Splits")
-    _put(page, split_table(diagnosis))
+    page.put(split_table(diagnosis))
+    _show_examples(page, diagnosis, root)
     if (depths := depth_table(diagnosis)).rows:
-        _put(page, depths)
+        page.heading("Depth")
+        page.put(depths)
     splits = {name: found for name, found in diagnosis.splits.items() if found.masks}
     if splits:
         page.heading("Classes")
@@ -208,12 +204,15 @@ def _page(diagnosis: Diagnosis, root: Path) -> Page:
             ),
             "Over the usable samples on which the class was annotated.",
         )
-        _put(page, class_share_table(diagnosis))
-        _put(page, weight_table(diagnosis))
+        page.put(class_share_table(diagnosis))
+    if (weights := weight_table(diagnosis)).rows:
+        page.heading("Class weights")
+        page.text("For the loss, from the pixels of train; class_weights.json holds them, too.")
+        page.put(weights)
     if diagnosis.tags or diagnosis.many_valued:
         page.heading("Tags")
         for table in tag_tables(diagnosis):
-            _put(page, table)
+            page.put(table)
         for tag, count in diagnosis.many_valued.items():
             page.text(f"{printable(tag)}: {count:,} values.")
     if diagnosis.leaks:
@@ -221,18 +220,35 @@ def _page(diagnosis: Diagnosis, root: Path) -> Page:
     by_code: defaultdict[str, list[Finding]] = defaultdict(list)
     for found in diagnosis.findings:
         by_code[found.code].append(found)
-    if any(found.key for found in diagnosis.findings):
-        page.heading("The samples")
-        page.text("Picture and mask over it; ignored pixels are dark, ids without a class white.")
-        page.swatches({item.name: item.color for item in diagnosis.space.classes})
     for code, findings in by_code.items():
         if code != "leak":
             _show_kind(page, code, findings, diagnosis, root)
     return page
 
 
-def _put(page: Page, table: Table) -> None:
-    page.table(table.headers, table.rows)
+def _show_examples(page: Page, diagnosis: Diagnosis, root: Path) -> None:
+    page.heading("Samples")
+    page.text(
+        "Each picture, and its mask over it: ignored pixels are dark, ids without a class white."
+    )
+    if any(of.depth is not None for of in diagnosis.splits.values()):
+        page.text("Without a mask, its depth from red (near) to blue (far); unknown is black.")
+    page.swatches({item.name: item.color for item in diagnosis.space.classes})
+    for split, names in diagnosis.examples.items():
+        if names:
+            page.text(f"{split}: {len(names)} of {diagnosis.splits[split].samples:,}")
+            shown = (_example(diagnosis, root, split, name) for name in names)
+            page.images(zip(shown, map(printable, names), strict=True), max_width=_SMALL)
+
+
+def _example(diagnosis: Diagnosis, root: Path, split: str, name: str) -> np.ndarray:
+    """A picture above its mask or depth."""
+    rgb = thumbnails.picture(root, diagnosis.pictures.get((split, name)), _SMALL)
+    ids = thumbnails.read_mask(root, split, name)
+    if ids is not None:
+        return np.vstack([rgb, thumbnails.overlay(rgb, ids, diagnosis.space)])
+    depth = thumbnails.colored_depth(root, split, name, rgb.shape[:2])
+    return rgb if depth is None else np.vstack([rgb, depth])
 
 
 def _show_leaks(page: Page, diagnosis: Diagnosis, root: Path) -> None:
@@ -247,15 +263,15 @@ def _show_leaks(page: Page, diagnosis: Diagnosis, root: Path) -> None:
 
 
 def _side_by_side(leak: Leak, diagnosis: Diagnosis, root: Path) -> Iterable[tuple[np.ndarray, str]]:
-    how = "the same file" if leak.same_file else f"similarity {leak.similarity:.3f}"
-    for split, name, more in (
+    how = ", the same file" if leak.same_file else f", similarity {leak.similarity:.3f}"
+    how += ", mirrored" if leak.mirrored else ""
+    more = f", and {leak.twins - 1:,} more are alike" if leak.twins > 1 else ""
+    for split, name, said in (
         (leak.split, leak.id, how),
-        (leak.twin_split, leak.twin_id, f"and {leak.twins - 1:,} more are alike"),
+        (leak.twin_split, leak.twin_id, more),
     ):
-        yield (
-            _picture(root, diagnosis.pictures.get((split, name))),
-            printable(f"{split}/{name}, {more}"),
-        )
+        rgb = thumbnails.picture(root, diagnosis.pictures.get((split, name)), _WIDTH)
+        yield rgb, printable(f"{split}/{name}{said}")
 
 
 def _show_kind(
@@ -269,58 +285,13 @@ def _show_kind(
         page.text(f"{len(findings) - _LISTED:,} more are in report.json.")
     keys = dict.fromkeys(found.key for found in findings if found.key is not None)
     for split, name in islice(keys, _SHOWN):
-        rgb = _picture(root, diagnosis.pictures.get((split, name)))
-        ids = _mask(root, split, name)
+        rgb = thumbnails.picture(root, diagnosis.pictures.get((split, name)), _WIDTH)
+        ids = thumbnails.read_mask(root, split, name)
         shown = [
             (rgb, printable(f"{split}/{name}")),
-            (_overlay(rgb, ids, diagnosis.space), "mask"),
+            (thumbnails.overlay(rgb, ids, diagnosis.space), "mask"),
         ]
         if code == "interpolated" and ids is not None:
-            part = _closer(ids, rgb.shape[:2], diagnosis.space)
+            part = thumbnails.closer(ids, rgb.shape[:2], diagnosis.space, _CLOSER)
             shown.append((part, f"middle of the mask, x {_CLOSER}"))
         page.images(shown, max_width=_WIDTH)
-
-
-def _picture(root: Path, file: str | None) -> np.ndarray:
-    """A picture at the size it is shown; a grey one where there is none that can be read."""
-    try:
-        if file is not None:
-            rgb = read_rgb(inside(root, file))
-            height = max(1, round(rgb.shape[0] * _WIDTH / rgb.shape[1]))
-            return cv2.resize(rgb, (_WIDTH, height), interpolation=cv2.INTER_AREA)
-    except CurbsideError:
-        pass
-    return np.full((_WIDTH * 9 // 16, _WIDTH, 3), _GREY, np.uint8)
-
-
-def _mask(root: Path, split: str, name: str) -> np.ndarray | None:
-    try:
-        ids = read_ids(inside(root, f"{split}/masks/{name}.png"))
-    except CurbsideError:
-        return None
-    return np.minimum(ids, IGNORE_ID).astype(np.uint8)
-
-
-def _overlay(rgb: np.ndarray, ids: np.ndarray | None, space: LabelSpace) -> np.ndarray:
-    if ids is None:
-        return np.full_like(rgb, _GREY)
-    small = resize_ids(ids, rgb.shape[:2])
-    frame = np.ascontiguousarray(rgb[..., ::-1])
-    return blend_classes(frame, small, _palette(space), alpha=0.6)[..., ::-1]
-
-
-def _closer(ids: np.ndarray, size_hw: tuple[int, ...], space: LabelSpace) -> np.ndarray:
-    """The middle of a mask so large that its pixels are seen, at most of the size given."""
-    height, width = (
-        min(*sides)
-        for sides in zip(ids.shape, (max(1, side // _CLOSER) for side in size_hw), strict=True)
-    )
-    top, left = (ids.shape[0] - height) // 2, (ids.shape[1] - width) // 2
-    part = ids[top : top + height, left : left + width]
-    return np.kron(_palette(space)[part], np.ones((_CLOSER, _CLOSER, 1), np.uint8))
-
-
-def _palette(space: LabelSpace) -> np.ndarray:
-    palette = space.palette.copy()
-    palette[~space.known] = _STRANGE_RGB
-    return palette

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..files import write_text
 from ..imaging import encode_jpeg
+from .tables import Table
 
 __all__ = ["Page"]
 
@@ -20,7 +21,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; background: #fff;
        max-width: 1080px; margin: 0 auto; padding: 24px 20px 64px; }
 h1 { font-size: 1.7rem; margin: 0 0 .4rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
 p { max-width: 75ch; margin: .5rem 0; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin: .8rem 0 1.6rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { padding: 4px 14px 4px 0; text-align: left; vertical-align: top;
          border-bottom: 1px solid #e4e7eb; }
@@ -33,7 +34,8 @@ figure img { max-width: 100%; height: auto; display: block; border-radius: 3px; 
 .swatches span { display: inline-flex; align-items: center; gap: 6px; margin: 2px 16px 2px 0;
                  font-size: .9rem; }
 .swatches i { width: 14px; height: 14px; border-radius: 3px; border: 1px solid #cbd2d9; }
-.row figure { margin: .4rem 0; } .pictures figure { flex: 1 1 220px; max-width: 340px; }
+.row figure { margin: .4rem 0; overflow-wrap: anywhere; } .pictures { gap: 12px; }
+.pictures figure { flex: 1 1 calc(.65 * var(--width)); max-width: var(--width); }
 """
 
 
@@ -57,14 +59,19 @@ class Page:
         self._parts.append(f"<p>{escape(text)}</p>")
 
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table of texts; columns whose every cell starts like a number are set to the right."""
+        """A table of texts; the first column holds names, others whose every cell starts like a number
+        are set to the right."""
         body = [list(row) for row in rows]
         kinds = [
-            ' class="number"' if body and all(_is_number(row[i]) for row in body) else ""
+            ' class="number"' if i and body and all(_is_number(row[i]) for row in body) else ""
             for i in range(len(headers))
         ]
         lines = [_row("th", headers, kinds), *(_row("td", row, kinds) for row in body)]
         self._parts.append(f'<div class="scroll"><table>{"".join(lines)}</table></div>')
+
+    def put(self, table: Table) -> None:
+        """A table that the terminal may show, too; see `table`."""
+        self.table(table.headers, table.rows)
 
     def figure(self, svg: str, caption: str = "") -> None:
         """A plot.
@@ -93,7 +100,8 @@ class Page:
     def images(self, pictures: Iterable[tuple[np.ndarray, str]], *, max_width: int = 340) -> None:
         """Pictures beside one another, as (rgb, caption) pairs; see `image`."""
         inner = "".join(_figure(_picture(rgb, max_width), caption) for rgb, caption in pictures)
-        self._parts.append(f'<div class="row pictures">{inner}</div>')
+        row = f'<div class="row pictures" style="--width: {max_width}px">{inner}</div>'
+        self._parts.append(row)
 
     def swatches(self, colors: Mapping[str, tuple[int, int, int]]) -> None:
         """What each colour means: names with their RGB colours."""

@@ -52,7 +52,7 @@ def _title(evaluation: Evaluation) -> str:
 
 def _page(evaluation: Evaluation, predictor: Predictor, samples: Sequence[Sample]) -> Page:
     page = Page(_title(evaluation))
-    _put(page, score_table(evaluation))
+    page.put(score_table(evaluation))
     for score, reason in evaluation.missing.items():
         page.text(f"No {score}: {reason}.")
     page.heading("Measured on")
@@ -64,10 +64,10 @@ def _page(evaluation: Evaluation, predictor: Predictor, samples: Sequence[Sample
     page.figure(
         plots.bars(evaluation.space.names, evaluation.overall.iou, label="intersection over union")
     )
-    _put(page, class_table(evaluation))
+    page.put(class_table(evaluation))
     if evaluation.groups:
         page.heading(f"By {evaluation.by}")
-        _put(page, group_table(evaluation))
+        page.put(group_table(evaluation))
     page.heading("What is taken for what")
     with np.errstate(invalid="ignore"):
         rates = evaluation.confusion / np.asarray(evaluation.overall.truth)[:, None]
@@ -84,10 +84,6 @@ def _page(evaluation: Evaluation, predictor: Predictor, samples: Sequence[Sample
     if evaluation.worst:
         _show_worst(page, evaluation, predictor, {sample.id: sample for sample in samples})
     return page
-
-
-def _put(page: Page, table: Table) -> None:
-    page.table(table.headers, table.rows)
 
 
 def _show_worst(

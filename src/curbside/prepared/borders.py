@@ -10,6 +10,7 @@ it happens to most often are left out, and what counts is the share of the other
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 __all__ = ["Borders", "interpolated", "run_lengths"]
 
 _LINES = 64  # so many rows and so many columns tell enough of a mask
-_SOLID, _THIN = 3, 4  # pixels that make a run solid; thin runs looked at between two solid ones
+_SOLID = 3  # pixels that make a run solid
 _LEFT_OUT = 2  # pairs of neighbours
 _ENOUGH = 12  # borders, that a share of them means something
 _SURE = 1.64  # standard errors: the bound holds in 95 of 100 cases
@@ -56,30 +57,27 @@ class Borders(NamedTuple):
         begins[: rows.size : width] = True
         begins[rows.size :: height] = True
 
-        starts, lengths = run_lengths(line, begins)
-        solid = np.flatnonzero(lengths >= _SOLID)
-        at = starts[solid]
-        number = np.where(at < rows.size, at // width, height + (at - rows.size) // height)
-        ids = line[at].astype(np.int16)
-        far = np.abs(np.diff(ids)) >= 2
-        far &= number[1:] == number[:-1]
-        border = np.flatnonzero(far)
-        low = np.minimum(ids[border], ids[border + 1])
-        high = np.maximum(ids[border], ids[border + 1])
-        pairs = low.astype(np.int32) * 256 + high
+        starts, lengths = run_lengths(line, begins.copy())
+        ids, is_solid = line[starts], lengths >= _SOLID
+        solid, thin = np.flatnonzero(is_solid), np.flatnonzero(~is_solid)
+        number = np.cumsum(begins[starts])[solid]  # of the row or column
+        first, second = ids[solid[:-1]], ids[solid[1:]]
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        is_border = (high - low >= 2) & (number[:-1] == number[1:])
+        pairs = low * np.uint16(256) + high
 
-        gap = np.diff(solid)[border]
-        thin = np.flatnonzero(gap > 1)
-        mixed = np.zeros(thin.size, bool)
-        for offset in range(1, _THIN + 1):
-            inside = np.minimum(solid[border[thin]] + offset, starts.size - 1)
-            between = line[starts[inside]]
-            mixed |= (offset < gap[thin]) & (low[thin] < between) & (between < high[thin])
+        before = thin - np.arange(1, thin.size + 1)  # which solid run: thin ones do not count
+        between = (before >= 0) & (before < is_border.size)
+        thin, before = thin[between], before[between]
+        through = is_border[before] & (low[before] < ids[thin]) & (ids[thin] < high[before])
+        is_mixed = np.zeros_like(is_border)
+        is_mixed[before[through]] = True
 
-        names, counts = np.unique(pairs[thin[mixed]], return_counts=True)
-        left_out = np.argsort(-counts, kind="stable")[:_LEFT_OUT]
-        left = pairs.size - sum(int(np.count_nonzero(pairs == names[i])) for i in left_out)
-        return cls(left, int(counts.sum() - counts[left_out].sum()))
+        mixed = Counter(pairs[is_mixed].tolist())
+        left_out = mixed.most_common(_LEFT_OUT)
+        pairs = pairs[is_border]
+        total = pairs.size - sum(int(np.count_nonzero(pairs == pair)) for pair, _ in left_out)
+        return cls(total, mixed.total() - sum(count for _, count in left_out))
 
     @property
     def share(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from .quarantine import Quarantine, read_quarantine
 
 __all__ = ["Diagnosis", "examine"]
 
+_EXAMPLES = 6
 MAX_TAG_VALUES = 32
 """A tag with more values names pictures or drives; its values are only counted."""
 
@@ -50,14 +52,19 @@ class Diagnosis:
     """The samples that are set aside, those of this examination included."""
     added: int
     """How many of them this examination adds to those that were."""
+    released: int
+    """How many were set aside before and are no more."""
     splits: Mapping[str, SplitFigures]
     """Figures of each split, over its usable samples: without errors, not set aside."""
     tags: Mapping[str, Mapping[str, Mapping[str, int]]]
     """Usable samples per tag, value and split."""
     many_valued: Mapping[str, int]
     """Tags with too many values to list, and how many."""
+    examples: Mapping[str, tuple[str, ...]]
+    """Some usable samples of each split, spread evenly."""
     pictures: Mapping[tuple[str, str], str]
-    """The picture, relative to the root, of every sample that a finding or a leak names."""
+    """The picture, relative to the root, of every example and every sample that a finding or a leak
+    names."""
     weights: ClassWeights | None
     """Class weights from the train split; None where no pixel of it is labelled."""
     seconds: float
@@ -161,8 +168,8 @@ def examine(
         raise ConfigError(f"{workers} workers cannot work", fix="give 1 or more")
     root = Path(root)
     listing = list_folder(root, space)
-    aside = {} if release else read_quarantine(root)
-    before = len(aside)
+    before = read_quarantine(root)
+    aside = {} if release else dict(before)
     cases = [Case.of(sample) for sample in listing.samples]
     work = partial(inspect, root=root, space=listing.space)
     with closing(in_processes(work, cases, workers, "examining", unit="samples")) as results:
@@ -201,8 +208,10 @@ def examine(
     samples = Counter(case.split for case in cases)
     splits = {split: figures(usable[split], listing.space) for split in SPLITS if samples[split]}
     findings += _absent_classes(splits)
+    examples = {split: _spread(usable[split]) for split in splits}
     named = {found.key for found in findings}
     named |= {(leak.twin_split, leak.twin_id) for leak in leaking}
+    named |= {(split, name) for split, names in examples.items() for name in names}
     pictures = {
         (case.split, case.id): case.image
         for case in cases
@@ -217,14 +226,22 @@ def examine(
         findings=tuple(sorted(findings, key=lambda found: found.order)),
         leaks=tuple(leaking),
         quarantine=aside,
-        added=len(aside) - before,
+        added=len(aside.keys() - before.keys()),
+        released=len(before.keys() - aside.keys()),
         splits=splits,
         tags=tags,
         many_valued=many_valued,
+        examples=examples,
         pictures=pictures,
         weights=class_weights(usable[SPLITS[0]], listing.space),
         seconds=time.perf_counter() - started,
     )
+
+
+def _spread(items: Sequence[Inspection]) -> tuple[str, ...]:
+    """The names of some samples, evenly spaced."""
+    count = min(_EXAMPLES, len(items))
+    return tuple(items[(2 * n + 1) * len(items) // (2 * count)].case.id for n in range(count))
 
 
 def _keys(items: Sequence[Inspection]) -> list[tuple[str, str]]:
@@ -248,9 +265,13 @@ def _orphans(root: Path, seen: Sequence[Inspection]) -> list[Finding]:
     found = []
     for split in SPLITS:
         for name in ("images", *TARGET_FOLDERS.values()):
-            for path in sorted((root / split / name).glob("[!.]*")):
-                file = f"{split}/{name}/{path.name}"
-                if file not in listed:
+            try:
+                there = sorted(os.listdir(root / split / name))
+            except OSError:  # most are not there
+                continue
+            for file_name in there:
+                file = f"{split}/{name}/{file_name}"
+                if file not in listed and not file_name.startswith("."):
                     message = "is listed by no sample"
                     found.append(Finding(code="orphan", message=message, split=split, file=file))
     return found

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..labels import IGNORE_ID, LabelSpace
-from .inspection import DEPTH_BINS, Inspection
+from .inspection import Inspection
 from .layout import DEPTH_SCALE
 
 __all__ = [
@@ -56,7 +56,7 @@ class DepthFigures:
     low_m: float
     """The smallest."""
     median_m: float
-    """The median over pixels, to a quarter of a metre."""
+    """The median over all of their pixels that have one, rounded to a tenth of a metre."""
     high_m: float
     """The largest."""
 
@@ -137,15 +137,16 @@ def _depth(items: Iterable[Inspection]) -> DepthFigures | None:
     with_any = [depth for depth in seen if depth.known]
     if not with_any:
         return None
-    histogram = sum((depth.histogram for depth in with_any), np.zeros(DEPTH_BINS, np.int64))
-    sums = np.cumsum(histogram)
-    middle = int(np.searchsorted(sums, (sums[-1] + 1) // 2))
-    bin_m = (1 << 16) / DEPTH_BINS / DEPTH_SCALE
+    tenths = np.zeros(max(depth.tenths.size for depth in with_any), np.int64)
+    for depth in with_any:
+        tenths[: depth.tenths.size] += depth.tenths
+    sums = np.cumsum(tenths)
+    middle = int(np.searchsorted(sums, (sums[-1] + 1) // 2))  # of two the lower one
     return DepthFigures(
         samples=len(seen),
         known=sum(depth.known for depth in seen) / sum(depth.total for depth in seen),
         low_m=min(depth.low for depth in with_any) / DEPTH_SCALE,
-        median_m=(middle + 0.5) * bin_m,
+        median_m=middle / 10,
         high_m=max(depth.high for depth in with_any) / DEPTH_SCALE,
     )
 

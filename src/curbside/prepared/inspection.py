@@ -14,20 +14,17 @@ import numpy as np
 
 from ..errors import DataError
 from ..files import inside
+from ..imaging.reading import SIXTEEN_BITS
 from ..imaging.strict import StrictImage, decode_luminance, decode_numbers, read_file
 from ..labels import IGNORE_ID, LabelSpace
 from .borders import Borders, run_lengths
 from .findings import Finding
-from .layout import MAX_INDEX, SampleRecord
+from .layout import DEPTH_SCALE, MAX_INDEX, SampleRecord
 from .listing import BareSample
 
-__all__ = ["DEPTH_BINS", "LUMINANCE_SIDE", "Case", "DepthSeen", "Inspection", "inspect"]
+__all__ = ["LUMINANCE_SIDE", "Case", "DepthSeen", "Inspection", "inspect"]
 
 LUMINANCE_SIDE = 24
-DEPTH_BINS = 1024
-_DEPTH_SHIFT = 6  # 65,536 values in 1,024 bins
-_DEPTH_PIXELS = 1 << 15  # so many tell the median
-_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
 _PER_CLASS = MAX_INDEX + 1
 
 
@@ -82,8 +79,8 @@ class DepthSeen:
     """The smallest depth in the units of the file; 0 where none is known."""
     high: int
     """The largest."""
-    histogram: np.ndarray
-    """(1024,) int64, known depths per bin, of some of the pixels."""
+    tenths: np.ndarray
+    """(N,) int64, pixels per depth in tenths of a metre, up to the largest depth."""
 
 
 @dataclass(kw_only=True)
@@ -211,17 +208,17 @@ def _check_kind(seen: Inspection, target: str, file: str, image: StrictImage) ->
     mode, want = image.mode, 16 if wide else 8
     if image.format == "JPEG":
         seen.add("kind", file, "is a JPEG, which changes numbers")
-    elif mode not in ("L", "P", "1", *_SIXTEEN_BITS):
+    elif mode not in ("L", "P", "1", *SIXTEEN_BITS):
         seen.add("kind", file, f"holds {mode} pixels, not one number each")
-    elif target == "depth" and mode not in _SIXTEEN_BITS:
+    elif target == "depth" and mode not in SIXTEEN_BITS:
         seen.add("kind", file, "has 8 bits per pixel: metres * 256 need 16")
-    elif mode in _SIXTEEN_BITS and not _fits_16_bits(image.pixels):
+    elif mode in SIXTEEN_BITS and not _fits_16_bits(image.pixels):
         seen.add("kind", file, "holds numbers outside 0..65535")
     else:
         if mode in ("P", "1"):
             what = "a palette: its indices are" if mode == "P" else "1 bit per pixel: 0 and 1 are"
             seen.add("format", file, f"has {what} taken for the ids")
-        elif (mode in _SIXTEEN_BITS) != wide:
+        elif (mode in SIXTEEN_BITS) != wide:
             seen.add("format", file, f"has {24 - want} bits per pixel, not {want}")
         elif image.format != "PNG":
             seen.add("format", file, f"is a {image.format} under the name of a PNG")
@@ -238,23 +235,22 @@ def _look_at_mask(seen: Inspection, file: str, ids: np.ndarray, space: LabelSpac
         ids = ids.astype(np.uint8)
     line = ids.ravel()
     starts, lengths = run_lengths(line)
-    counts = np.bincount(line[starts], lengths, 256).astype(np.int64)
-    present = np.flatnonzero(counts)
-    understood = space.known[np.minimum(present, IGNORE_ID)] & (present <= IGNORE_ID)
-    strange, known = present[~understood], present[understood]
-    if strange.size:
-        named = ", ".join(str(i) for i in strange[:8]) + (", ..." if strange.size > 8 else "")
-        message = f"{counts[strange].sum():,} pixels hold ids that {space.name} lacks: {named}"
-        seen.add("unknown_id", file, message)
+    counts = np.bincount(line[starts], lengths)
+    pixels = {int(i): int(counts[i]) for i in np.flatnonzero(counts)}
+    strange = [i for i in pixels if i > IGNORE_ID or not space.known[i]]
+    if strange:
+        named = ", ".join(map(str, strange[:8])) + (", ..." if len(strange) > 8 else "")
+        total = sum(pixels[i] for i in strange)
+        seen.add("unknown_id", file, f"{total:,} pixels hold ids that {space.name} lacks: {named}")
     else:
-        seen.pixels = {int(i): int(counts[i]) for i in present}
-    labelled = present[present != IGNORE_ID]
-    if not labelled.size:
+        seen.pixels = pixels
+    labelled = [i for i in pixels if i != IGNORE_ID]
+    if not labelled:
         seen.add("ignored", file, "every pixel is ignored")
-    elif labelled.size == 1:
-        seen.add("one_class", file, f"its only class is {space.name_of(int(labelled[0]))}")
+    elif len(labelled) == 1:
+        seen.add("one_class", file, f"its only class is {space.name_of(labelled[0])}")
     if seen.case.annotated is not None:
-        names = [space.name_of(int(i)) for i in known if i != IGNORE_ID]
+        names = [space.name_of(i) for i in labelled if i not in strange]
         surplus = [name for name in names if name not in seen.case.annotated]
         if surplus:
             message = f"holds {_listed(surplus)}, not annotated on this sample"
@@ -297,19 +293,18 @@ def _look_at_instances(
 
 
 def _look_at_depth(seen: Inspection, file: str, numbers: np.ndarray) -> None:
-    known = int(np.count_nonzero(numbers))
-    if not known:
+    counts = np.bincount(numbers.ravel())
+    counts[0] = 0  # unknown
+    depths = np.flatnonzero(counts)
+    if not depths.size:
         seen.add("no_depth", file, "every pixel is unknown")
-    step = max(1, int((numbers.size / _DEPTH_PIXELS) ** 0.5))
-    part = numbers[::step, ::step].ravel()
-    histogram = np.bincount(part >> _DEPTH_SHIFT, minlength=DEPTH_BINS)
-    histogram[0] -= part.size - np.count_nonzero(part)
+    tenths = np.rint(depths * (10 / DEPTH_SCALE)).astype(np.int64)
     seen.depth = DepthSeen(
-        known=known,
+        known=int(counts.sum()),
         total=numbers.size,
-        low=int((numbers.astype(np.uint16) - np.uint16(1)).min()) + 1 if known else 0,  # 0 wraps
-        high=int(numbers.max()),
-        histogram=histogram,
+        low=int(depths[0]) if depths.size else 0,
+        high=int(depths[-1]) if depths.size else 0,
+        tenths=np.bincount(tenths, counts[depths]).astype(np.int64),
     )
 
 

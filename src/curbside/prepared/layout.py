@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +35,7 @@ TARGET_FOLDERS = {
 }
 MAX_INDEX = 999
 """The last index of an instance of a class: class * 1000 + 1000 would be the next class."""
+_MAX_NAME, _MAX_PATH = 255, 4096
 DEPTH_SCALE = 256.0
 """Depth files hold metres times this, KITTI's convention."""
 
@@ -58,6 +61,10 @@ class SampleRecord:
     """Anything to group by, such as `weather`: `fog`."""
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
     """Labels of the source that no table knows, and how many of its objects were skipped for them."""
+    dropped_labels: Mapping[str, int] = field(default_factory=dict)
+    """Labels of the source that are left out on purpose, and how many of its objects had them."""
+    known_objects: int = 0
+    """Where it has unknown labels: the objects of the source whose labels are known."""
 
     @property
     def key(self) -> tuple[int, str]:
@@ -83,6 +90,8 @@ class SampleRecord:
             **({} if self.annotated is None else {"annotated": list(self.annotated)}),
             "tags": dict(self.tags),
             **({"unknown_labels": dict(self.unknown_labels)} if self.unknown_labels else {}),
+            **({"dropped_labels": dict(self.dropped_labels)} if self.dropped_labels else {}),
+            **({"known_objects": self.known_objects} if self.known_objects else {}),
         }
 
     @classmethod
@@ -104,6 +113,8 @@ class SampleRecord:
                 else tuple(str(name) for name in data["annotated"]),
                 tags={str(k): str(v) for k, v in data.get("tags", {}).items()},
                 unknown_labels={str(k): int(v) for k, v in data.get("unknown_labels", {}).items()},
+                dropped_labels={str(k): int(v) for k, v in data.get("dropped_labels", {}).items()},
+                known_objects=int(data.get("known_objects", 0)),
             )
         except (
             KeyError,
@@ -112,19 +123,26 @@ class SampleRecord:
             IndexError,
             AttributeError,
             OverflowError,
+            RecursionError,
         ) as error:
             raise DataError(
-                f"a line of samples.jsonl is not a sample ({type(error).__name__}: {error})",
+                f"a line is not a sample ({type(error).__name__}: {error})",
                 fix="convert the dataset again",
             ) from error
-        if (
-            record.split not in SPLITS
-            or not set(record.targets) <= set(TARGETS)
-            or "/" in record.id
+        if not (
+            record.split in SPLITS
+            and Counter(record.targets) <= Counter(TARGETS)  # each once
+            and 0 < len(record.id) <= _MAX_NAME
+            and not {"/", "\0"} & set(record.id)
+            and len(record.image) <= _MAX_PATH
+            and min(record.size_hw) >= 1
         ):
+            said = record.split, record.targets, record.image, record.size_hw
             raise DataError(
-                f"samples.jsonl: sample {record.id!r} has split {record.split!r} and targets {record.targets}",
-                fix=f"splits are {', '.join(SPLITS)}; targets are {', '.join(TARGETS)}; ids hold no slash",
+                f"the sample {reprlib.repr(record.id)} has split, targets, picture and "
+                f"size {', '.join(map(reprlib.repr, said))}",
+                fix=f"splits are {', '.join(SPLITS)}; targets are {', '.join(TARGETS)}, each once; "
+                "sizes are 1 or more; ids and pictures are names of files",
             )
         return record
 
@@ -144,7 +162,7 @@ class SampleData:
     instances: np.ndarray | None = None
     """(H, W) uint16, class * 1000 + index; the plain class id where nothing is counted."""
     depth_m: np.ndarray | None = None
-    """(H, W) float32 metres, 0 = unknown."""
+    """(H, W) float32 metres, 0 = unknown; 256 m and more do not fit the file and become unknown."""
     confidence: np.ndarray | None = None
     """(H, W) uint8, how far the depth is to be trusted: 255 = most, 0 = not at all."""
     annotated: tuple[str, ...] | None = None
@@ -153,6 +171,10 @@ class SampleData:
     """Anything to group by."""
     unknown_labels: Mapping[str, int] = field(default_factory=dict)
     """Labels of the source that no table knows, and how many of its objects were skipped for them."""
+    dropped_labels: Mapping[str, int] = field(default_factory=dict)
+    """Labels of the source that are left out on purpose, and how many of its objects had them."""
+    known_objects: int = 0
+    """Objects of the source whose labels are known; 0 where it gives masks and not objects."""
 
     def targets(self) -> dict[str, np.ndarray]:
         """The targets it has, by name, as the arrays that their files hold."""
@@ -163,7 +185,8 @@ class SampleData:
             found["instances"] = self.instances.astype(np.uint16, copy=False)
         if self.depth_m is not None:
             depth = np.rint(np.nan_to_num(self.depth_m, posinf=0, neginf=0) * DEPTH_SCALE)
-            found["depth"] = np.clip(depth, 0, 65535).astype(np.uint16)
+            fits = (depth > 0) & (depth <= np.iinfo(np.uint16).max)
+            found["depth"] = np.where(fits, depth, 0).astype(np.uint16)
         if self.confidence is not None:
             found["confidence"] = self.confidence
         return found

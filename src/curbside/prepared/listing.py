@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
-from ..files import read_json
+from ..errors import DataError, LabelError
+from ..files import read_json, require_file
 from ..labels import LabelSpace
 from .layout import FORMAT, SPLITS, SampleRecord
 
@@ -56,13 +57,13 @@ def list_folder(root: Path, space: LabelSpace | None = None) -> Listing:
     Raises:
         DataError: There is no such folder, it is unfinished or empty, or its two files are not
             readable.
+        LabelError: Its label space is none.
     """
     if not root.is_dir():
         raise DataError(f"the folder {root} does not exist", fix=_CONVERT)
     if (root / "dataset.json").is_file():
         info = _read_info(root)
-        own = LabelSpace.from_dict(info["label_space"])
-        return Listing(info=info, space=own, samples=_read_records(root))
+        return Listing(info=info, space=_own_space(root, info), samples=_read_records(root))
     if space is not None:
         found = _bare_samples(root)
         if not found:
@@ -109,15 +110,23 @@ def _read_info(root: Path) -> dict[str, Any]:
     version = info.get("version")
     if not isinstance(version, int) or version > FORMAT["version"]:  # type: ignore[operator]
         raise DataError(
-            f"{path} has format version {version}",
+            f"{path} has format version {reprlib.repr(version)}",
             fix="update curbside: pip install -U curbside",
         )
     return info
 
 
+def _own_space(root: Path, info: Mapping[str, Any]) -> LabelSpace:
+    try:
+        return LabelSpace.from_dict(info["label_space"])
+    except LabelError as error:
+        raise LabelError(f"{root / 'dataset.json'}: {error.what}", fix=_CONVERT) from error
+
+
 def _read_records(root: Path) -> list[SampleRecord]:
     path = root / "samples.jsonl"
     try:
+        require_file(path)
         lines = path.read_bytes().splitlines()
         records = [SampleRecord.from_dict(json.loads(line)) for line in lines if line.strip()]
     except FileNotFoundError:
@@ -126,6 +135,8 @@ def _read_records(root: Path) -> list[SampleRecord]:
         raise DataError(f"{path} cannot be read ({error.strerror})", fix=_CONVERT) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not valid JSON lines ({error})", fix=_CONVERT) from error
+    except DataError as error:
+        raise DataError(f"{path}: {error.what}", fix=error.fix) from error
     records.sort(key=lambda record: record.key)
     for record, following in pairwise(records):
         if record.key == following.key:

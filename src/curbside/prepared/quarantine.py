@@ -8,11 +8,12 @@ the file, puts them back. Converting leaves the file alone.
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import DataError
-from ..files import as_storage_error, write_text
+from ..files import as_storage_error, require_file, write_text
 from .layout import SPLITS
 
 __all__ = ["Quarantine", "read_quarantine", "write_quarantine"]
@@ -33,11 +34,12 @@ def read_quarantine(root: Path) -> dict[tuple[str, str], tuple[str, ...]]:
     fix = "correct its lines, or delete the file: all samples then count again"
     found = {}
     try:
+        require_file(path)
         for line in path.read_bytes().splitlines():
             if line.strip():
                 entry = json.loads(line)
                 if entry["split"] not in SPLITS or not isinstance(entry["id"], str):
-                    raise ValueError(f"no sample: {entry}")
+                    raise ValueError(f"no sample: {reprlib.repr(entry)}")
                 reasons = tuple(str(reason) for reason in entry.get("reasons", ()))
                 found[entry["split"], entry["id"]] = reasons
     except FileNotFoundError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,6 +66,8 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
         annotated=data.annotated,
         tags=data.tags,
         unknown_labels=data.unknown_labels,
+        dropped_labels=data.dropped_labels,
+        known_objects=data.known_objects if data.unknown_labels else 0,
     )
     for target, pixels in targets.items():
         write = write_ids if target in ("semantic", "instances") else write_png
@@ -109,6 +112,7 @@ class PreparedWriter:
 
     Raises:
         ConfigError: The folder holds something else, or the same made with other options.
+        DataError: What lists the samples of the folder is damaged.
         StorageError: The place cannot be written.
     """
 
@@ -155,7 +159,11 @@ class PreparedWriter:
             head, *rest = _read_lines(self._journal) or [self._head]
             self._same(head)
             lines += rest
-        for record in map(SampleRecord.from_dict, lines):
+        try:
+            records = [SampleRecord.from_dict(line) for line in lines]
+        except DataError as error:
+            raise DataError(f"{self.root}: {error.what}", fix=_OTHER_FOLDER) from error
+        for record in records:
             if all(_holds_bytes(self.root / file) for file in record.files()):
                 self._records[record.split, record.id] = record
             else:
@@ -183,13 +191,22 @@ class PreparedWriter:
                 leftover.unlink(missing_ok=True)
 
     def _same(self, head: Any) -> None:
-        if not isinstance(head, dict) or any(
-            head.get(key) != value for key, value in self._head.items()
-        ):
-            raise ConfigError(
-                f"{self.root} holds data prepared from another source or with other options",
-                fix=_OTHER_FOLDER,
-            )
+        """Refuse what was made otherwise."""
+        if not isinstance(head, dict):
+            raise ConfigError(f"{self.root} holds no prepared data", fix=_OTHER_FOLDER)
+        for key, here in self._head.items():
+            there = head.get(key)
+            if there == here:
+                continue
+            what = f"data prepared with another {key}"
+            if key == "source":
+                what = f"data prepared from another source: {there!r}, not {here!r}"
+            elif key == "label_space":
+                name = there.get("name") if isinstance(there, dict) else there
+                what = f"data of another label space: {reprlib.repr(name)}, not {here['name']!r}"
+            elif key == "options":
+                what = f"data prepared with other options: {_first_difference(there, here)}"
+            raise ConfigError(f"{self.root} holds {what}", fix=_OTHER_FOLDER)
 
     def done(self, split: str, sample_id: str) -> bool:
         """Whether a sample is already there, whole."""
@@ -255,6 +272,19 @@ class PreparedWriter:
         self._journal.unlink(missing_ok=True)
         if not any(self.root.iterdir()):
             self.root.rmdir()
+
+
+def _first_difference(there: Any, here: Mapping[str, Any]) -> str:
+    """Which option has other values, and the two."""
+    noted = there if isinstance(there, dict) else {}
+    for name in {**here, **noted}:
+        values = [
+            reprlib.repr(options[name]) if name in options else "not given"
+            for options in (noted, here)
+        ]
+        if noted.get(name) != here.get(name) or len({name in noted, name in here}) > 1:
+            return f"{name} is {values[0]} there, {values[1]} here"
+    return "none are noted"
 
 
 def _holds_bytes(path: Path) -> bool:
