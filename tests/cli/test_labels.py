@@ -98,6 +98,7 @@ def test_a_run_folder_stands_for_its_space(
         ("idd", "idd-level3"),
         ("Cityscapes", "cityscapes19"),
         ("BDD100K", "cityscapes19"),
+        ("bdd", "cityscapes19"),
         ("ACDC", "cityscapes19"),
         ("CamVid", "camvid11"),
         ("idd_lite", "idd-lite7"),

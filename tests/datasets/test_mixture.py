@@ -89,6 +89,31 @@ def test_folders_of_several_spaces_need_one(tmp_path: Path) -> None:
         open_mixture(roots)
 
 
+def test_names_and_ids_must_both_agree(tmp_path: Path) -> None:
+    turned = LabelSpace(
+        name="camvid11",
+        classes=tuple(
+            replace(item, id=10 - item.id) for item in sorted(CAMVID.classes, key=lambda c: -c.id)
+        ),
+    )
+    other = LabelSpace(
+        name="camvid11",
+        classes=tuple(replace(item, name=f"no {item.name}") for item in CAMVID.classes),
+    )
+    first = folder(tmp_path / "a", CAMVID, "train")
+    spread = LabelSpace(
+        name="camvid11", classes=tuple(replace(item, id=2 * item.id) for item in CAMVID.classes)
+    )
+    for number, space in enumerate((turned, other, spread)):
+        with pytest.raises(ConfigError, match="different label spaces"):
+            open_mixture([first, folder(tmp_path / f"{number}", space, "train")])
+    mixture = open_mixture([first, tmp_path / "0"], "camvid11")
+    (one,), (two,) = mixture.samples("train")
+    # Both pictures hold every class, the first from sky to bicyclist, the second the other way round.
+    assert one.read_semantic()[0].tolist() == [*range(11), 255]
+    assert two.read_semantic()[0].tolist() == [*range(10, -1, -1), 255]
+
+
 def test_classes_that_no_folder_has_are_named(tmp_path: Path) -> None:
     roots = [folder(tmp_path / "a", CAMVID, "train")]
     unfed = open_mixture(roots, "cityscapes19").unfed
@@ -174,7 +199,39 @@ def test_shared_draws_resume_at_any_step(start: int, seed: int) -> None:
     assert len({draw for batch in whole for _, draw in batch}) == 60
 
 
+def test_a_small_share_comes_round_to_every_sample() -> None:
+    batches = ResumableBatches(
+        length=10,
+        batch_size=5,
+        seed=0,
+        step=lambda: 0,
+        pause=lambda step: 8,
+        drawn=SharedDraws([8, 2], [1, 4], seed=0),
+    )
+    drawn = [index for batch in batches for index, _ in batch]
+    assert sorted(index for index in drawn if index < 8) == list(
+        range(8)
+    )  # two a pass, four passes
+
+
+def test_sets_of_one_length_are_not_shuffled_alike() -> None:
+    one, two = np.split(SharedDraws([9, 9], [1, 1], seed=0)(0), 2)
+    assert one.tolist() != (two - 9).tolist() and sorted(one) == sorted(two - 9)
+
+
 def test_a_share_by_the_numbers_of_pictures_takes_each_once() -> None:
     draws = SharedDraws([4, 6], [4, 6], seed=0)
     assert sorted(draws(5)) == list(range(10))
     assert draws(0).tolist() != draws(1).tolist()
+
+
+def test_what_brings_nothing_is_said(tmp_path: Path) -> None:
+    roots = [folder(tmp_path / "a", CAMVID, "train"), folder(tmp_path / "b", CAMVID, "val")]
+    lines = open_mixture(roots, "cityscapes19").warnings("train")
+    assert lines[1] == "b has no train sample with a mask"
+    # A CamVid car may be a truck or a bus, a sign a light, a bicyclist a bicycle.
+    for name in ("car", "sign symbol", "bicyclist"):
+        assert name in lines[0].partition("cannot tell them: ")[2].split(", ")
+    assert "road" not in lines[0] and lines[0].startswith("a: ignored")
+    assert lines[-1].startswith("no folder has any pixel of: ")
+    assert open_mixture(roots[:1]).warnings("train") == []

@@ -201,6 +201,9 @@ BLACK = (0, 0, 0)
         [(255, "a", BLACK)],
         [(-1, "a", BLACK)],
         [(0, "  ", BLACK)],
+        [(0, "a\nb", BLACK)],
+        [(0, "\x1b[31m", BLACK)],
+        [(0, "\ud800", BLACK)],
         [(0, "a", (0, 0, 256))],
         [(0, "a", (0, 0))],
         [(0, "a", (0.5, 0, 0))],
@@ -219,7 +222,11 @@ def test_only_0_1_2_counts_as_contiguous(ids):
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], {}, {"name": "x", "classes": [1]}, {"name": "x", "classes": None}]
+    "data",
+    [
+        *(None, [], {}, {"name": "x", "classes": [1]}, {"name": "x", "classes": None}),
+        {"name": "\ud800", "classes": [{"id": 0, "name": "a", "color": BLACK}]},
+    ],
 )
 def test_json_that_is_no_label_space_is_one_error(data):
     with pytest.raises(LabelError):

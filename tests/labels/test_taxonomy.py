@@ -218,6 +218,28 @@ def test_composing_what_does_not_fit_is_refused() -> None:
         between("idd-level1", "camvid11").compose(between("idd-lite7", "idd-level1"))
 
 
+def test_composing_asks_for_the_same_classes_not_for_the_same_name() -> None:
+    camvid, level1 = load_space("camvid11"), load_space("idd-level1")
+    middle = replace(level1, name="mine")
+    whole = mapping(camvid, middle).compose(between("idd-level1", "idd-lite7"))
+    again = between("camvid11", "idd-level1").compose(between("idd-level1", "idd-lite7"))
+    assert whole.classes == again.classes and whole.target.name == "idd-lite7"
+    fewer = replace(level1, classes=level1.classes[:3])
+    with pytest.raises(LabelError, match="cannot be followed"):
+        between("camvid11", "idd-level1").compose(mapping(fewer, camvid))
+
+
+def test_a_composed_map_says_if_any_part_of_it_went_by_names_alone() -> None:
+    camvid, mine = load_space("camvid11"), made("road", "sky")
+    known, named = between("cityscapes19", "camvid11"), mapping(camvid, mine)
+    assert not known.by_name and named.by_name
+    assert (
+        known.compose(named).by_name
+        and mapping(mine, camvid).compose(between("camvid11", "idd-level1")).by_name
+    )
+    assert not known.compose(between("camvid11", "idd-level1")).by_name
+
+
 @given(ids=st.lists(st.integers(0, 255), min_size=1, max_size=40), pair=st.sampled_from(PAIRS))
 def test_masks_are_mapped_pixel_by_pixel(ids: list[int], pair: tuple[str, str]) -> None:
     mask = np.array([ids], np.uint8)
@@ -412,3 +434,22 @@ def test_an_unknown_space_is_compared_by_names_alone() -> None:
 def test_nothing_in_common_is_said() -> None:
     with pytest.raises(LabelError, match="mine and camvid11 have no class in common"):
         common(made("a", "b"), load_space("camvid11"))
+
+
+def test_a_common_class_has_the_colour_of_the_class_it_is_called_after() -> None:
+    camvid, cityscapes = load_space("camvid11"), load_space("cityscapes19")
+    for first, second in ((camvid, cityscapes), (cityscapes, camvid)):
+        colors = {item.name: item.color for item in common(first, second).space.classes}
+        assert colors["bicyclist"] == (0, 128, 192)  # CamVid's, not Cityscapes' rider
+    lite = common(load_space("idd-lite7"), camvid).space.classes
+    first = load_space("idd-lite7").classes[2]  # living-thing: no class is called by both names
+    assert [c.color for c in lite if c.name == "living-thing+vehicle"] == [first.color]
+
+
+def test_a_common_class_has_objects_where_every_part_of_it_has() -> None:
+    things = replace(
+        made("car", "sky"),
+        classes=tuple(replace(c, has_instances=True) for c in made("car", "sky").classes),
+    )
+    found = common(things, load_space("cityscapes19")).space
+    assert {item.name: item.has_instances for item in found.classes} == {"car": True, "sky": False}

@@ -33,6 +33,7 @@ _DATASETS = {
     "idd-lite": "idd-lite7",
     "safetrip": "safetrip24",
     "safetrip-q": "safetrip24",
+    "sidewalk": "safetrip24",
 }
 """The space that a dataset's published scores are given in, by the dataset's name."""
 

@@ -62,6 +62,22 @@ class Mixture:
             self.parts[0].folder.samples(split, target="semantic")  # says what it has instead
         return found
 
+    def warnings(self, split: str) -> list[str]:
+        """What who trains on a split should know, a line each: folders and classes that bring
+        nothing to it."""
+        lines = []
+        for part in self.parts:
+            if not part.samples(split):
+                lines.append(f"{part.name} has no {split} sample with a mask")
+            if part.labels is not None and part.labels.lost:
+                lost = ", ".join(row.source for row in part.labels.lost)
+                lines.append(f"{part.name}: ignored, as {self.space.name} cannot tell them: {lost}")
+        if self.unfed:
+            lines.append(
+                f"no folder has any pixel of: {', '.join(self.unfed)} (of {self.space.name})"
+            )
+        return lines
+
     def describe(self) -> list[dict[str, Any]]:
         """What each folder is and which of its classes are ignored and why, as JSON values."""
         return [

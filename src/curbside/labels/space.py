@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,7 +37,8 @@ class LabelSpace:
     """Names, ids and colours of the classes that a mask can hold; 255 is ignore.
 
     Raises:
-        LabelError: An id outside 0..254 or twice, an empty or repeated name, a colour that is none.
+        LabelError: An id outside 0..254 or twice, a name that is empty, unprintable, endless or
+            repeated, a colour that is none.
     """
 
     name: str
@@ -44,29 +46,34 @@ class LabelSpace:
 
     def __post_init__(self) -> None:
         fix = "correct the label table"
-        if not self.classes:
-            raise LabelError(f"label space {self.name!r} has no classes", fix=fix)
+        if not self.name.isprintable() or len(self.name) > 255:
+            raise LabelError(
+                f"a label space has the name {reprlib.repr(self.name)}, which is none",
+                fix=fix,
+            )
+        if not 0 < len(self.classes) <= IGNORE_ID:
+            count = len(self.classes) or "no"
+            what = f"{count} classes, not 1..{IGNORE_ID}"
+            raise LabelError(f"label space {self.name!r} has {what}", fix=fix)
         for seen, what in ((self.ids, "id"), (self.names, "name")):
             twice = sorted({value for value in seen if seen.count(value) > 1})
             if twice:
                 raise LabelError(
-                    f"label space {self.name!r} has the {what} {twice[0]!r} twice", fix=fix
+                    f"label space {self.name!r} has the {what} {reprlib.repr(twice[0])} twice",
+                    fix=fix,
                 )
         for item in self.classes:
             if not 0 <= item.id < IGNORE_ID:
-                raise LabelError(
-                    f"label space {self.name!r}: id {item.id} of {item.name!r} is not in 0..254",
-                    fix=fix,
-                )
-            if not item.name.strip():
-                raise LabelError(f"label space {self.name!r}: id {item.id} has no name", fix=fix)
+                what = f"id {item.id} of {reprlib.repr(item.name)} is not in 0..254"
+                raise LabelError(f"label space {self.name!r}: {what}", fix=fix)
+            if not item.name.strip() or not item.name.isprintable() or len(item.name) > 255:
+                what = f"the name {reprlib.repr(item.name)}, which is none"
+                raise LabelError(f"label space {self.name!r}: id {item.id} has {what}", fix=fix)
             if len(item.color) != 3 or not all(
                 isinstance(c, int) and 0 <= c <= 255 for c in item.color
             ):
-                raise LabelError(
-                    f"label space {self.name!r}: {item.color!r} is no colour for {item.name!r}",
-                    fix=fix,
-                )
+                what = f"{reprlib.repr(item.color)} is no colour for {reprlib.repr(item.name)}"
+                raise LabelError(f"label space {self.name!r}: {what}", fix=fix)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -152,7 +159,14 @@ class LabelSpace:
                 for c in data["classes"]
             )
             return cls(name=str(data["name"]), classes=classes)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise LabelError(
                 f"a label space is not readable ({type(error).__name__}: {error})",
                 fix="it needs a name and classes with id, name and color",

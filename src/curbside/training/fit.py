@@ -95,11 +95,8 @@ def fit(config: TrainConfig) -> FitResult:
     if last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
         facts = describe(config, data.space, _counts(data, train, val), str(_precision(config)))
         write_json(folder / "config.json", facts)
-    if data.unfed:
-        rank_zero_warn(
-            f"no folder has any pixel of: {', '.join(data.unfed)} (of {data.space.name})",
-            category=UserWarning,
-        )
+    for line in data.warnings(config.data.train_split):
+        rank_zero_warn(line, category=UserWarning)
     names = [part.name for part in data.parts]
     parts = dict(zip(names, map(len, val), strict=True))
     task = SegmentationTask(config, model, data.space, total, teacher, parts)
