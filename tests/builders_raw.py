@@ -27,6 +27,8 @@ Objects = Sequence[tuple[str, Sequence[Sequence[float]]]]
 
 CITYSCAPES_IDS = {  # label id, train id, counted
     "unlabeled": (0, 255, False),
+    "ego vehicle": (1, 255, False),
+    "out of roi": (3, 255, False),
     "road": (7, 0, False),
     "building": (11, 2, False),
     "polegroup": (18, 255, False),

@@ -79,10 +79,7 @@ def test_a_link_shares_the_bytes_and_leaves_the_source_as_it_was(tmp_path):
 
 
 def test_where_links_cannot_be_it_is_copied(tmp_path, monkeypatch):
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "link", _refuse)
     source = tmp_path / "source.jpg"
     source.write_bytes(b"pixels")
     files.link_or_copy(source, tmp_path / "out" / "a.jpg")
@@ -98,6 +95,38 @@ def test_a_symlinked_source_gives_its_content_not_another_symlink(tmp_path):
     files.link_or_copy(tmp_path / "data/link.jpg", tmp_path / "out" / "a.jpg")
     assert not (tmp_path / "out/a.jpg").is_symlink()
     assert (tmp_path / "out/a.jpg").read_bytes() == b"pixels"
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_names_as_long_as_they_can_be_are_linked_and_copied(tmp_path, monkeypatch, link):
+    if not link:
+        monkeypatch.setattr(os, "link", _refuse)
+    source = tmp_path / f"{'a' * 251}.jpg"
+    source.write_bytes(b"pixels")
+    files.link_or_copy(source, tmp_path / "out" / source.name)
+    assert (tmp_path / "out" / source.name).read_bytes() == b"pixels"
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
+def test_only_files_are_files(tmp_path):
+    (tmp_path / "a").touch()
+    (tmp_path / "link").symlink_to("a")
+    files.require_file(tmp_path / "a")
+    files.require_file(tmp_path / "link")
+    os.mkfifo(tmp_path / "pipe")
+    for path, kind in (
+        (tmp_path, IsADirectoryError),
+        (tmp_path / "gone", FileNotFoundError),
+        (tmp_path / "pipe", OSError),
+        (Path("/dev/zero"), OSError),
+    ):
+        with pytest.raises(kind) as caught:
+            files.require_file(path)
+        assert caught.value.strerror and caught.value.filename == str(path)
 
 
 def test_sha256(tmp_path):

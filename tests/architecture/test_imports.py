@@ -14,6 +14,7 @@ PACKAGE = ROOT / "src" / "curbside"
 EDGE = [
     "errors",
     "files",
+    "discovery",
     "hardware",
     "processes",
     "progress",

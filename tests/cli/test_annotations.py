@@ -61,6 +61,34 @@ def test_the_others(tmp_path, data, capsys, name, file):
     assert "car" in capsys.readouterr().out
 
 
+def test_the_options_of_a_format_reach_it(tmp_path, data, capsys):
+    options = ["--classes", "space", "--no-backgrounds", "--min-area", "55", "--simplify", "1.5"]
+    assert main(["annotations", "yolo", data, str(tmp_path / "out"), *options]) == 0
+    told = capsys.readouterr().out
+    assert "left out: 2 objects of fewer than 55 pixels" in told  # the persons have 54
+    assert "samples skipped: 1 without objects" in told and "2 images written" in told
+    marker = json.loads((tmp_path / "out/curbside-annotations.json").read_text())
+    assert marker["formats"]["yolo"] == {
+        "label_space": "idd-level3",
+        "classes": ["space"],
+        "backgrounds": False,
+        "min_area": 55,
+        "simplify": 1.5,
+    }
+    polygons = ["annotations", "coco-instances", data, str(tmp_path / "coco")]
+    assert main([*polygons, "--segmentation", "polygon", "--split", "train"]) == 0
+    found = json.loads((tmp_path / "coco/annotations/instances_train.json").read_text())
+    single = [a for a in found["annotations"] if not a["iscrowd"]]
+    assert single and all(isinstance(a["segmentation"], list) for a in single)
+    assert not (tmp_path / "coco/annotations/instances_val.json").exists()
+
+
+def test_no_workers_cannot_work(tmp_path, data, capsys):
+    arguments = ["annotations", "cvat", data, str(tmp_path / "out"), "--workers", "0"]
+    assert main(arguments) == 2
+    assert "0 workers cannot work" in capsys.readouterr().err
+
+
 def test_a_bad_sample_ends_with_2_unless_allowed(tmp_path, data, capsys):
     (tmp_path / "d/train/instances/a.png").write_bytes(b"")
     arguments = ["annotations", "cvat", data, str(tmp_path / "out"), "--workers", "1"]
@@ -93,6 +121,14 @@ def test_a_bare_tree_needs_its_space(tmp_path, data, capsys):
     assert "--space" in capsys.readouterr().err
     assert main([*arguments, "--space", "idd-level3"]) == 0
     assert "1 images written" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("options", [["--simplify", "nan"], ["--simplify=-3"], ["--min-area=-1"]])
+def test_impossible_options_are_one_line(tmp_path, data, capsys, options):
+    assert main(["annotations", "cvat", data, str(tmp_path / "out"), *options]) == 2
+    told = capsys.readouterr()
+    assert len(told.err.splitlines()) == 1 and "give 0 pixels or more" in told.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_help_names_every_format_and_its_options(capsys):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from builders import add_idd_frame, box, idd_object, make_camvid_tree, make_idd_tree
+from builders import add_idd_frame, box, idd_object, make_camvid_tree, make_idd_tree, photo
+from builders_sidewalk import OBSTACLES, cvat_image, cvat_polygon, write_cvat
 
 from curbside.cli import main
 from curbside.prepared import PreparedFolder
@@ -74,6 +75,78 @@ def test_bad_samples_are_told_and_end_with_2_unless_allowed(tmp_path, capsys):
     assert len(PreparedFolder(tmp_path / "out")) == 3
     assert main(arguments) == 2  # and again, as long as it is bad
     assert main([*arguments, "--allow-bad"]) == 0
+
+
+def test_a_truncated_picture_enters_only_unverified(tmp_path, capsys):
+    make_idd_tree(tmp_path / "idd", train=2, val=0)
+    picture = next((tmp_path / "idd/leftImg8bit").rglob("*.png"))
+    picture.write_bytes(picture.read_bytes()[:-1500])
+    arguments = ["convert", "idd", str(tmp_path / "idd"), str(tmp_path / "out"), "--workers", "1"]
+    assert main(arguments) == 2
+    assert picture.name in capsys.readouterr().err
+    assert main([*arguments, "--no-verify"]) == 0
+    assert len(PreparedFolder(tmp_path / "out")) == 2
+
+
+def test_no_workers_cannot_work(tmp_path, capsys):
+    make_idd_tree(tmp_path / "idd", train=1, val=0)
+    arguments = ["convert", "idd", str(tmp_path / "idd"), str(tmp_path / "out"), "--workers", "0"]
+    assert main(arguments) == 2
+    assert "0 workers cannot work" in capsys.readouterr().err
+
+
+def test_a_val_split_held_out_on_the_way(tmp_path, capsys):
+    for drive in range(4):
+        for number in range(3):
+            add_idd_frame(tmp_path / "idd", drive=str(drive), frame=f"{number:06}")
+    arguments = ["convert", "idd", str(tmp_path / "idd"), str(tmp_path / "out"), "--json"]
+    arguments += ["--workers", "1"]
+    assert main([*arguments, "--hold-out", "0.25"]) == 0
+    counts = json.loads(capsys.readouterr().out)["counts"]
+    assert (counts["train"]["samples"], counts["val"]["samples"]) == (9, 3)
+    assert main(arguments) == 2  # the same folder without it would be another split
+    assert "with other options: hold_out is 0.25 there, not given here" in capsys.readouterr().err
+
+
+def test_labels_left_out_on_purpose_are_told(tmp_path, capsys):
+    photo(tmp_path / "s/x.jpg")
+    corners = [(1, 1), (9, 1), (9, 9)]
+    shapes = [cvat_polygon(label, corners) for label in ("chair", "car", "chair", "table")]
+    write_cvat(tmp_path / "s/x.xml", OBSTACLES, [cvat_image("x.jpg", shapes)])
+    arguments = ["convert", "sidewalk", str(tmp_path / "s"), str(tmp_path / "out")]
+    assert main([*arguments, "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "label left out on purpose" in said and "unknown label" not in said
+    row = next(line for line in said.splitlines() if "'chair'" in line)
+    assert "2" in row
+    assert main([*arguments, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["dropped_labels"] == {"chair": 2, "table": 1} and report["unknown_labels"] == {}
+    (sample,) = PreparedFolder(tmp_path / "out").samples("train")
+    assert sample.record.dropped_labels == {"chair": 2, "table": 1}
+    assert sample.record.known_objects == 0 and set(sample.record.tags) == {"kind", "sequence"}
+
+
+@pytest.mark.parametrize(
+    ("source", "labels", "doubt"),
+    [
+        ("cityscapes", ["autorickshaw", "drivable fallback", "car", "car"], "labels of idd-id"),
+        ("idd", ["static", "terrain", "dynamicgroup", "car"], "labels of cityscapes-id"),
+        ("idd", ["lorry", "lorry", "car"], None),
+        ("idd", ["car", "car"], None),
+    ],
+)
+def test_another_dataset_is_suspected(tmp_path, capsys, source, labels, doubt):
+    for number in range(3):
+        objects = [idd_object(label, box(0, 0, 9, 9)) for label in labels]
+        add_idd_frame(tmp_path / "data", frame=f"{number:06}", objects=objects)
+    arguments = ["convert", source, str(tmp_path / "data"), str(tmp_path / "out")]
+    assert main([*arguments, "--workers", "1"]) == 0
+    said = capsys.readouterr().out
+    assert (f"{doubt}: is it that dataset?" in said) if doubt else ("that dataset" not in said)
+    foreign = sum(label != "car" for label in labels)
+    mostly = "on 3 of 3 samples most objects have unknown labels" in said
+    assert mostly == (foreign > len(labels) - foreign)
 
 
 def test_a_missing_root_is_one_line(tmp_path, capsys):

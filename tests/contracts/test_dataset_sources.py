@@ -20,6 +20,8 @@ from curbside.scenes import ScenesConfig, layout_names, write_layout
 from curbside.scenes.layouts import find_layout
 from curbside.scenes.shot import Shot
 
+OPTIONS = {"cvat": {"labels": "idd-id"}}
+"""What a source must be told."""
 SCRIPT = Path(__file__).resolve().parents[1] / "kill_at_random.py"
 PAIRS = [
     (name, layout)
@@ -49,8 +51,12 @@ def copied(drawn, tmp_path) -> Callable[[str], Path]:
     return lambda layout: Path(shutil.copytree(drawn(layout), tmp_path / "raw"))
 
 
+def source_of(name: str, root: Path) -> Source:
+    return sources()[name](root=root, **OPTIONS.get(name, {}))
+
+
 def run(name: str, root: Path, out: Path) -> Conversion:
-    return convert(sources()[name](root=root), out, workers=1)
+    return convert(source_of(name, root), out, workers=1)
 
 
 def picture_of(item: Item) -> Path:
@@ -82,7 +88,7 @@ def test_its_file_shows_the_layout_and_its_class_says_what_it_is(name):
 
 @pytest.mark.parametrize(("name", "layout"), PAIRS)
 def test_what_was_drawn_is_converted_whole(drawn, tmp_path, name, layout):
-    source = sources()[name](root=drawn(layout))
+    source = source_of(name, drawn(layout))
     items = source.plan()
     assert list(map(repr, source.plan())) == list(map(repr, items)), (
         "the same folder is planned otherwise the second time"
@@ -106,7 +112,7 @@ def test_truncated_pictures_are_reported_and_the_rest_is_converted(
 ):
     whole = run(name, drawn(layout), tmp_path / "whole")
     root = copied(layout)
-    item = labelled(sources()[name](root=root))[0]
+    item = labelled(source_of(name, root))[0]
     picture = picture_of(item)
     picture.write_bytes(picture.read_bytes()[:-200])
     result = run(name, root, tmp_path / "out")
@@ -138,7 +144,7 @@ def test_whatever_is_wrong_with_one_street_no_other_suffers(
         size_hw=(48, 64),
     )
     files = [root / path for path in kind.files(shot)]
-    items = sources()[name](root=root).plan()
+    items = source_of(name, root).plan()
     own = {item.id for item in items if item.split == "train" and picture_of(item) in files}
     others = {
         path: data
@@ -164,7 +170,8 @@ def test_whatever_is_wrong_with_one_street_no_other_suffers(
             assert "\n" not in problem.message
             assert problem.id in own or path.name in problem.message, (path, problem)
         reported += bool(result.problems)
-    assert reported >= 2  # the picture, and what says its truth
+    # The picture, and what says its truth; without it nobody knows of a picture that it names.
+    assert reported >= (1 if name == "cvat" and broken in ("missing", "a folder") else 2)
 
 
 @pytest.mark.parametrize("name", sorted(sources()))
@@ -185,11 +192,12 @@ def test_a_root_without_the_layout_is_one_line_and_makes_nothing(tmp_path, name,
     assert not (tmp_path / "out").exists()
 
 
-def test_killed_at_random_moments_drawing_and_converting_end_with_the_same_bytes(tmp_path):
+def test_killed_at_random_moments_each_verb_ends_with_the_same_bytes(tmp_path):
     command = [sys.executable, str(SCRIPT), str(tmp_path), "--moments", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     found = [(line["layout"], line["verb"]) for line in lines]
-    assert found == [(name, verb) for name in layout_names() for verb in ("scenes", "convert")]
+    verbs = ("scenes", "convert", "doctor")
+    assert found == [(name, verb) for name in layout_names() for verb in verbs]
     assert done.returncode == 0 and all(line["differing"] == 0 for line in lines), lines
     assert sum(line["at work"] for line in lines) > len(lines)  # there was something to kill

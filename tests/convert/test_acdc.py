@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -41,6 +42,14 @@ def test_conditions_references_and_splits(tmp_path):
     assert fog.image_path.read_bytes() != reference.image_path.read_bytes()
 
 
+def test_a_place_and_its_reference_are_never_divided_but_conditions_are_apart(tmp_path):
+    items = Acdc(root=make_acdc_tree(tmp_path / "a")).plan()
+    groups = {item.id: item.group for item in items if item.split == "train"}
+    assert groups[f"fog_{FRAME}"] == groups[f"fog_{FRAME}_ref"]
+    assert groups[f"night_{FRAME}"] == groups[f"night_{FRAME}_ref"]
+    assert groups[f"fog_{FRAME}"] != groups[f"night_{FRAME}"]  # sequences may be called the same
+
+
 def test_references_can_be_left_out(tmp_path):
     source = Acdc(root=make_acdc_tree(tmp_path / "a"), reference=False)
     result = convert(source, tmp_path / "out", workers=1)
@@ -71,16 +80,27 @@ def test_label_ids_and_train_ids_say_the_same(tmp_path):
     assert info["options"] == {"labels": "trainId", "form": "labelIds", "reference": True}
 
 
+def test_a_condition_whose_masks_were_not_downloaded_is_unlabelled(tmp_path):
+    root = make_acdc_tree(tmp_path / "a")
+    shutil.rmtree(root / "gt/night")
+    result = convert(Acdc(root=root, reference=False), tmp_path / "out", workers=1)
+    assert result.problems == ()
+    assert result.counts["train"] == {"samples": 2, "semantic": 1}
+    assert result.counts["val"] == {"samples": 2, "semantic": 1}
+
+
 def test_bad_samples_are_named(tmp_path):
     root = make_acdc_tree(tmp_path / "a", conditions=("fog", "night", "rain", "snow"))
     truths = {
         c: root / f"gt/{c}/train/GOPR0475/{FRAME}_gt_labelTrainIds.png" for c in ("fog", "night")
     }
-    truths["fog"].unlink()
+    other = truths["fog"].with_name(truths["fog"].name.replace("000041", "000042"))
+    truths["fog"].rename(other)  # the condition has masks, this picture none
     Image.new("L", (64, 48), 19).save(truths["night"])
     (root / f"rgb_anon/rain/val/GOPR0475/{FRAME}_rgb_anon.png").unlink()
     result = convert(Acdc(root=root), tmp_path / "out", workers=1)
-    fog, night, rain = result.problems
+    fog, lost, night, rain = result.problems
+    assert f"{other} has no picture" in lost.message
     assert f"has no annotation; add {truths['fog']}" in fog.message
     assert f"{truths['night']}: 3072 pixels hold the id 19, which cityscapes19" in night.message
     assert "rain/val" in rain.message and "has no picture" in rain.message

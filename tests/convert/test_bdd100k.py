@@ -11,7 +11,7 @@ from builders_raw import STREET, clutter, draw_ids, make_bdd100k_tree
 from PIL import Image
 
 from curbside.cli import main
-from curbside.convert import convert
+from curbside.convert import bdd100k, convert
 from curbside.convert.bdd100k import Bdd100k
 from curbside.errors import DataError
 from curbside.prepared import PreparedFolder
@@ -57,6 +57,20 @@ def test_tags_come_from_label_files(tmp_path, wrapped):
     }
 
 
+def test_tags_of_several_files_are_put_together_and_huge_files_refused(tmp_path, monkeypatch):
+    clips, files = (CLIP, "0b0a0b1a-7c39d841"), []
+    for number, clip in enumerate(clips):
+        files.append(tmp_path / f"{number}.json")
+        said = {"weather": ("snowy", "clear")[number], "timeofday": ""}
+        files[-1].write_text(json.dumps([{"name": f"{clip}.jpg", "attributes": said}]))
+    source = Bdd100k(root=make_bdd100k_tree(tmp_path / "b"), attributes=tuple(files))
+    tags = {item.id: item.load().tags for item in source.plan() if item.split == "train"}
+    assert tags == {clips[0]: {"weather": "snowy"}, clips[1]: {"weather": "clear"}}
+    monkeypatch.setattr(bdd100k, "_MAX_BYTES", 50)
+    with pytest.raises(DataError, match=r"0\.json has .* bytes, more than the 50 allowed"):
+        source.plan()
+
+
 @pytest.mark.parametrize("content", ["{", "3", '{"frames": 1}'])
 def test_a_label_file_of_something_else_is_refused(tmp_path, content):
     labels = tmp_path / "labels.json"
@@ -83,7 +97,9 @@ def test_what_cannot_be_read_at_all_is_one_line(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         convert(Bdd100k(root=tmp_path / "gone"), tmp_path / "out")
     make_bdd100k_tree(tmp_path / "up/bdd100k")
-    with pytest.raises(DataError, match="has no images/10k folder, but bdd100k in it has"):
+    with pytest.raises(
+        DataError, match=r"up does not have the layout of BDD100K: did you mean .*/up/bdd100k"
+    ):
         convert(Bdd100k(root=tmp_path / "up"), tmp_path / "out")
     for file in (tmp_path / "up").rglob("*.png"):
         file.unlink()

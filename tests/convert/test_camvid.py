@@ -97,6 +97,14 @@ def test_every_bad_pair_is_named(tmp_path):
     assert [s.id for s in PreparedFolder(tmp_path / "out").samples("train")] == ["0001TP_000005"]
 
 
+def test_two_pictures_of_one_name_are_not_chosen_between(tmp_path):
+    root = make_camvid_tree(tmp_path / "c", splits=["train"])
+    picture = root / "train/0001TP_000000.png"
+    Image.open(picture).save(picture.with_suffix(".jpg"))
+    (problem,) = convert(Camvid(root=root), tmp_path / "out", workers=1).problems
+    assert problem.id == "0001TP_000000" and "are the same frame" in problem.message
+
+
 def test_a_16_bit_mask_with_good_ids_becomes_8_bit(tmp_path):
     root = make_camvid_tree(tmp_path / "c", splits=["train"], each=1)
     Image.fromarray(np.full((20, 48), 11, np.uint16)).save(root / "trainannot/0001TP_000000.png")
@@ -169,6 +177,15 @@ def test_lists_decide_by_file_names_alone(tmp_path):
     (root / "val.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"val.txt cannot be read"):
         convert(Camvid(root=root), tmp_path / "out2")
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path):
+    names = ["0001TP_000000", "0001TP_000001"]
+    root = make_camvid_colors_tree(tmp_path / "c", COLORS, names)
+    (root / "train.txt").write_bytes(b"\xef\xbb\xbf0001TP_000000.png\r\n")
+    (root / "test.txt").write_text("0001TP_000001.png")
+    splits = {item.id: item.split for item in Camvid(root=root).plan()}
+    assert splits == {"0001TP_000000": "train", "0001TP_000001": "test"}
 
 
 @given(text=st.text(max_size=200) | st.text("01TP_.png/\\ \r\n", max_size=200))

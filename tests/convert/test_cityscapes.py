@@ -92,6 +92,56 @@ def test_the_masks_are_those_pillow_draws(tmp_path, form, labels, column):
     assert sample.record.tags == {"city": "ulm"} and sample.id == "ulm_000000_000019"
 
 
+@pytest.mark.parametrize(("labels", "car", "trailer"), [("id", 26, 30), ("trainid", 13, None)])
+def test_the_last_object_of_a_class_is_still_of_it(tmp_path, labels, car, trailer):
+    name = add_cityscapes_frame(tmp_path / "c", kinds=["labelIds", "instanceIds"])
+    truths = tmp_path / "c/gtFine/train/ulm"
+    pairs = ((26000, 26999), (30999, 255))
+    ids = np.repeat(np.array([[26, 26], [30, 255]]), 24, axis=0).repeat(32, axis=1)
+    values = np.repeat(np.array(pairs), 24, axis=0).repeat(32, axis=1)
+    Image.fromarray(ids.astype(np.uint8)).save(truths / f"{name}_gtFine_labelIds.png")
+    Image.fromarray(values.astype(np.uint16)).save(truths / f"{name}_gtFine_instanceIds.png")
+    assert run(tmp_path / "c", tmp_path / "out", labels=labels).problems == ()
+    found = only(tmp_path / "out").read_instances()
+    assert found[::24, ::32].tolist() == [
+        [car * 1000, car * 1000 + 999],
+        [255 if trailer is None else trailer * 1000 + 999, 255],
+    ]
+
+
+def test_values_of_more_than_16_bits_do_not_wrap_round(tmp_path):
+    name = add_cityscapes_frame(tmp_path / "c", kinds=["labelIds", "instanceIds"])
+    file = tmp_path / f"c/gtFine/train/ulm/{name}_gtFine_instanceIds.png"
+    values = np.asarray(Image.open(file)).astype(np.int32) + 65_536
+    Image.fromarray(values).save(file, format="TIFF")
+    source = Cityscapes(root=tmp_path / "c")
+    with pytest.raises((DataError, LabelError), match="instanceIds"):
+        source.plan()[0].load()
+
+
+def test_label_ids_come_before_polygons_and_polygons_before_train_ids(tmp_path):
+    for kinds, form in ((KINDS, "labelids"), (KINDS[1:], "polygons"), (KINDS[1:3], "trainids")):
+        add_cityscapes_frame(tmp_path / form, kinds=kinds)
+        assert Cityscapes(root=tmp_path / form).options()["form"] == form
+
+
+def test_polygons_of_two_corners_are_lines_as_the_official_tools_draw_them(tmp_path):
+    name = add_cityscapes_frame(tmp_path / "c", kinds=["polygons"])
+    file = tmp_path / f"c/gtFine/train/ulm/{name}_gtFine_polygons.json"
+    objects = [
+        {"label": "road", "polygon": box(0, 0, 63, 47)},
+        {"label": "person", "polygon": [[5, 3], [5, 9]]},
+        {"label": "car", "polygon": [[20, 20]]},
+    ]
+    file.write_text(json.dumps({"imgHeight": 48, "imgWidth": 64, "objects": objects}))
+    run(tmp_path / "c", tmp_path / "out", labels="id")
+    want = np.full((48, 64), 7)
+    want[3:10, 5] = 24000
+    sample = only(tmp_path / "out")
+    np.testing.assert_array_equal(sample.read_instances(), want)
+    np.testing.assert_array_equal(sample.read_semantic(), np.where(want == 24000, 24, want))
+
+
 def test_deleted_and_unknown_objects_are_not_painted(tmp_path):
     name = add_cityscapes_frame(tmp_path / "c", kinds=["polygons"])
     file = tmp_path / f"c/gtFine/train/ulm/{name}_gtFine_polygons.json"
@@ -125,16 +175,19 @@ def test_the_form_is_decided_once_and_not_by_the_values(tmp_path):
     assert only(tmp_path / "out").record.targets == ("semantic",)
 
 
-def test_a_split_without_truth_has_no_targets_and_dummy_truth_is_kept(tmp_path):
+@pytest.mark.parametrize("labels", ["id", "trainid"])
+def test_a_split_without_truth_and_the_dummy_truth_of_test_give_no_targets(tmp_path, labels):
     root = tmp_path / "c"
     add_cityscapes_frame(root, split="train", kinds=["labelIds", "instanceIds"])
     add_cityscapes_frame(root, split="val", kinds=[])
-    dummy = [("unlabeled", box(0, 0, 63, 47))]
-    add_cityscapes_frame(root, split="test", objects=dummy, kinds=["labelIds", "instanceIds"])
-    result = run(root, tmp_path / "out")
+    dummy = [("out of roi", box(0, 0, 63, 47)), ("ego vehicle", box(0, 40, 63, 47))]
+    kinds = ["labelIds", "instanceIds"]
+    add_cityscapes_frame(root, split="test", objects=dummy, kinds=kinds)
+    own = [*dummy, ("road", box(0, 20, 63, 39))]
+    add_cityscapes_frame(root, split="test", number=2, objects=own, kinds=kinds)
+    result = run(root, tmp_path / "out", labels=labels)
     assert result.problems == () and result.counts["val"] == {"samples": 1}
-    assert (only(tmp_path / "out", "test").read_semantic() == 255).all()
-    assert (only(tmp_path / "out", "test").read_instances() == 255).all()
+    assert result.counts["test"] == {"samples": 2, "semantic": 1, "instances": 1}
 
 
 def test_coarse_annotations_bring_the_extra_pictures(tmp_path):
@@ -147,6 +200,14 @@ def test_coarse_annotations_bring_the_extra_pictures(tmp_path):
         "ulm",
     ]
     assert result.counts["train"]["instances"] == 2 and result.problems == ()
+    plan = Cityscapes(root=root, truth="gtCoarse").plan()
+    assert [item.split for item in plan] == ["train", "train", "val"]
+
+
+def test_pictures_without_fine_annotations_are_no_part_of_the_fine_ones(tmp_path):
+    for split, city in (("train", "ulm"), ("train_extra", "bamberg")):
+        add_cityscapes_frame(tmp_path / "c", split=split, city=city)
+    assert [item.id[:3] for item in Cityscapes(root=tmp_path / "c").plan()] == ["ulm"]
 
 
 def test_cities_are_held_out_whole(tmp_path):
@@ -160,6 +221,7 @@ def test_cities_are_held_out_whole(tmp_path):
         [s.record.tags["city"] for s in folder.samples(name)] for name in ("train", "val")
     )
     assert len(train) == 4 and len(val) == 2 and not set(train) & set(val)
+    assert [item.group for item in Cityscapes(root=root).plan()] == sorted([*train, *val])
 
 
 def test_clutter_and_the_case_of_suffixes_do_not_matter(tmp_path):
@@ -286,7 +348,7 @@ def test_what_cannot_be_read_at_all_is_one_line(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         run(tmp_path / "gone", tmp_path / "out")
     make_cityscapes_tree(tmp_path / "up/c", kinds=["labelTrainIds"])
-    with pytest.raises(DataError, match="has no leftImg8bit folder, but c in it has"):
+    with pytest.raises(DataError, match=r"has no leftImg8bit folder: did you mean .*/up/c"):
         run(tmp_path / "up", tmp_path / "out")
     with pytest.raises(ConfigError, match="label ids cannot be had from masks of train ids"):
         run(tmp_path / "up/c", tmp_path / "out", labels="id", form="trainids")

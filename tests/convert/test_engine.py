@@ -16,10 +16,11 @@ import pytest
 from builders import KILLED_AT, add_idd_frame, make_camvid_tree, make_idd_tree, tree_bytes
 
 from curbside.convert import Camvid, Idd, Item, Source, convert, sources
-from curbside.convert.source import files_by_stem, unique
+from curbside.convert.engine import sum_counts
+from curbside.convert.source import files_by_stem, held_out, unique
 from curbside.errors import ConfigError, DataError, StorageError
 from curbside.labels import LabelSpace, load_space
-from curbside.prepared import PreparedFolder, SampleData
+from curbside.prepared import SPLITS, PreparedFolder, SampleData, SampleRecord
 
 CONVERT = """
 from curbside.convert import Idd, convert
@@ -31,6 +32,16 @@ def killed(root: Path, out: Path, moment: int) -> subprocess.CompletedProcess:
     """A conversion that ends at the moment (see `KILLED_AT`)."""
     command = [sys.executable, "-c", KILLED_AT + CONVERT, str(moment), str(root), str(out)]
     return subprocess.run(command, capture_output=True, timeout=60)
+
+
+def records(root: Path) -> list[SampleRecord]:
+    folder = PreparedFolder(root)
+    return [
+        sample.record
+        for split in SPLITS
+        if folder.counts[split]
+        for sample in folder.samples(split)
+    ]
 
 
 def idd(root: Path) -> Idd:
@@ -173,12 +184,21 @@ def test_a_file_lost_from_the_folder_is_made_again(tree, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"labels": "level3"}, {"background": "unlabeled"}], ids=["labels", "background"]
+    ("other", "says"),
+    [
+        ({"labels": "level3"}, "labels is 'level2Id' there, 'level3Id' here"),
+        ({"background": "unlabeled"}, "background is 'ignore' there, 'unlabeled' here"),
+        ({"hold_out": 0.5}, "hold_out is not given there, 0.5 here"),
+    ],
+    ids=["labels", "background", "hold-out"],
 )
-def test_other_options_on_the_same_folder_are_refused(tree, tmp_path, other):
+def test_other_options_on_the_same_folder_are_refused(tree, tmp_path, other, says):
     root, whole = tree
     convert(idd(root), tmp_path / "out", workers=1)
-    with pytest.raises(ConfigError, match="with other options; choose another folder"):
+    if "hold_out" in other:
+        root = make_idd_tree(tmp_path / "no_val", val=0)
+        add_idd_frame(root, drive="other")
+    with pytest.raises(ConfigError, match=f"with other options: {says}; choose another folder"):
         convert(replace(idd(root), **other), tmp_path / "out", workers=1)
     assert tree_bytes(tmp_path / "out") == whole
 
@@ -192,7 +212,7 @@ def test_the_same_encoding_by_another_spelling_is_the_same(tree, tmp_path):
 
 def test_another_source_on_the_same_folder_is_refused(tree, tmp_path):
     convert(idd(tree[0]), tmp_path / "out", workers=1)
-    with pytest.raises(ConfigError, match="another source"):
+    with pytest.raises(ConfigError, match="another source: 'idd', not 'camvid'"):
         convert(Camvid(root=make_camvid_tree(tmp_path / "c")), tmp_path / "out", workers=1)
 
 
@@ -211,7 +231,10 @@ def test_a_folder_with_other_things_is_refused_and_kept(tree, tmp_path):
         (lambda root: root.mkdir(), "has no leftImg8bit folder"),
         (lambda root: root.write_text("x"), "does not exist"),
         (lambda root: (root / "leftImg8bit").mkdir(parents=True), "has no pictures in train, val"),
-        (lambda root: make_idd_tree(root / "IDD_Segmentation"), "but IDD_Segmentation in it has"),
+        (
+            lambda root: make_idd_tree(root / "IDD_Segmentation"),
+            "no leftImg8bit folder: did you mean .*/root/IDD_Segmentation",
+        ),
     ],
     ids=["missing", "empty", "a file", "no split", "one level too high"],
 )
@@ -375,3 +398,95 @@ def test_stems_and_names(tmp_path):
     assert files_by_stem(tmp_path / "gone") == {}
     taken: set[str] = set()
     assert [unique("n", taken) for _ in range(3)] == ["n", "n-2", "n-3"]
+    given = {unique(name, taken) for name in ["n", "n-3", "m", "n-5", "n", "m-2", "n", "m"] * 50}
+    assert len(given) == 400 and len(taken) == 403
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupedItem(OddItem):
+    drive: str
+
+    @property
+    def group(self) -> str:
+        return self.drive
+
+
+def of_drives(split: str, *drives: str, each: int = 4) -> list[Item]:
+    return [
+        GroupedItem(id=f"{drive}-{n}", split=split, value=10, drive=drive)
+        for drive in drives
+        for n in range(each)
+    ]
+
+
+def splits_of(items: Sequence[Item]) -> dict[str, set[str]]:
+    """The splits that the samples of each drive of train ended in."""
+    found: dict[str, set[str]] = {}
+    for item in items:
+        found.setdefault(item.group, set()).add(item.split)
+    return found
+
+
+def test_whole_drives_of_train_are_held_out_and_test_stays_test():
+    train, test = of_drives("train", *"abcdefghij"), of_drives("test", *"abcdefghijk", each=9)
+    held = held_out([*train, *test], 0.3)
+    assert [item.id for item in held] == [item.id for item in [*train, *test]]
+    assert held[40:] == test
+    splits = splits_of(held[:40])
+    assert all(len(found) == 1 for found in splits.values())
+    chosen = {drive for drive, found in splits.items() if found == {"val"}}
+    assert len(chosen) == 3  # 12 of 40 samples
+    assert chosen != set("abc") and chosen != set("hij")  # by a hash, not by the alphabet
+    turned = held_out([*test, *reversed(train)], 0.3)
+    assert {i.group for i in turned if i.split == "val"} == chosen
+    assert held_out(train, 0) == train
+
+
+def test_something_always_stays_in_train():
+    splits = splits_of(held_out(of_drives("train", "a", "b"), 0.99))
+    assert sorted(map(sorted, splits.values())) == [["train"], ["val"]]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1, 1.5, float("nan")])
+def test_an_impossible_share_is_refused(share):
+    with pytest.raises(ConfigError, match="which is no share"):
+        held_out(of_drives("train", "a", "b"), share)
+
+
+def test_nothing_is_held_out_of_a_single_drive_or_beside_a_val_split():
+    with pytest.raises(ConfigError, match="two or more drives"):
+        held_out([*of_drives("train", "a"), *of_drives("test", "b")], 0.5)
+    with pytest.raises(ConfigError, match="has its own val split"):
+        held_out([*of_drives("train", "a", "b"), *of_drives("val", "c")], 0.5)
+
+
+def test_counts_of_names_are_summed_the_highest_first():
+    summed = sum_counts([{"b": 1, "a": 2, "c": 1}, {"b": 4}, {}])
+    assert list(summed.items()) == [("b", 5), ("a", 2), ("c", 1)]
+
+
+def test_drives_that_come_later_move_none_that_is_there(tmp_path):
+    source = Idd(root=tmp_path / "idd", hold_out=0.4)
+    for drive in "abcdef":
+        for frame in range(1 + ord(drive) % 3):
+            add_idd_frame(tmp_path / "idd", drive=drive, frame=f"{frame}")
+    convert(source, tmp_path / "out", workers=1)
+    splits = {s.id: s.split for s in records(tmp_path / "out")}
+    assert set(splits.values()) == {"train", "val"}
+    for drive in "abcdefghijklmn":
+        for frame in range(3):
+            add_idd_frame(tmp_path / "idd", drive=drive, frame=f"{frame}")
+    convert(source, tmp_path / "out", workers=1)
+    found = records(tmp_path / "out")
+    assert len(found) == 14 * 3 == len({s.id for s in found})
+    assert {s.id: s.split for s in found if s.id in splits} == splits
+    of_drive = {s.id.partition("_")[0]: s.split for s in found}
+    assert all(of_drive[s.id.partition("_")[0]] == s.split for s in found)  # none is divided
+    assert 0.25 < sum(s.split == "val" for s in found) / len(found) < 0.55
+
+
+def test_a_hold_out_that_cannot_be_makes_no_folder(tmp_path):
+    add_idd_frame(tmp_path / "idd", drive="a")
+    with pytest.raises(ConfigError, match="two or more drives"):
+        convert(Idd(root=tmp_path / "idd", hold_out=0.4), tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()

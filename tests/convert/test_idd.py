@@ -138,6 +138,10 @@ def test_more_objects_than_can_be_painted_in_time_are_refused(tmp_path):
     objects = [idd_object("road", box(0, 0, 9, 9))] * 401
     said = problem(tmp_path, objects, imgHeight=12_000, imgWidth=12_000)
     assert "401 objects on 12000 x 12000 pixels, too many to paint" in said
+    zigzag = [[number, 11_999 * (number % 2)] for number in range(7_000)]
+    objects = [idd_object("road", zigzag)] * 3
+    said = problem(tmp_path / "zigzag", objects, imgHeight=12_000, imgWidth=12_000)
+    assert "21,000 corners on 12000 x 12000 pixels, too many to paint" in said
 
 
 def test_the_table_is_the_official_one(shared):
@@ -175,6 +179,15 @@ def test_a_group_is_painted_with_the_plain_class_id_and_not_counted(tmp_path):
     assert set(np.unique(sample.read_semantic())) == {CAR_LEVEL3, 255}
     instances = sample.read_instances()
     assert (instances[0, 0], instances[0, 20], instances[0, 40]) == (9, 9000, 9001)
+
+
+@pytest.mark.parametrize("count", [255, 256, 257])
+def test_every_object_is_drawn_around_256_of_them(tmp_path, count):
+    spots = [(n % 60, n // 60) for n in range(count)]
+    objects = [idd_object("car", box(x, y, x, y)) for x, y in spots]
+    instances = one(tmp_path, objects, labels="level3").read_instances()
+    assert instances[:5, :60].ravel()[:count].tolist() == [9000 + n for n in range(count)]
+    assert (instances == 255).sum() == 48 * 64 - count
 
 
 def test_polegroup_is_a_label_of_its_own(tmp_path):
@@ -328,6 +341,9 @@ def test_a_test_split_without_annotations_stays_unlabelled(tmp_path):
 
 def test_a_train_split_without_any_annotation_is_an_error(tmp_path):
     photo(tmp_path / "idd/leftImg8bit/train/3/9_leftImg8bit.png")
+    with pytest.raises(DataError, match="idd has no gtFine folder"):
+        run(tmp_path / "idd", tmp_path / "out")
+    (tmp_path / "idd/gtFine/val").mkdir(parents=True)
     with pytest.raises(DataError, match="gtFine/train does not exist"):
         run(tmp_path / "idd", tmp_path / "out")
 

@@ -404,6 +404,8 @@ def test_what_cannot_be_is_one_line_and_makes_nothing(tmp_path):
         ConfigError, match="encodings and outputs are for files under official names"
     ):
         Idd(root=tmp_path / "idd", encodings=("id",))
+    with pytest.raises(ConfigError, match="files under official names"):
+        Idd(root=tmp_path / "idd", outputs=("color",))
     with pytest.raises(ConfigError, match="no outputs were given"):
         Idd(root=tmp_path / "idd", official_names=out, outputs=())
     next((tmp_path / "idd").rglob("*.json")).write_text("{")

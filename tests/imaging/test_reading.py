@@ -48,6 +48,8 @@ def one_line(path: Path, call: Callable[[Path], object], says: str = "") -> None
 @pytest.mark.parametrize("reader", READERS)
 def test_a_truncated_file_is_noticed(tmp_path, suffix, keep, reader):
     path = photo(tmp_path / f"a{suffix}", size_hw=(80, 80))
+    if reader is read_ids:
+        Image.open(path).convert("L").save(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     one_line(path, reader, "truncated or damaged")
@@ -83,6 +85,33 @@ def test_missing_files_and_folders_are_one_line(tmp_path, reader):
 def test_a_header_of_absurd_size_is_refused_before_decoding(tmp_path, side, reader):
     (tmp_path / "a.png").write_bytes(png_header(side, side))
     one_line(tmp_path / "a.png", reader, "pixels")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PPM", "EPS", "TGA", "ICNS"])
+@pytest.mark.parametrize("reader", [*READERS, image_size_hw])
+def test_what_cameras_and_datasets_do_not_write_is_not_opened(tmp_path, kind, reader):
+    path = photo(tmp_path / "a.png")
+    Image.open(path).convert("RGB").save(path, kind)
+    one_line(path, reader, "is not an image that can be read")
+
+
+@pytest.mark.parametrize("progressive", [True, False])
+@pytest.mark.parametrize("reader", [read_rgb, verify_image])
+def test_a_jpeg_of_endless_scans_is_refused(tmp_path, progressive, reader):
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (64, 64)).save(path, progressive=progressive, subsampling=0)
+    data = path.read_bytes()
+    if not progressive:  # the first scan has one of the three channels: others must follow
+        data = data.replace(b"\xff\xda\x00\x0c\x03", b"\xff\xda\x00\x08\x01")
+    scan = data.rfind(b"\xff\xda")
+    path.write_bytes(data[:-2] + data[scan:-2] * 200 + data[-2:])
+    one_line(path, reader, "more than 100 scans")
+
+
+def test_colours_are_refused_as_ids_before_they_are_decoded(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(png_header(12_000, 12_000))  # holds no pixels, which nobody notices
+    one_line(path, read_ids, "holds RGB pixels")
 
 
 def test_ids_keep_their_values_in_every_kind_of_file(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar, Union
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, Union
 import tyro
 
 from ..convert import Conversion, Source, convert, sources
+from ..labels import load_space, space_names
 
 __all__ = ["main"]
 
@@ -80,6 +82,27 @@ def _first_line(kind: type[Source]) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0]
 
 
+def _doubts(result: Conversion) -> Iterator[str]:
+    """What makes it look as if the data were another dataset's."""
+    samples = sum(counts["samples"] for counts in result.counts.values())
+    if 2 * result.mostly_unknown > samples:
+        yield (
+            f"on {result.mostly_unknown:,} of {samples:,} samples most objects have unknown labels: "
+            "is it the right source?"
+        )
+    unknown = sum(result.unknown_labels.values())
+    for name in space_names():
+        names = load_space(name).names
+        found = sum(
+            count
+            for label, count in result.unknown_labels.items()
+            if label in names or label.removesuffix("group") in names
+        )
+        if 2 * found > unknown:
+            yield f"{found:,} of {unknown:,} objects skipped have labels of {name}: is it that dataset?"
+            return
+
+
 def _show(result: Conversion) -> None:
     from rich.console import Console
     from rich.markup import escape
@@ -91,11 +114,17 @@ def _show(result: Conversion) -> None:
     for split, counts in result.counts.items():
         table.add_row(split, *(f"{counts.get(name, 0):,}" for name in ("samples", *targets)))
     console.print(table)
-    if result.unknown_labels:
-        table = Table("unknown label", "objects skipped")
-        for label, count in result.unknown_labels.items():
-            table.add_row(escape(repr(label)), f"{count:,}")
-        console.print(table)
+    for labels, heads in (
+        (result.unknown_labels, ("unknown label", "objects skipped")),
+        (result.dropped_labels, ("label left out on purpose", "objects")),
+    ):
+        if labels:
+            table = Table(*heads)
+            for label, count in labels.items():
+                table.add_row(escape(repr(label)), f"{count:,}")
+            console.print(table)
+    for doubt in _doubts(result):
+        print(doubt)
     if result.converted:
         rate = f"in {result.seconds:.1f} s, {result.converted / result.seconds:.1f} per second"
         print(f"{result.converted:,} samples converted {rate}: {result.out}")

@@ -2,7 +2,8 @@
 
 One file per source (`idd.py`, `camvid.py`, ...), found by listing this folder; `engine.py` runs any
 of them in parallel and resumes it. What several sources share stands beside them: polygon files
-(`polygons.py`, `polygon_frame.py`), mask files (`pairs.py`, `id_masks.py`), CVAT files (`cvat.py`).
+(`polygons.py`, `polygon_frame.py`), mask files (`pairs.py`, `id_masks.py`), CVAT files
+(`cvat_xml.py`, `cvat_items.py`).
 `official.py` writes IDD under the official tools' names, `outward/` writes other tools' formats.
 """
 
@@ -13,6 +14,7 @@ from .acdc import Acdc
 from .bdd100k import Bdd100k
 from .camvid import Camvid
 from .cityscapes import Cityscapes
+from .cvat import Cvat
 from .engine import Conversion, Problem, convert
 from .idd import Idd
 from .idd_lite import IddLite
@@ -26,6 +28,7 @@ __all__ = [
     "Camvid",
     "Cityscapes",
     "Conversion",
+    "Cvat",
     "Idd",
     "IddLite",
     "Item",

@@ -7,8 +7,8 @@
     <root>/gt/<condition>/<split>/<sequence>/<frame>_gt_labelTrainIds.png   (and _gt_labelIds.png)
     <root>/gt/<condition>/<split>_ref/<sequence>/<frame>_gt_ref_labelTrainIds.png
 
-The test split has no truth, and of the reference pictures only some have, in the newer release:
-the others are samples without targets.
+The test split has no truth, nor has a condition whose masks were not downloaded, and of the
+reference pictures only some have, in the newer release: the others are samples without targets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from ..errors import DataError
 from ..labels import CITYSCAPES_ENCODINGS, LabelSpace, cityscapes_encoding
 from ..prepared import SPLITS
 from .id_masks import read_cityscapes_ids, read_class_ids
-from .pairs import MaskItem, Pair, drives, find_pairs, has_truth, require_folder
+from .pairs import MaskItem, Pair, drives, find_pairs, has_truth
+from .roots import require_folder
 from .source import Item, Source
 
 __all__ = ["Acdc"]
@@ -68,15 +69,14 @@ class Acdc(Source):
         """
         kinds = ("labelTrainIds", "labelIds") if self.labels == "trainid" else ("labelIds",)
         for kind in kinds:
-            if any(self._labelled(split, kind) for split in SPLITS):
+            if any(self._labelled(c, split, kind) for c in _CONDITIONS for split in SPLITS):
                 return kind
         endings = " or ".join(f"_gt_{kind}.png" for kind in kinds)
         raise DataError(f"{self.root / _TRUTH} has no file that ends in {endings}", fix=_LAYOUT)
 
-    def _labelled(self, split: str, kind: str) -> bool:
-        """Whether a split has any mask of a kind."""
-        folders = (self.root / _TRUTH / condition / split for condition in _CONDITIONS)
-        return any(has_truth(folder, ending=f"_gt_{kind}") for folder in folders)
+    def _labelled(self, condition: str, split: str, kind: str) -> bool:
+        """Whether a split of a condition has any mask of a kind."""
+        return has_truth(self.root / _TRUTH / condition / split, ending=f"_gt_{kind}")
 
     def plan(self) -> list[Item]:
         """One item per frame that has a picture or a mask, references behind their own split.
@@ -84,12 +84,12 @@ class Acdc(Source):
         Raises:
             DataError: The root is missing or does not have ACDC's layout.
         """
-        require_folder(self.root, _IMAGES, layout=_LAYOUT)
+        require_folder(self.root, _IMAGES, beside=_TRUTH, layout=_LAYOUT)
+        require_folder(self.root, _TRUTH, beside=_IMAGES, layout=_LAYOUT)
         items: list[Item] = []
         for split in SPLITS:
-            labelled = self._labelled(split, self._kind)
             for condition in _CONDITIONS:
-                adverse = self._plan_part(condition, split, labelled=labelled)
+                adverse = self._plan_part(condition, split)
                 items += adverse
                 if self.reference:
                     items += self._plan_references(condition, split, {i.id for i in adverse})
@@ -99,8 +99,9 @@ class Acdc(Source):
             )
         return items
 
-    def _plan_part(self, condition: str, split: str, *, labelled: bool) -> list[MaskItem]:
+    def _plan_part(self, condition: str, split: str) -> list[MaskItem]:
         """The pictures in the condition."""
+        labelled = self._labelled(condition, split, self._kind)
         return [
             MaskItem(
                 id=f"{condition}_{pair.name}",

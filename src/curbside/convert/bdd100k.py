@@ -24,7 +24,8 @@ from ..files import read_json
 from ..labels import LabelSpace, load_space
 from ..prepared import SPLITS
 from .id_masks import read_class_ids
-from .pairs import MaskItem, find_pairs, require_folder
+from .pairs import MaskItem, find_pairs
+from .roots import did_you_mean, require_root
 from .source import Item, Source
 
 __all__ = ["Bdd100k"]
@@ -68,13 +69,12 @@ class Bdd100k(Source):
         Raises:
             DataError: None is.
         """
-        for images, masks, ending in _ARRANGEMENTS:
-            if any((self.root / images / split).is_dir() for split in SPLITS):
-                return images, masks, ending
-        require_folder(self.root, _ARRANGEMENTS[0][0], layout=_LAYOUT)
-        raise DataError(
-            f"{self.root / _ARRANGEMENTS[0][0]} has no {', '.join(SPLITS)}", fix=_LAYOUT
-        )
+        require_root(self.root, layout=_LAYOUT)
+        found = _arrangement_in(self.root)
+        if found is None:
+            hint = did_you_mean(self.root, lambda folder: _arrangement_in(folder) is not None)
+            raise DataError(f"{self.root} does not have the layout of BDD100K{hint}", fix=_LAYOUT)
+        return found
 
     def plan(self) -> list[Item]:
         """One item per clip that has a picture or a mask.
@@ -108,6 +108,14 @@ class Bdd100k(Source):
             for split, pairs in found.items()
             for pair in pairs
         ]
+
+
+def _arrangement_in(root: Path) -> tuple[str, str, str] | None:
+    """The first arrangement that a folder has."""
+    for images, masks, ending in _ARRANGEMENTS:
+        if any((root / images / split).is_dir() for split in SPLITS):
+            return images, masks, ending
+    return None
 
 
 def _read_attributes(path: Path) -> dict[str, dict[str, str]]:

@@ -35,6 +35,7 @@ from ..labels import IGNORE_ID, LabelSpace, camvid_labels, load_space
 from ..prepared import SPLITS
 from .id_masks import read_mapped
 from .pairs import MaskItem, Pair, find_pairs
+from .roots import did_you_mean, require_root
 from .source import Item, Source
 
 __all__ = ["Camvid", "published_split", "read_colors"]
@@ -75,12 +76,8 @@ class Camvid(Source):
             ConfigError: Both are there and none was chosen.
             DataError: There are none.
         """
-        if not self.root.is_dir():
-            raise DataError(f"the folder {self.root} does not exist", fix=_LAYOUT)
-        found = {
-            "ids": self._divided("annot"),
-            "colors": self._divided("_labels") or self._flat is not None,
-        }
+        require_root(self.root, layout=_LAYOUT)
+        found = _forms_in(self.root)
         if self.form == "auto" and all(found.values()):
             raise ConfigError(
                 f"{self.root} has masks of ids and of colours",
@@ -89,17 +86,14 @@ class Camvid(Source):
         for form, there in found.items():
             if there and self.form in ("auto", form):
                 return form
-        raise DataError(f"{self.root} has no masks that can be read", fix=_LAYOUT)
-
-    def _divided(self, ending: str) -> bool:
-        return any((self.root / f"{split}{ending}").is_dir() for split in SPLITS)
-
-    @cached_property
-    def _flat(self) -> tuple[Path, Path] | None:
-        """The pictures and masks of the layout without splits, where it is there."""
-        images = next((self.root / n for n in _FLAT_IMAGES if (self.root / n).is_dir()), None)
-        masks = next((self.root / n for n in _FLAT_MASKS if (self.root / n).is_dir()), None)
-        return (images, masks) if images and masks else None
+        for form, there in found.items():
+            if there:
+                raise DataError(
+                    f"{self.root} has no masks of the form {self.form}, but of the form {form}",
+                    fix=f"give --form {form}, or leave it out",
+                )
+        hint = did_you_mean(self.root, lambda folder: any(_forms_in(folder).values()))
+        raise DataError(f"{self.root} has no masks that can be read{hint}", fix=_LAYOUT)
 
     def plan(self) -> list[Item]:
         """One item per name that has a picture or a mask; a split without masks has no targets.
@@ -111,11 +105,12 @@ class Camvid(Source):
         """
         if self._form == "ids":
             items = self._plan_divided("annot", "", _read_ids)
-        elif self._divided("_labels"):
+        elif _divided(self.root, "_labels"):
             items = self._plan_divided("_labels", "_L", read_colors)
         else:
-            assert self._flat is not None
-            items = self._plan_flat(*self._flat)
+            flat = _flat(self.root)
+            assert flat is not None
+            items = self._plan_flat(*flat)
         if not items:
             raise DataError(f"{self.root} has no pictures", fix=_LAYOUT)
         return items
@@ -144,6 +139,25 @@ class Camvid(Source):
             else:
                 items.append(_item(pair, listed.get(name) or published_split(name), read_colors))
         return sorted(items, key=lambda item: SPLITS.index(item.split))
+
+
+def _forms_in(root: Path) -> dict[str, bool]:
+    """Whether a folder has masks of each form."""
+    return {
+        "ids": _divided(root, "annot"),
+        "colors": _divided(root, "_labels") or _flat(root) is not None,
+    }
+
+
+def _divided(root: Path, ending: str) -> bool:
+    return any((root / f"{split}{ending}").is_dir() for split in SPLITS)
+
+
+def _flat(root: Path) -> tuple[Path, Path] | None:
+    """The pictures and masks of the layout without splits, where a folder has it."""
+    images = next((root / n for n in _FLAT_IMAGES if (root / n).is_dir()), None)
+    masks = next((root / n for n in _FLAT_MASKS if (root / n).is_dir()), None)
+    return (images, masks) if images and masks else None
 
 
 def _item(pair: Pair, split: str, read: Callable[[Path], np.ndarray] | None) -> Item:
@@ -239,11 +253,13 @@ def read_colors(path: Path) -> np.ndarray:
     mapped = cv2.LUT(high[..., 0] << 4 | high[..., 1] << 2 | high[..., 2], _class_of_code())
     if (rgb & 63).any() or (mapped == _UNKNOWN).any():
         wrong = (mapped == _UNKNOWN) | (rgb & 63).any(axis=-1)
-        values, counts = np.unique(rgb[wrong], axis=0, return_counts=True)
-        most = counts.argmax()
+        # As numbers: to sort the colours of a photograph takes minutes.
+        red, green, blue = (rgb[..., channel][wrong].astype(np.int32) for channel in range(3))
+        counts = np.bincount(red << 16 | green << 8 | blue)
+        most = int(counts.argmax())
         raise LabelError(
             f"{path}: {counts.sum()} pixels hold colours that CamVid does not have, {counts[most]} of "
-            f"them {tuple(values[most].tolist())}",
+            f"them {tuple(most.to_bytes(3))}",
             fix="give the original PNG: JPEG and smooth resizing mix the colours of the classes",
         )
     return mapped

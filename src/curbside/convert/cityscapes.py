@@ -15,13 +15,17 @@ a picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
+from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..labels import (
     CITYSCAPES_ENCODINGS,
+    IGNORE_ID,
     LabelSpace,
     cityscapes_encoding,
     cityscapes_labels,
@@ -32,8 +36,9 @@ from .id_masks import (
     read_cityscapes_instances,
     read_class_ids,
 )
-from .pairs import Pair, drives, find_pairs, has_truth, require_folder
+from .pairs import Pair, drives, find_pairs, has_truth
 from .polygon_frame import PolygonFrame, PolygonLabels
+from .roots import require_folder
 from .source import Item, Source, unique
 
 __all__ = ["Cityscapes", "CityscapesItem"]
@@ -45,6 +50,8 @@ _FORMS = {
     "trainids": ("labelTrainIds", ".png"),
 }
 """How the truth may be stored, in order of preference, and how its files end."""
+_SAYS_NOTHING = {"id": (0, 1, 2, 3, IGNORE_ID), "trainId": (IGNORE_ID,)}
+"""Ids of what is not the scene: unlabeled, ego vehicle, rectification border, out of roi."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +109,7 @@ class Cityscapes(Source):
         for form in forms:
             if self._has_any(*_FORMS[form]):
                 return form
+        require_folder(self.root, self.truth, beside=_IMAGES, layout=self._layout)
         kinds = ", ".join(f"_{self.truth}_{''.join(_FORMS[form])}" for form in forms)
         raise DataError(
             f"{self.root / self.truth} has no file that ends in {kinds}", fix=self._layout
@@ -123,15 +131,14 @@ class Cityscapes(Source):
     def plan(self) -> list[Item]:
         """One item per frame that has a picture or a truth file.
 
-        The pictures of a split without any truth become samples without targets. The official test
-        split comes with files that ignore everything; where they are there, they are taken as they
-        are.
+        The pictures of a split without any truth become samples without targets, and so do those of
+        the official test split, whose files label nothing but the frame of the picture.
 
         Raises:
             ConfigError: Label ids are asked of masks of train ids.
             DataError: The root is missing or does not have Cityscapes' layout.
         """
-        require_folder(self.root, _IMAGES, layout=self._layout)
+        require_folder(self.root, _IMAGES, beside=self.truth, layout=self._layout)
         taken: dict[str, set[str]] = {split: set() for split in SPLITS}
         items: list[Item] = []
         for folder, split in self._folders.items():
@@ -191,28 +198,37 @@ class CityscapesItem(Item):
             DataError: A file is missing, damaged or says something impossible.
             LabelError: A mask holds an id that Cityscapes does not have.
         """
-        sample = partial(SampleData, id=self.id, split=self.split, tags={"city": self.city})
         picture = self.pair.picture()
+        bare = SampleData(id=self.id, split=self.split, image=picture, tags={"city": self.city})
         if self.form is None:
-            return sample(image=picture)
+            return bare
         truth = self.pair.truth()
         if self.form == "polygons":
             frame = PolygonFrame.read(truth, _polygon_labels(), picture=picture)
             drawn = frame.lines  # the official tools draw polygons of two corners too
-            return sample(
-                image=picture,
+            labelled = replace(
+                bare,
                 semantic=drawn.classes(self.encoding)[drawn.numbers],
                 instances=drawn.instances(self.encoding)[drawn.numbers],
                 unknown_labels=frame.unknown_labels,
+                known_objects=len(frame.lines.objects),
             )
-        if self.form == "trainids":
-            semantic = read_class_ids(truth, space=CITYSCAPES_ENCODINGS[self.encoding])
         else:
-            semantic = read_cityscapes_ids(truth, encoding=self.encoding)
+            labelled = replace(bare, semantic=self._semantic(truth), instances=self._instances())
+        assert labelled.semantic is not None
+        if self.split == "test" and np.isin(labelled.semantic, _SAYS_NOTHING[self.encoding]).all():
+            return bare
+        return labelled
+
+    def _semantic(self, truth: Path) -> np.ndarray:
+        if self.form == "trainids":
+            return read_class_ids(truth, space=CITYSCAPES_ENCODINGS[self.encoding])
+        return read_cityscapes_ids(truth, encoding=self.encoding)
+
+    def _instances(self) -> np.ndarray | None:
         if self.counted is None:
-            return sample(image=picture, semantic=semantic)
-        instances = read_cityscapes_instances(self.counted.truth(), encoding=self.encoding)
-        return sample(image=picture, semantic=semantic, instances=instances)
+            return None
+        return read_cityscapes_instances(self.counted.truth(), encoding=self.encoding)
 
 
 @cache

@@ -49,6 +49,10 @@ class Conversion:
     """Samples left out, in order of split and id."""
     unknown_labels: Mapping[str, int]
     """Labels that no table knows, and how many objects were skipped for them."""
+    dropped_labels: Mapping[str, int]
+    """Labels that are left out on purpose, and how many objects had them."""
+    mostly_unknown: int
+    """Samples on which more objects have unknown labels than known ones."""
     seconds: float
     """Wall time of this run."""
 
@@ -90,9 +94,11 @@ def convert(
     start = time.perf_counter()
     if workers is not None and workers < 1:
         raise ConfigError(f"{workers} workers cannot work", fix="give 1 or more")
-    items = held_out(source.plan(), source.hold_out)
+    planned = source.plan()
+    held_out(planned, source.hold_out)  # what cannot be is refused before a folder is made
     options = source.options() | ({"hold_out": source.hold_out} if source.hold_out else {})
     writer = PreparedWriter(out, space=source.space, source=source.name, options=options)
+    items = held_out(planned, source.hold_out, done=writer.done)
     known = ((item, writer.done(item.split, item.id)) for item in items)
     todo = [(item, done) for item, done in known if not (done and item.complete())]
     work = partial(_work, root=writer.root, space=source.space, verify=verify)
@@ -118,13 +124,18 @@ def convert(
         )
     counts = writer.finish()
     source.finish(items)
+    records = writer.records
     return Conversion(
         out=writer.root,
         counts=counts,
         converted=converted,
         completed=completed,
         problems=tuple(problems),
-        unknown_labels=sum_counts(record.unknown_labels for record in writer.records),
+        unknown_labels=sum_counts(record.unknown_labels for record in records),
+        dropped_labels=sum_counts(record.dropped_labels for record in records),
+        mostly_unknown=sum(
+            sum(record.unknown_labels.values()) > record.known_objects for record in records
+        ),
         seconds=time.perf_counter() - start,
     )
 

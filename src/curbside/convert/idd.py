@@ -29,7 +29,9 @@ from .official import (
     encodings_of,
     polygon_labels,
 )
+from .pairs import first_picture
 from .polygon_frame import Background, PolygonFrame
+from .roots import require_folder
 from .source import Item, Source, files_by_stem, subfolders, unique
 
 __all__ = ["Idd", "IddItem"]
@@ -108,11 +110,14 @@ class Idd(Source):
             DataError: The root is missing or does not have IDD's layout.
             ConfigError: The folder for official names holds such files of other making.
         """
-        if not (self.root / _IMAGES).is_dir():
-            raise DataError(self._no_layout(), fix=_LAYOUT)
+        require_folder(self.root, _IMAGES, beside=_TRUTH, layout=_LAYOUT)
         frames = annotated_frames(self.root)
         items: list[Item] = [item for split in SPLITS for item in self._plan_split(split, frames)]
         if not items:
+            if other := first_picture(self.root / _IMAGES, ending="_image"):
+                raise DataError(
+                    f"{other} has a name of IDD-Lite", fix="convert the folder as idd-lite"
+                )
             raise DataError(
                 f"{self.root / _IMAGES} has no pictures in {', '.join(SPLITS)}", fix=_LAYOUT
             )
@@ -131,17 +136,11 @@ class Idd(Source):
             frames = [item.annotated for item in items if isinstance(item, IddItem)]
             self._official.finish(frame for frame in frames if frame is not None)
 
-    def _no_layout(self) -> str:
-        if not self.root.is_dir():
-            return f"the folder {self.root} does not exist"
-        inner = [folder.name for folder in subfolders(self.root) if (folder / _IMAGES).is_dir()]
-        hint = f", but {inner[0]} in it has" if inner else ""
-        return f"{self.root} has no {_IMAGES} folder{hint}"
-
     def _plan_split(self, split: str, frames: Sequence[AnnotatedFrame]) -> list[IddItem]:
         images, truths = self.root / _IMAGES / split, self.root / _TRUTH / split
         labelled = truths.is_dir()
         if images.is_dir() and not labelled and split != "test":
+            require_folder(self.root, _TRUTH, beside=_IMAGES, layout=_LAYOUT)
             raise DataError(f"{images} has no annotations: {truths} does not exist", fix=_LAYOUT)
         annotated: dict[str, dict[str, AnnotatedFrame]] = {}
         for found in frames:
@@ -230,6 +229,7 @@ class IddItem(Item):
             instances=frame.areas.instances(self.encoding)[frame.areas.numbers],
             tags=tags,
             unknown_labels=frame.unknown_labels,
+            known_objects=len(frame.lines.objects),
         )
 
     def complete(self) -> bool:

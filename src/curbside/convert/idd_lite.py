@@ -17,7 +17,8 @@ from ..errors import DataError
 from ..labels import LabelSpace, load_space
 from ..prepared import SPLITS
 from .id_masks import read_class_ids
-from .pairs import MaskItem, drives, find_pairs, require_folder
+from .pairs import MaskItem, drives, find_pairs, first_picture
+from .roots import require_folder
 from .source import Item, Source, unique
 
 __all__ = ["IddLite"]
@@ -42,9 +43,14 @@ class IddLite(Source):
         Raises:
             DataError: The root is missing or does not have IDD-Lite's layout.
         """
-        require_folder(self.root, _IMAGES, layout=_LAYOUT)
+        require_folder(self.root, _IMAGES, beside=_TRUTH, layout=_LAYOUT)
         items: list[Item] = [item for split in SPLITS for item in self._plan_split(split)]
         if not items:
+            if other := first_picture(self.root / _IMAGES, ending="_leftImg8bit"):
+                raise DataError(
+                    f"{other} has a name of IDD or Cityscapes",
+                    fix="convert the folder as idd or cityscapes",
+                )
             raise DataError(f"{self.root / _IMAGES} has no `_image` files", fix=_LAYOUT)
         return items
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..prepared import SampleData
+from ..prepared import SPLITS, SampleData
 from .source import Item, files_by_stem, subfolders
 
-__all__ = ["MaskItem", "Pair", "drives", "find_pairs", "has_truth", "require_folder"]
+__all__ = ["MaskItem", "Pair", "drives", "find_pairs", "first_picture", "has_truth"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,31 +100,18 @@ def drives(*folders: Path) -> list[str]:
     return sorted({inner.name for folder in folders for inner in subfolders(folder)})
 
 
+def first_picture(images: Path, *, ending: str) -> Path | None:
+    """A picture that is named `<split>/<drive>/<frame><ending><suffix>`; None where there is none."""
+    drives = (drive for split in SPLITS for drive in subfolders(images / split))
+    found = (paths[0] for d in drives for paths in files_by_stem(d, ending=ending).values())
+    return next(found, None)
+
+
 def has_truth(folder: Path, *, ending: str, suffix: str = ".png") -> bool:
     """Whether any drive in a folder holds a file that is named `<frame><ending><suffix>`."""
     return any(
         files_by_stem(drive, ending=ending, suffixes=(suffix,)) for drive in subfolders(folder)
     )
-
-
-def require_folder(root: Path, inner: str, *, layout: str) -> Path:
-    """`root / inner`.
-
-    Args:
-        root: Folder of the dataset.
-        inner: A folder that must be in it.
-        layout: What to tell a reader who gave another root.
-
-    Raises:
-        DataError: It is missing; the message names a folder within the root that has it.
-    """
-    if not root.is_dir():
-        raise DataError(f"the folder {root} does not exist", fix=layout)
-    if not (root / inner).is_dir():
-        near = [folder.name for folder in subfolders(root) if (folder / inner).is_dir()]
-        hint = f", but {near[0]} in it has" if near else ""
-        raise DataError(f"{root} has no {inner} folder{hint}", fix=layout)
-    return root / inner
 
 
 @dataclass(frozen=True, kw_only=True)

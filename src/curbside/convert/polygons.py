@@ -20,7 +20,7 @@ from ..files import read_json
 from ..imaging import fill_polygon
 from ..imaging.reading import MAX_PIXELS
 
-__all__ = ["PolygonFile", "PolygonObject", "draw_objects", "read_polygons"]
+__all__ = ["PolygonFile", "PolygonObject", "check_work", "draw_objects", "read_polygons"]
 
 MAX_BYTES = 16 * 2**20
 """Larger annotation files are refused unread; real ones have a few hundred kilobytes."""
@@ -34,6 +34,8 @@ MAX_ALL_CORNERS = 200_000
 """More in one file are refused."""
 MAX_PAINTED = 50_000_000_000
 """More objects times pixels are refused, as the time to paint them all grows with it: about 15 s."""
+MAX_CROSSED = 250_000_000
+"""More corners times rows are refused: Pillow sorts, row by row, where edges cross it; about 15 s."""
 
 _FIX = "correct the file, or remove the sample from its split"
 
@@ -89,13 +91,30 @@ def read_polygons(path: Path, *, fewest: int = 3) -> PolygonFile:
     corners = sum(len(item.polygon) for item in objects)
     if corners > MAX_ALL_CORNERS:
         raise DataError(f"{path} has {corners:,} corners, not up to {MAX_ALL_CORNERS:,}", fix=_FIX)
-    if len(objects) * size_hw[0] * size_hw[1] > MAX_PAINTED:
-        raise DataError(
-            f"{path} has {len(objects):,} objects on {size_hw[1]} x {size_hw[0]} pixels, too many to "
-            "paint",
-            fix=_FIX,
-        )
+    check_work(len(objects), corners, size_hw, str(path))
     return PolygonFile(size_hw=size_hw, objects=objects)
+
+
+def check_work(objects: int, corners: int, size_hw: tuple[int, int], where: str) -> None:
+    """Refuse what would take minutes to paint.
+
+    Args:
+        objects: How many.
+        corners: Of all of them.
+        size_hw: Height and width of the picture.
+        where: The file, for the error.
+
+    Raises:
+        DataError: They are too many for a picture of that size.
+    """
+    height, width = size_hw
+    for number, work, most in (
+        (f"{objects:,} objects", objects * height * width, MAX_PAINTED),
+        (f"{corners:,} corners", corners * height, MAX_CROSSED),
+    ):
+        if work > most:
+            what = f"{number} on {width} x {height} pixels, too many to paint"
+            raise DataError(f"{where} has {what}", fix=_FIX)
 
 
 def draw_objects(

@@ -6,7 +6,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Source(ABC):
     root: Path
     """Folder of the dataset, as downloaded."""
     hold_out: float = 0.0
-    """Share of the train samples that becomes the val split, by whole drives or sequences, for
+    """About this share of the train samples becomes the val split, by whole drives or sequences, for
     datasets that come without one."""
 
     @property
@@ -84,14 +84,19 @@ class Source(ABC):
         """Called once with the items of `plan`, when all have been converted."""
 
 
-def held_out(items: Sequence[Item], share: float) -> list[Item]:
+def held_out(
+    items: Sequence[Item], share: float, *, done: Callable[[str, str], bool] = lambda *_: False
+) -> list[Item]:
     """The items with about a share of the train samples moved to val, whole groups at a time.
 
-    Which groups go depends on their names alone, so that it is the same on every machine.
+    Which groups go depends on their names and sizes alone, so that it is the same on every machine;
+    but a group that has samples in the folder already stays in their split, whatever was added or
+    repaired since. At least one goes and one stays.
 
     Args:
         items: The samples of a source.
         share: 0..1, exclusive of 1; 0 changes nothing.
+        done: Whether a sample, by split and id, is in the folder already.
 
     Raises:
         ConfigError: The share is impossible, the source has a val split of its own, or its train
@@ -108,12 +113,17 @@ def held_out(items: Sequence[Item], share: float) -> list[Item]:
     if len(sizes) < 2:
         raise ConfigError("hold-out needs two or more drives or sequences in train", fix=fix)
     order = sorted(sizes, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
+    train = {item.group for item in items if item.split == "train" and done("train", item.id)}
+    val = {item.group for item in items if item.split == "train" and done("val", item.id)}
     chosen: set[str] = set()
-    wanted = share * sizes.total()
-    for name in order[:-1]:  # the last one always stays in train
-        if sum(sizes[group] for group in chosen) >= wanted:
-            break
-        chosen.add(name)
+    missing = share * sizes.total()
+    for name in order:
+        # One that would miss the share by more than it mends stays in train.
+        mends = len(chosen) < len(sizes) - 1 and abs(missing - sizes[name]) < missing
+        if name in val or (mends and name not in train):
+            chosen.add(name)
+            missing -= sizes[name]
+    chosen = chosen or {min(set(sizes) - train or sizes, key=lambda name: (sizes[name], name))}
     return [
         replace(item, split="val") if item.split == "train" and item.group in chosen else item
         for item in items
@@ -156,12 +166,18 @@ def files_by_stem(
 
 def unique(name: str, taken: set[str]) -> str:
     """`name`, or `name-2`, `name-3`, ... where it is taken; the result is added to `taken`."""
-    candidate, number = name, 1
-    while candidate in taken:
-        number += 1
-        candidate = f"{name}-{number}"
-    taken.add(candidate)
-    return candidate
+    used, free = 0, 1  # numbers; found by halving, as a file may name one picture 100,000 times
+    while _numbered(name, free) in taken:
+        used, free = free, 2 * free
+    while free - used > 1:
+        middle = (used + free) // 2
+        used, free = (middle, free) if _numbered(name, middle) in taken else (used, middle)
+    taken.add(_numbered(name, free))
+    return _numbered(name, free)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}-{number}"
 
 
 def _listed(folder: Path) -> list[Path]:

@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from ..files import require_file
 from ..imaging import read_ids, read_rgb
-from ..prepared import DEPTH_SCALE
 from .tree import FileTree
 
 __all__ = [
@@ -44,7 +44,6 @@ MAX_BYTES = 64 * 2**10
 """Larger `.conf` files are refused unread; real ones have one kilobyte."""
 
 _DISPARITY = re.compile(r"(?<![0-9A-Za-z])disp16(?![0-9A-Za-z])", re.IGNORECASE)
-_MAX_DEPTH_M = np.iinfo(np.uint16).max / DEPTH_SCALE
 _FIX = "give the ZED calibration file that belongs to these pictures"
 
 
@@ -148,13 +147,11 @@ def depth_from_disparity(raw: np.ndarray, calibration: Calibration, scale: float
         scale: What the file's values were multiplied with.
 
     Returns:
-        (H, W) float32, 0 where unknown, and where a prepared folder could not hold the distance
-        (256 m and beyond), which is no value to learn from either.
+        (H, W) float32, 0 where unknown.
     """
     product = np.float32(calibration.fx_px * calibration.baseline_m * scale)
     depth = np.zeros(raw.shape, np.float32)
     np.divide(product, raw, out=depth, where=raw > 0, casting="unsafe")
-    depth[depth > _MAX_DEPTH_M] = 0
     return depth
 
 
@@ -258,6 +255,7 @@ def _partner(disparity: Path, word: str) -> Path:
 def _parse(path: Path) -> configparser.ConfigParser:
     values = configparser.ConfigParser(interpolation=None)
     try:
+        require_file(path)
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:

@@ -23,10 +23,23 @@ class FileTree:
     """
 
     def __init__(self, root: Path) -> None:
+        self.root = root
+        """The folder."""
+        self.links: list[Path] = []
+        """The linked folders, which were not entered."""
         self._names: dict[Path, list[str]] = {}
         for folder, subfolders, names in os.walk(root, onerror=_refuse):
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             self._names[Path(folder)] = sorted(name for name in names if not name.startswith("."))
+            paths = (Path(folder) / name for name in subfolders)
+            self.links += [path for path in paths if path.is_symlink()]
+
+    def not_entered(self) -> str:
+        """What to add to the message that nothing was found: the linked folders; nothing without."""
+        if not self.links:
+            return ""
+        more = f" and {len(self.links) - 1} more" if len(self.links) > 1 else ""
+        return f" (linked folders are not entered: {self.links[0]}{more})"
 
     def with_suffix(self, suffix: str, pattern: re.Pattern[str] | None = None) -> list[Path]:
         """The files that end so and whose stem holds the pattern, folder by folder.
@@ -70,10 +83,18 @@ class FileTree:
             folder = folder.parent
         return []
 
-    def short_name(self, path: Path) -> str:
-        """The stem of a file, after the name of its folder where others are called the same."""
-        alone = len(self._folders.get(path.name, [])) < 2
-        return path.stem if alone else f"{path.parent.name}_{path.stem}"
+    def short_name(self, path: Path, *, understood: str = "") -> str:
+        """The stem of a file, after the name of its folder where others are called the same.
+
+        Args:
+            path: The file.
+            understood: A name of folders that goes without saying: of files in folders called so,
+                only each other count.
+        """
+        folders = self._folders.get(path.name, [])
+        if path.parent.name == understood:
+            folders = [folder for folder in folders if folder.name == understood]
+        return path.stem if len(folders) < 2 else f"{path.parent.name}_{path.stem}"
 
     @cached_property
     def _folders(self) -> dict[str, list[Path]]:

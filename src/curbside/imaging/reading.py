@@ -6,10 +6,11 @@ import io
 import warnings
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ..errors import DataError
 from ..files import require_file
@@ -25,6 +26,11 @@ have ten or so."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 """What pictures are. Pillow would open anything by its first bytes, and run PostScript."""
+SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
+"""Pillow's words for grey of 16 bits; it has opened 16-bit PNG files as the last one, too."""
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # JPEG's markers of frame headers
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+
 _GONE = "restore the file or remove the sample from its split"
 DAMAGED = "fetch the file again or remove the sample from its split"
 
@@ -49,10 +55,12 @@ def open_image(path: Path | str, data: bytes | None = None) -> Image.Image:
         raise DataError(f"{path} does not exist", fix=_GONE) from None
     except Image.DecompressionBombError as error:
         raise DataError(f"{path} is too large to be a picture ({error})", fix=DAMAGED) from error
-    except (UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise DataError(f"{path} is not an image that can be read", fix=DAMAGED) from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error})", fix=DAMAGED) from error
+        if not isinstance(error, UnidentifiedImageError) and error.strerror:
+            raise DataError(f"{path} cannot be read ({error.strerror})", fix=DAMAGED) from error
+        raise DataError(f"{path} is not an image that can be read", fix=DAMAGED) from error
+    except Exception as error:  # what else Pillow stumbles over in a header
+        raise DataError(f"{path} is not an image that can be read", fix=DAMAGED) from error
     width, height = image.size
     if width * height > MAX_PIXELS:
         image.close()
@@ -70,22 +78,24 @@ def load_image(image: Image.Image, path: Path | str) -> Image.Image:
         DataError: The file is truncated or damaged, or a JPEG that would take for ever.
     """
     try:
-        if image.format in ("JPEG", "MPO"):
+        if isinstance(image, JpegImageFile) and image.fp is not None:
             _check_scans(image.fp, path)
         image.load()
+    except DataError:
+        raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, struct.error, ...
         raise DataError(f"{path} is truncated or damaged ({error})", fix=DAMAGED) from error
     return image
 
 
-def _check_scans(file: BinaryIO, path: Path | str) -> None:
+def _check_scans(file: IO[bytes], path: Path | str) -> None:
     several, place = first_scan(file)
     file.seek(place)
     if several and file.read().count(b"\xff\xda") > MAX_SCANS:
         raise DataError(f"{path} has more than {MAX_SCANS} scans", fix=DAMAGED)
 
 
-def first_scan(file: BinaryIO) -> tuple[bool, int]:
+def first_scan(file: IO[bytes]) -> tuple[bool, int]:
     """Whether a JPEG has several scans, and where the first one begins, or the file is no more a JPEG."""
     place, components, progressive = 2, 0, False
     while True:
@@ -121,7 +131,8 @@ def read_rgb(path: Path) -> np.ndarray:
         DataError: The file is missing, damaged, or larger than any camera's picture.
     """
     with open_image(path) as image:
-        return np.asarray(load_image(image, path).convert("RGB"))
+        loaded = load_image(image, path)
+        return np.asarray(loaded if loaded.mode == "RGB" else loaded.convert("RGB"))
 
 
 def verify_image(path: Path) -> None:
@@ -140,7 +151,7 @@ def verify_image(path: Path) -> None:
         load_image(image, path)
 
 
-def check_png(file: BinaryIO, path: Path | str) -> None:
+def check_png(file: IO[bytes], path: Path | str) -> None:
     """Compare all bytes of a PNG file with its checksums, to its last part.
 
     Raises:
@@ -173,23 +184,23 @@ def read_ids(path: Path) -> np.ndarray:
     """
     with open_image(path) as image:
         mode = image.mode
+        if mode not in ("L", "P", "1", *SIXTEEN_BITS):
+            raise DataError(
+                f"{path} holds {mode} pixels, not one id per pixel",
+                fix="give a single-channel mask of 8 or 16 bits",
+            )
         load_image(image, path)
-        if mode in ("L", "P"):
-            return np.asarray(image)
         if mode == "1":
             return np.asarray(image.convert("L")) // 255
-        if mode in ("I;16", "I;16B", "I;16L", "I"):
-            pixels = np.asarray(image)
-            if pixels.min(initial=0) < 0 or pixels.max(initial=0) > np.iinfo(np.uint16).max:
-                raise DataError(
-                    f"{path} holds values outside 0..65535",
-                    fix="give a single-channel mask of 8 or 16 bits",
-                )
-            return pixels.astype(np.uint16)
-    raise DataError(
-        f"{path} holds {mode} pixels, not one id per pixel",
-        fix="give a single-channel mask of 8 or 16 bits",
-    )
+        pixels = np.asarray(image)
+    if mode in ("L", "P"):
+        return pixels
+    if pixels.min(initial=0) < 0 or pixels.max(initial=0) > np.iinfo(np.uint16).max:
+        raise DataError(
+            f"{path} holds values outside 0..65535",
+            fix="give a single-channel mask of 8 or 16 bits",
+        )
+    return pixels.astype(np.uint16)
 
 
 def read_depth(path: Path) -> np.ndarray:

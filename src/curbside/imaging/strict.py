@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import DataError
-from .reading import DAMAGED, check_png, load_image, open_image
+from ..files import require_file
+from .reading import DAMAGED, check_png, first_scan, load_image, open_image
 
 __all__ = ["StrictImage", "decode_luminance", "decode_numbers", "read_file"]
 
@@ -47,6 +47,7 @@ def read_file(path: Path | str) -> bytes:
         DataError: It cannot be read, or is larger than any picture.
     """
     try:
+        require_file(path)
         with open(path, "rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 raise DataError(f"{path} has more than {MAX_BYTES:,} bytes", fix=DAMAGED)
@@ -96,7 +97,8 @@ def decode_luminance(data: bytes, path: Path | str) -> StrictImage:
         kind, mode, size = image.format or "", image.mode, image.size
         _check_container(kind, data, path)
         image.draft("L", (max(_PREVIEW, size[0] // 8), max(_PREVIEW, size[1] // 8)))
-        pixels = np.asarray(load_image(image, path).convert("L"))
+        load_image(image, path)
+        pixels = np.asarray(image if image.mode == "L" else image.convert("L"))
     return StrictImage(kind, mode, size[::-1], pixels)
 
 
@@ -108,15 +110,7 @@ def _check_container(kind: str, data: bytes, path: Path | str) -> None:
 
 
 def _check_jpeg(data: bytes, path: Path | str) -> None:
-    """Walk the segments up to the first scan; the end marker must come after it."""
-    place = 2
-    while place + 4 <= len(data) and data[place] == 0xFF:
-        marker = data[place + 1]
-        if marker == 0xFF:  # filling
-            place += 1
-            continue
-        if marker == 0xDA:
-            break
-        place += 2 + struct.unpack_from(">H", data, place + 2)[0]
-    if data.find(b"\xff\xd9", place) < 0:
+    """The end marker must come after the start of the first scan: previews have one of their own."""
+    _, place = first_scan(io.BytesIO(data))
+    if data.rfind(b"\xff\xd9") < place:  # it stands at the end of nearly all files
         raise DataError(f"{path} is truncated: it has no end marker", fix=DAMAGED)
