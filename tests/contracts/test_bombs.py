@@ -20,7 +20,7 @@ READ = """
 import json, resource, sys
 from pathlib import Path
 from curbside.convert import Bdd100k, Camvid, Sidewalk
-from curbside.convert.camvid import read_colors
+from curbside.convert.inward.camvid import read_colors
 from curbside.convert.cvat_xml import read_cvat_image, scan_cvat
 from curbside.convert.id_masks import read_cityscapes_instances, read_class_ids
 from curbside.convert.polygons import read_polygons

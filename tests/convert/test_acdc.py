@@ -12,7 +12,7 @@ from PIL import Image
 
 from curbside.cli import main
 from curbside.convert import convert
-from curbside.convert.acdc import Acdc
+from curbside.convert.inward.acdc import Acdc
 from curbside.errors import DataError
 from curbside.prepared import PreparedFolder
 

@@ -11,8 +11,9 @@ from builders_raw import STREET, clutter, draw_ids, make_bdd100k_tree
 from PIL import Image
 
 from curbside.cli import main
-from curbside.convert import bdd100k, convert
-from curbside.convert.bdd100k import Bdd100k
+from curbside.convert import convert
+from curbside.convert.inward import bdd100k
+from curbside.convert.inward.bdd100k import Bdd100k
 from curbside.errors import DataError
 from curbside.prepared import PreparedFolder
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from curbside.cli import main
 from curbside.convert import Camvid, convert
-from curbside.convert.camvid import published_split
+from curbside.convert.inward.camvid import published_split
 from curbside.errors import ConfigError, DataError, LabelError
 from curbside.prepared import PreparedFolder
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from curbside.cli import main
 from curbside.convert import Conversion, convert
-from curbside.convert.cityscapes import Cityscapes
+from curbside.convert.inward.cityscapes import Cityscapes
 from curbside.errors import ConfigError, DataError, LabelError
 from curbside.labels import cityscapes_labels, load_space
 from curbside.prepared import PreparedFolder, Sample

@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 
 from curbside.cli import main
 from curbside.convert import convert, outward
-from curbside.convert.cvat import Cvat
+from curbside.convert.inward.cvat import Cvat
 from curbside.errors import ConfigError, DataError, LabelError
 from curbside.prepared import PreparedFolder
 from curbside.scenes import ScenesConfig, write_prepared

@@ -12,7 +12,7 @@ from PIL import Image
 
 from curbside.cli import main
 from curbside.convert import convert
-from curbside.convert.idd_lite import IddLite
+from curbside.convert.inward.idd_lite import IddLite
 from curbside.errors import DataError
 from curbside.prepared import PreparedFolder
 

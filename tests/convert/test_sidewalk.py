@@ -26,7 +26,7 @@ from PIL import Image
 
 from curbside.cli import main
 from curbside.convert import convert
-from curbside.convert.sidewalk import Sidewalk
+from curbside.convert.inward.sidewalk import Sidewalk
 from curbside.convert.source import held_out
 from curbside.convert.stereo import check_disparity_scale
 from curbside.convert.tree import FileTree

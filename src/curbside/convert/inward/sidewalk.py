@@ -27,16 +27,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import DataError
-from ..imaging import read_ids
-from ..labels import LabelSpace, load_space
-from ..labels.safetrip import DROPPED_LABELS, SURFACE_CLASSES
-from ..prepared import SampleData
-from .cvat_items import CvatItem, cvat_items
-from .cvat_xml import CvatFile
-from .roots import require_root
-from .source import Item, Source, unique
-from .stereo import (
+from ...errors import DataError
+from ...imaging import read_ids
+from ...labels import LabelSpace, load_space
+from ...labels.safetrip import DROPPED_LABELS, SURFACE_CLASSES
+from ...prepared import SampleData
+from ..cvat_items import CvatItem, cvat_items
+from ..cvat_xml import CvatFile
+from ..roots import require_root
+from ..source import Item, Source, unique
+from ..stereo import (
     StereoFrame,
     check_scale,
     depth_from_disparity,
@@ -44,7 +44,7 @@ from .stereo import (
     read_disparity,
     stereo_frames,
 )
-from .tree import FileTree
+from ..tree import FileTree
 
 __all__ = ["DepthItem", "Sidewalk", "SidewalkItem"]
 

@@ -19,14 +19,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
-from ..files import read_json
-from ..labels import LabelSpace, load_space
-from ..prepared import SPLITS
-from .id_masks import read_class_ids
-from .pairs import MaskItem, find_pairs
-from .roots import did_you_mean, require_root
-from .source import Item, Source
+from ...errors import DataError
+from ...files import read_json
+from ...labels import LabelSpace, load_space
+from ...prepared import SPLITS
+from ..id_masks import read_class_ids
+from ..pairs import MaskItem, find_pairs
+from ..roots import did_you_mean, require_root
+from ..source import Item, Source
 
 __all__ = ["Bdd100k"]
 

@@ -24,14 +24,14 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from ..errors import ConfigError, DataError
-from ..labels import LabelSpace, load_space, space_names
-from ..prepared import SPLITS, PreparedFolder
-from .cvat_items import CvatItem, cvat_items
-from .cvat_xml import CvatFile, CvatPlace
-from .roots import require_root
-from .source import Item, Source
-from .tree import FileTree
+from ...errors import ConfigError, DataError
+from ...labels import LabelSpace, load_space, space_names
+from ...prepared import SPLITS, PreparedFolder
+from ..cvat_items import CvatItem, cvat_items
+from ..cvat_xml import CvatFile, CvatPlace
+from ..roots import require_root
+from ..source import Item, Source
+from ..tree import FileTree
 
 __all__ = ["Cvat", "CvatImageItem"]
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from ..errors import DataError
-from ..labels import LabelSpace, load_space
-from ..prepared import SPLITS
-from .id_masks import read_class_ids
-from .pairs import MaskItem, drives, find_pairs, first_picture
-from .roots import require_folder
-from .source import Item, Source, unique
+from ...errors import DataError
+from ...labels import LabelSpace, load_space
+from ...prepared import SPLITS
+from ..id_masks import read_class_ids
+from ..pairs import MaskItem, drives, find_pairs, first_picture
+from ..roots import require_folder
+from ..source import Item, Source, unique
 
 __all__ = ["IddLite"]
 

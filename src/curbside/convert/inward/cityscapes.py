@@ -22,24 +22,24 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
-from ..labels import (
+from ...errors import ConfigError, DataError
+from ...labels import (
     CITYSCAPES_ENCODINGS,
     IGNORE_ID,
     LabelSpace,
     cityscapes_encoding,
     cityscapes_labels,
 )
-from ..prepared import SPLITS, SampleData
-from .id_masks import (
+from ...prepared import SPLITS, SampleData
+from ..id_masks import (
     read_cityscapes_ids,
     read_cityscapes_instances,
     read_class_ids,
 )
-from .pairs import Pair, drives, find_pairs, has_truth
-from .polygon_frame import PolygonFrame, PolygonLabels
-from .roots import require_folder
-from .source import Item, Source, unique
+from ..pairs import Pair, drives, find_pairs, has_truth
+from ..polygon_frame import PolygonFrame, PolygonLabels
+from ..roots import require_folder
+from ..source import Item, Source, unique
 
 __all__ = ["Cityscapes", "CityscapesItem"]
 

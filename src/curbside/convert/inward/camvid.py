@@ -29,14 +29,14 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from ..errors import ConfigError, DataError, LabelError
-from ..imaging import read_rgb
-from ..labels import IGNORE_ID, LabelSpace, camvid_labels, load_space
-from ..prepared import SPLITS
-from .id_masks import read_mapped
-from .pairs import MaskItem, Pair, find_pairs
-from .roots import did_you_mean, require_root
-from .source import Item, Source
+from ...errors import ConfigError, DataError, LabelError
+from ...imaging import read_rgb
+from ...labels import IGNORE_ID, LabelSpace, camvid_labels, load_space
+from ...prepared import SPLITS
+from ..id_masks import read_mapped
+from ..pairs import MaskItem, Pair, find_pairs
+from ..roots import did_you_mean, require_root
+from ..source import Item, Source
 
 __all__ = ["Camvid", "published_split", "read_colors"]
 

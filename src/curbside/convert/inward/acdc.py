@@ -21,13 +21,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import DataError
-from ..labels import CITYSCAPES_ENCODINGS, LabelSpace, cityscapes_encoding
-from ..prepared import SPLITS
-from .id_masks import read_cityscapes_ids, read_class_ids
-from .pairs import MaskItem, Pair, drives, find_pairs, has_truth
-from .roots import require_folder
-from .source import Item, Source
+from ...errors import DataError
+from ...labels import CITYSCAPES_ENCODINGS, LabelSpace, cityscapes_encoding
+from ...prepared import SPLITS
+from ..id_masks import read_cityscapes_ids, read_class_ids
+from ..pairs import MaskItem, Pair, drives, find_pairs, has_truth
+from ..roots import require_folder
+from ..source import Item, Source
 
 __all__ = ["Acdc"]
 

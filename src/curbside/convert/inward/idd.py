@@ -17,10 +17,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, DataError
-from ..labels import LabelSpace, space_of_encoding
-from ..prepared import SPLITS, SampleData
-from .official import (
+from ...errors import ConfigError, DataError
+from ...labels import LabelSpace, space_of_encoding
+from ...prepared import SPLITS, SampleData
+from ..official import (
     OUTPUTS,
     AnnotatedFrame,
     OfficialTree,
@@ -29,10 +29,10 @@ from .official import (
     encodings_of,
     polygon_labels,
 )
-from .pairs import first_picture
-from .polygon_frame import Background, PolygonFrame
-from .roots import require_folder
-from .source import Item, Source, files_by_stem, subfolders, unique
+from ..pairs import first_picture
+from ..polygon_frame import Background, PolygonFrame
+from ..roots import require_folder
+from ..source import Item, Source, files_by_stem, subfolders, unique
 
 __all__ = ["Idd", "IddItem"]
 
