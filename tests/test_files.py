@@ -123,6 +123,8 @@ def test_only_files_are_files(tmp_path):
         (tmp_path / "gone", FileNotFoundError),
         (tmp_path / "pipe", OSError),
         (Path("/dev/zero"), OSError),
+        (tmp_path / "a\0", OSError),
+        (tmp_path / "\ud800", OSError),
     ):
         with pytest.raises(kind) as caught:
             files.require_file(path)

@@ -19,6 +19,7 @@ from .errors import CurbsideError, DataError, StorageError
 __all__ = [
     "as_storage_error",
     "atomic_path",
+    "holds_bytes",
     "inside",
     "link_or_copy",
     "read_json",
@@ -118,7 +119,10 @@ def require_file(path: Path | str) -> None:
     Raises:
         OSError: It is none, or nothing is there.
     """
-    mode = os.stat(path).st_mode
+    try:
+        mode = os.stat(path).st_mode
+    except ValueError as error:
+        raise OSError(errno.EINVAL, f"no name of a file: {error}", str(path)) from error
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
@@ -140,6 +144,11 @@ def read_json(path: Path, *, error: type[CurbsideError] = DataError, fix: str) -
         raise error(f"cannot read {path}: {problem.strerror}", fix=fix) from problem
     except (ValueError, RecursionError) as problem:
         raise error(f"{path} is not valid JSON ({problem})", fix=fix) from problem
+
+
+def holds_bytes(path: Path) -> bool:
+    """Whether a file is there and was not emptied by a power cut."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -16,8 +16,7 @@ import pytest
 from builders import KILLED_AT, add_idd_frame, box, idd_object, make_idd_tree, tree_bytes
 from PIL import Image, ImageDraw
 
-from curbside.convert import Idd, convert
-from curbside.convert.official import run_pipeline
+from curbside.convert import Idd, convert, run_pipeline
 from curbside.errors import ConfigError, DataError, LabelError
 from curbside.prepared import PreparedFolder
 
@@ -290,7 +289,7 @@ def test_a_finished_tree_is_left_untouched_and_a_lost_file_made_again(tmp_path):
 
 SCRIPTS = {
     "run_pipeline": """
-from curbside.convert.official import run_pipeline
+from curbside.convert import run_pipeline
 run_pipeline(sys.argv[2], sys.argv[3] + "/official", "level2", workers=1)
 """,
     "convert": """

@@ -20,7 +20,7 @@ from curbside.scenes import (
     World,
     draw_scene,
     drive_through,
-    write_idd,
+    write_layout,
     write_prepared,
     write_video,
 )
@@ -39,7 +39,7 @@ def files_of(root: Path) -> dict[str, bytes]:
 
 def test_the_raw_layout_and_its_schema(tmp_path: Path):
     config = small(conditions=("clear", "snow"))
-    assert write_idd(tmp_path, config) == {"train": 4, "val": 2, "test": 0}
+    assert write_layout(tmp_path, config) == {"train": 4, "val": 2, "test": 0}
     names = sorted(files_of(tmp_path))
     assert names[0] == "curbside-scenes.json" and len(names) == 1 + 2 * 6
     assert "leftImg8bit/train/snow/000001_leftImg8bit.jpg" in names
@@ -58,39 +58,39 @@ def test_the_raw_layout_and_its_schema(tmp_path: Path):
 
 
 def test_train_and_val_show_other_streets(tmp_path: Path):
-    write_idd(tmp_path, small(conditions=("clear",)))
+    write_layout(tmp_path, small(conditions=("clear",)))
     annotations = [path.read_bytes() for path in tmp_path.rglob("*_polygons.json")]
     assert len(set(annotations)) == len(annotations) == 6
 
 
 def test_a_second_run_makes_only_what_is_missing_and_ends_with_the_same_bytes(tmp_path: Path):
-    write_idd(tmp_path, small())
+    write_layout(tmp_path, small())
     before = files_of(tmp_path)
     gone = tmp_path / "leftImg8bit/train/fog/000001_leftImg8bit.jpg"
     kept = tmp_path / "leftImg8bit/train/clear/000000_leftImg8bit.jpg"
     leftover = gone.with_name(".partial-abc.jpg")
     gone.rename(leftover)  # as if killed in the middle
     made = kept.stat().st_mtime_ns
-    write_idd(tmp_path, small())
+    write_layout(tmp_path, small())
     assert files_of(tmp_path) == before
     assert kept.stat().st_mtime_ns == made
 
 
 def test_several_processes_give_the_same_bytes(tmp_path: Path):
-    write_idd(tmp_path / "one", small(train=10))
-    write_idd(tmp_path / "two", small(train=10, workers=2))
+    write_layout(tmp_path / "one", small(train=10))
+    write_layout(tmp_path / "two", small(train=10, workers=2))
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
 def test_a_folder_of_other_scenes_is_refused(tmp_path: Path):
-    write_idd(tmp_path / "scenes", small(train=1, val=0))
+    write_layout(tmp_path / "scenes", small(train=1, val=0))
     with pytest.raises(ConfigError, match="another layout, seed"):
-        write_idd(tmp_path / "scenes", small(seed=4))
-    write_idd(tmp_path / "scenes", small(train=2, val=0))  # more of the same is welcome
+        write_layout(tmp_path / "scenes", small(seed=4))
+    write_layout(tmp_path / "scenes", small(train=2, val=0))  # more of the same is welcome
     (tmp_path / "other").mkdir()
     (tmp_path / "other/notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match="not empty"):
-        write_idd(tmp_path / "other", small())
+        write_layout(tmp_path / "other", small())
 
 
 def test_a_prepared_folder_holds_the_scene(tmp_path: Path):

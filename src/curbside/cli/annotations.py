@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar, Union
+from typing import Annotated, Generic, Literal, TypeVar
 
 import tyro
 
 from ..convert.outward import Annotations, Format, formats, write_annotations
 from ..labels import load_space
 from ..prepared import PreparedFolder
+from ._kinds import parse_kind
 
 __all__ = ["main"]
 
@@ -46,17 +47,12 @@ class _Command(Generic[AnyFormat]):
 
 def main(argv: list[str]) -> int:
     """Entry of `curbside annotations`: 0, or 2 where samples were left out."""
-    commands = tuple(
-        Annotated[_Command[kind], tyro.conf.subcommand(name, description=_first_line(kind))]  # type: ignore[valid-type]
-        for name, kind in formats().items()
-    )
-    anything: Any = Union[commands]  # noqa: UP007 - the members are found at run time
-    command = tyro.cli(
-        anything,
-        args=argv,
+    command = parse_kind(
+        formats(),
+        _Command,
+        argv,
         prog="curbside annotations",
         description=f"{__doc__} Usage: curbside annotations FORMAT DATA OUT [options].",
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.PositionalRequiredArgs),
     )
     run: _Run = command.run
     data = PreparedFolder(run.data, space=load_space(run.space) if run.space else None)
@@ -72,10 +68,6 @@ def main(argv: list[str]) -> int:
     else:
         _show(result)
     return 2 if result.problems and not run.allow_bad else 0
-
-
-def _first_line(kind: type[Format]) -> str:
-    return (kind.__doc__ or "").strip().splitlines()[0]
 
 
 def _show(result: Annotations) -> None:

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar, Union
+from typing import Annotated, Generic, Literal, TypeVar
 
 import tyro
 
 from ..convert import Conversion, Source, convert, sources
 from ..labels import load_space, space_names
+from ._kinds import parse_kind
 
 __all__ = ["main"]
 
@@ -46,17 +47,12 @@ class _Command(Generic[AnySource]):
 
 def main(argv: list[str]) -> int:
     """Entry of `curbside convert`: 0, or 2 where samples were left out."""
-    commands = tuple(
-        Annotated[_Command[kind], tyro.conf.subcommand(name, description=_first_line(kind))]  # type: ignore[valid-type]
-        for name, kind in sources().items()
-    )
-    anything: Any = Union[commands]  # noqa: UP007 - the members are found at run time
-    command = tyro.cli(
-        anything,
-        args=argv,
+    command = parse_kind(
+        sources(),
+        _Command,
+        argv,
         prog="curbside convert",
         description=f"{__doc__} Usage: curbside convert SOURCE ROOT OUT [options].",
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.PositionalRequiredArgs),
     )
     run: _Run = command.run
     result = convert(
@@ -76,10 +72,6 @@ def main(argv: list[str]) -> int:
     else:
         _show(result)
     return 2 if result.problems and not run.allow_bad else 0
-
-
-def _first_line(kind: type[Source]) -> str:
-    return (kind.__doc__ or "").strip().splitlines()[0]
 
 
 def _doubts(result: Conversion) -> Iterator[str]:

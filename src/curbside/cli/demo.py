@@ -122,9 +122,9 @@ class _Clock:
 def _make_data(out: Path, train: int, val: int, seed: int) -> Path:
     from ..convert import convert
     from ..convert.idd import Idd
-    from ..scenes import ScenesConfig, write_idd
+    from ..scenes import ScenesConfig, write_layout
 
-    write_idd(out / "idd", ScenesConfig(seed=seed, train=train, val=val))
+    write_layout(out / "idd", ScenesConfig(seed=seed, train=train, val=val))
     convert(Idd(root=out / "idd", labels="level2"), out / "data")
     return out / "data"
 

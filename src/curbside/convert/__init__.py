@@ -4,7 +4,7 @@
 tools; both are found by listing the folder. `engine.py` runs any source in parallel and resumes it.
 What several sources share stands here: polygon files (`polygons.py`, `polygon_frame.py`), mask files
 (`pairs.py`, `id_masks.py`), CVAT files (`cvat_xml.py`, `cvat_items.py`), stereo depth (`stereo.py`).
-`official.py` writes IDD under the official tools' names.
+`official.py` writes IDD under the official tools' names, `pipeline.py` nothing but that.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from ..discovery import classes_in
 from .engine import Conversion, Problem, convert
 from .inward import Acdc, Bdd100k, Camvid, Cityscapes, Cvat, Idd, IddLite, Sidewalk
-from .official import PipelineResult, run_pipeline
+from .pipeline import PipelineResult, run_pipeline
 from .source import Item, Source
 
 __all__ = [

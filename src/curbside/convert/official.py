@@ -23,42 +23,35 @@ from __future__ import annotations
 
 import json
 import struct
-import time
 import zlib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ..errors import ConfigError, DataError, LabelError
-from ..files import read_json, write_bytes, write_json
+from ..errors import ConfigError, DataError
+from ..files import holds_bytes, read_json, write_bytes, write_json
 from ..labels import IDD_ENCODINGS, idd_labels, space_of_encoding
 from ..prepared import SPLITS
-from ..processes import in_processes
-from .engine import Problem, sum_counts
 from .panoptic import categories, panoptic_png, segment_ids, segments
 from .polygon_frame import Background, PolygonFrame, PolygonLabels
 from .source import files_by_stem, subfolders, unique
 
 __all__ = [
     "OUTPUTS",
+    "TRUTH",
     "AnnotatedFrame",
     "OfficialTree",
     "Output",
-    "PipelineResult",
     "annotated_frames",
     "encodings_of",
     "polygon_labels",
-    "run_pipeline",
 ]
 
 Output = Literal["semantic", "instance", "color", "panoptic"]
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 
-_TRUTH, _TRUTH_ENDING = "gtFine", "_gtFine_polygons"
+TRUTH, _TRUTH_ENDING = "gtFine", "_gtFine_polygons"
 _NOTE = "curbside-official.json"
 _OFFICIAL_PANOPTIC = "level3Id"
 _KEYWORD = b"curbside segments\0"
@@ -87,7 +80,7 @@ def annotated_frames(root: Path) -> list[AnnotatedFrame]:
     frames = []
     for split in SPLITS:
         taken: set[str] = set()
-        for drive in subfolders(root / _TRUTH / split):
+        for drive in subfolders(root / TRUTH / split):
             files = files_by_stem(drive, ending=_TRUTH_ENDING, suffixes=(".json",))
             for frame, paths in sorted(files.items()):
                 name = unique(f"{drive.name}_{frame}", taken)
@@ -131,8 +124,8 @@ class OfficialTree:
 
     def files(self, frame: AnnotatedFrame) -> dict[tuple[Output, str], Path]:
         """The files of a frame, by output and encoding; colours have no encoding."""
-        folder = self.root / _TRUTH / frame.split / frame.drive
-        panoptic = self.root / _TRUTH / f"{frame.split}_panoptic"
+        folder = self.root / TRUTH / frame.split / frame.drive
+        panoptic = self.root / TRUTH / f"{frame.split}_panoptic"
         found: dict[tuple[Output, str], Path] = {}
         for encoding in self.encodings:
             ending = f"{encoding}s.png"
@@ -166,7 +159,7 @@ class OfficialTree:
 
     def complete(self, frame: AnnotatedFrame) -> bool:
         """Whether every file of a frame is there."""
-        return all(map(_holds_bytes, self.files(frame).values()))
+        return all(map(holds_bytes, self.files(frame).values()))
 
     def write(self, frame: AnnotatedFrame, drawn: PolygonFrame) -> None:
         """Write the files of a frame that are missing. Safe to call from several processes.
@@ -177,7 +170,7 @@ class OfficialTree:
         if not (self.root / _NOTE).is_file():
             write_json(self.root / _NOTE, self._note)
         for (output, encoding), path in self.files(frame).items():
-            if not _holds_bytes(path):
+            if not holds_bytes(path):
                 write_bytes(path, _png(output, encoding, drawn))
 
     def finish(self, frames: Iterable[AnnotatedFrame]) -> None:
@@ -190,15 +183,15 @@ class OfficialTree:
         gathered: dict[tuple[str, str], list[Path]] = {}
         for frame in frames:
             for (output, encoding), path in self.files(frame).items():
-                if output == "panoptic" and _holds_bytes(path):
+                if output == "panoptic" and holds_bytes(path):
                     gathered.setdefault((frame.split, encoding), []).append(path)
         for (split, encoding), paths in gathered.items():
             ending = "" if encoding == _OFFICIAL_PANOPTIC else f"_{encoding}"
-            path = self.root / _TRUTH / f"{split}_panoptic{ending}.json"
+            path = self.root / TRUTH / f"{split}_panoptic{ending}.json"
             data = _panoptic_json(sorted(paths, key=lambda path: path.name), encoding)
             if not path.is_file() or path.read_bytes() != data:
                 write_bytes(path, data)
-        for place in ("", f"{_TRUTH}/", f"{_TRUTH}/*/", f"{_TRUTH}/*/*/"):
+        for place in ("", f"{TRUTH}/", f"{TRUTH}/*/", f"{TRUTH}/*/*/"):
             for leftover in self.root.glob(f"{place}.partial-*"):  # of a run that was killed
                 leftover.unlink(missing_ok=True)
 
@@ -247,119 +240,3 @@ def _read_segments(path: Path) -> tuple[tuple[int, int], Any]:
             f"{path} is no panoptic PNG made here ({error})",
             fix="remove it and run the same command again",
         ) from error
-
-
-def _holds_bytes(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PipelineResult:
-    """What `run_pipeline` did."""
-
-    out: Path
-    """The folder with the official names."""
-    frames: Mapping[str, int]
-    """Per split, the frames of which everything asked is there."""
-    drawn: int
-    """Frames drawn by this run; the others were there already."""
-    problems: tuple[Problem, ...]
-    """Frames left out, in order of split and name."""
-    unknown_labels: Mapping[str, int]
-    """Labels that no table knows, and how many objects of the frames drawn were skipped for them."""
-    seconds: float
-    """Wall time of this run."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON values."""
-        return {**asdict(self), "out": str(self.out), "seconds": round(self.seconds, 3)}
-
-
-def run_pipeline(
-    datadir: Path | str,
-    out_basedir: Path | str,
-    encoding: str,
-    do_semantic: bool = True,
-    do_instance: bool = True,
-    do_color: bool = True,
-    do_panoptic: bool = True,
-    *,
-    background: Background = "ignore",
-    workers: int | None = None,
-) -> PipelineResult:
-    """Make the official tools' files of an IDD folder, from its annotations alone.
-
-    Run again it does only what is missing; another call may add other encodings and outputs.
-
-    Args:
-        datadir: The folder that holds `gtFine/<split>/<drive>`.
-        out_basedir: The folder to make; may be `datadir`.
-        encoding: `level3Id` or `level3`, case does not matter; "all" for every encoding.
-        do_semantic: Make `*_label<encoding>s.png`.
-        do_instance: Make `*_instance<encoding>s.png`.
-        do_color: Make `*_labelColors.png`.
-        do_panoptic: Make `<split>_panoptic/` and its JSON.
-        background: Pixels that no polygon covers: "ignore" is 255, "unlabeled" the official value.
-        workers: Processes; as many as there are cores where not given. More than one needs the
-            usual `if __name__ == "__main__":` around the caller's own script.
-
-    Raises:
-        DataError: There are no annotations, or none that can be drawn.
-        LabelError: There is no such encoding.
-        ConfigError: Nothing was asked, or files of other making are in the way.
-        StorageError: The place cannot be written.
-    """
-    start = time.perf_counter()
-    asked = zip(OUTPUTS, (do_semantic, do_instance, do_color, do_panoptic), strict=True)
-    tree = OfficialTree(
-        root=Path(out_basedir),
-        encodings=encodings_of([encoding]),
-        outputs=tuple(output for output, wanted in asked if wanted),
-        background=background,
-    )
-    if not tree.outputs:
-        raise ConfigError("no output was asked", fix="leave one of the do_... flags true")
-    if background not in get_args(Background):
-        raise ConfigError(f"background is {background!r}", fix="give 'ignore' or 'unlabeled'")
-    frames = annotated_frames(Path(datadir))
-    if not frames:
-        raise DataError(
-            f"{Path(datadir) / _TRUTH} holds no polygon files",
-            fix=f"give the folder that holds {_TRUTH}/<split>/<drive>",
-        )
-    tree.check(frames)
-    todo = [frame for frame in frames if not tree.complete(frame)]
-    problems, unknown = [], []
-    work = partial(_draw, tree=tree)
-    with closing(in_processes(work, todo, workers, "drawing", unit="frames")) as results:
-        for result in results:
-            if isinstance(result, Problem):
-                problems.append(result)
-            else:
-                unknown.append(result)
-    if len(problems) == len(frames):
-        raise DataError(
-            f"not one of the {len(frames)} frames of {datadir} can be drawn, "
-            f"the first because: {problems[0].message}",
-            fix="repair the data, then run it again",
-        )
-    tree.finish(frames)
-    bad = {(problem.split, problem.id) for problem in problems}
-    return PipelineResult(
-        out=tree.root,
-        frames=dict(Counter(item.split for item in frames if (item.split, item.name) not in bad)),
-        drawn=len(unknown),
-        problems=tuple(problems),
-        unknown_labels=sum_counts(unknown),
-        seconds=time.perf_counter() - start,
-    )
-
-
-def _draw(frame: AnnotatedFrame, *, tree: OfficialTree) -> Mapping[str, int] | Problem:
-    """Draw one frame; its unknown labels."""
-    try:
-        drawn = PolygonFrame.read(frame.polygons, polygon_labels(tree.background))
-        tree.write(frame, drawn)
-        return drawn.unknown_labels
-    except (DataError, LabelError) as error:
-        return Problem(id=frame.name, split=frame.split, message=str(error))

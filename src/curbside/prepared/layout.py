@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import reprlib
 from collections import Counter
 from collections.abc import Mapping
@@ -116,6 +117,7 @@ class SampleRecord:
                 dropped_labels={str(k): int(v) for k, v in data.get("dropped_labels", {}).items()},
                 known_objects=int(data.get("known_objects", 0)),
             )
+            name, path = os.fsencode(record.id), os.fsencode(record.image)
         except (
             KeyError,
             TypeError,
@@ -132,9 +134,10 @@ class SampleRecord:
         if not (
             record.split in SPLITS
             and Counter(record.targets) <= Counter(TARGETS)  # each once
-            and 0 < len(record.id) <= _MAX_NAME
-            and not {"/", "\0"} & set(record.id)
-            and len(record.image) <= _MAX_PATH
+            and 0 < len(name) <= _MAX_NAME
+            and b"/" not in name
+            and len(path) <= _MAX_PATH
+            and b"\0" not in name + path
             and min(record.size_hw) >= 1
         ):
             said = record.split, record.targets, record.image, record.size_hw

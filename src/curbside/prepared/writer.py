@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, DataError, LabelError
-from ..files import as_storage_error, link_or_copy, read_json, write_bytes, write_json
+from ..files import as_storage_error, holds_bytes, link_or_copy, read_json, write_bytes, write_json
 from ..imaging import image_size_hw, write_ids, write_jpeg, write_png
 from ..labels import LabelSpace
 from .layout import FORMAT, SPLITS, TARGET_FOLDERS, SampleData, SampleRecord
@@ -164,7 +164,7 @@ class PreparedWriter:
         except DataError as error:
             raise DataError(f"{self.root}: {error.what}", fix=_OTHER_FOLDER) from error
         for record in records:
-            if all(_holds_bytes(self.root / file) for file in record.files()):
+            if all(holds_bytes(self.root / file) for file in record.files()):
                 self._records[record.split, record.id] = record
             else:
                 self._changed = True
@@ -285,11 +285,6 @@ def _first_difference(there: Any, here: Mapping[str, Any]) -> str:
         if noted.get(name) != here.get(name) or len({name in noted, name in here}) > 1:
             return f"{name} is {values[0]} there, {values[1]} here"
     return "none are noted"
-
-
-def _holds_bytes(path: Path) -> bool:
-    """Whether a file is there and was not emptied by a power cut."""
-    return path.is_file() and path.stat().st_size > 0
 
 
 def _read_lines(path: Path) -> list[Any]:

@@ -4,8 +4,7 @@ A `World` is one street, endless and always the same for its seeds: its course, 
 plots, and everyone on it. `World.scene` looks at it through a pinhole camera and gives a `Scene`:
 a picture, the labelled polygons it was painted into, and the depth. The masks are those polygons
 drawn in order by Pillow's rule, which is also how IDD's own annotations become masks, so a set
-written by `write_idd` and converted equals one written by `write_prepared`, pixel for pixel; and
-`write_layout` gives the same streets in the raw layout of any other dataset.
+written by `write_layout` and converted equals one written by `write_prepared`, pixel for pixel.
 
 ::
 
@@ -20,7 +19,7 @@ from .drawing import World, draw_scene
 from .layouts import layout_names
 from .scene import LabelledPolygon, Scene
 from .video import check_video, drive_through, write_video
-from .writing import write_idd, write_layout, write_prepared
+from .writing import write_layout, write_prepared
 
 __all__ = [
     "CONDITIONS",
@@ -32,7 +31,6 @@ __all__ = [
     "draw_scene",
     "drive_through",
     "layout_names",
-    "write_idd",
     "write_layout",
     "write_prepared",
     "write_video",

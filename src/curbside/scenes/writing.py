@@ -17,7 +17,7 @@ from .config import ScenesConfig
 from .layouts import find_layout
 from .shot import Shot
 
-__all__ = ["write_idd", "write_layout", "write_prepared"]
+__all__ = ["write_layout", "write_prepared"]
 
 _OPTIONS = "curbside-scenes.json"
 
@@ -74,11 +74,6 @@ def write_layout(root: Path, config: ScenesConfig, layout: str = "idd") -> dict[
         if not (root / name).is_file() or (root / name).read_bytes() != data:
             write_bytes(root / name, data)
     return {split: sum(shot.split == split for shot in shots) for split in SPLITS}
-
-
-def write_idd(root: Path, config: ScenesConfig) -> dict[str, int]:
-    """`write_layout` in IDD's layout: `leftImg8bit/` and `gtFine/`, one drive per condition."""
-    return write_layout(root, config, "idd")
 
 
 def write_prepared(

@@ -46,6 +46,7 @@ _SPACE = "camvid11"
 _FLAT_IMAGES = ("701_StillsRaw_full", "images/701_StillsRaw_full", "images")
 _FLAT_MASKS = ("LabeledApproved_full", "labels")
 _MAX_LIST_BYTES = 2**20
+_MAX_NAME = 255  # no file has a longer one; messages repeat it
 _LAYOUT = (
     "give the folder that holds train and trainannot (ids), train and train_labels (colours), or "
     "701_StillsRaw_full and LabeledApproved_full (colours)"
@@ -213,7 +214,7 @@ def _read_lists(root: Path) -> dict[str, str]:
             words = line.replace("\\", "/").split()
             if not words:
                 continue
-            name = Path(words[0]).stem
+            name = Path(words[0]).stem[:_MAX_NAME]
             if listed.setdefault(name, split) != split:
                 raise DataError(
                     f"{path} names {name}, which {listed[name]}.txt names too",

@@ -22,6 +22,7 @@ from ...labels import LabelSpace, space_of_encoding
 from ...prepared import SPLITS, SampleData
 from ..official import (
     OUTPUTS,
+    TRUTH,
     AnnotatedFrame,
     OfficialTree,
     Output,
@@ -40,8 +41,7 @@ WEATHER = ("clear", "fog", "night", "rain", "snow")
 """Drives that are called so (drawn scenes are) also become the tag `weather`."""
 
 _IMAGES, _IMAGE_ENDING = "leftImg8bit", "_leftImg8bit"
-_TRUTH = "gtFine"
-_LAYOUT = f"give the folder that holds {_IMAGES}/<split>/<drive> and {_TRUTH}/<split>/<drive>"
+_LAYOUT = f"give the folder that holds {_IMAGES}/<split>/<drive> and {TRUTH}/<split>/<drive>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,7 @@ class Idd(Source):
             DataError: The root is missing or does not have IDD's layout.
             ConfigError: The folder for official names holds such files of other making.
         """
-        require_folder(self.root, _IMAGES, beside=_TRUTH, layout=_LAYOUT)
+        require_folder(self.root, _IMAGES, beside=TRUTH, layout=_LAYOUT)
         frames = annotated_frames(self.root)
         items: list[Item] = [item for split in SPLITS for item in self._plan_split(split, frames)]
         if not items:
@@ -137,10 +137,10 @@ class Idd(Source):
             self._official.finish(frame for frame in frames if frame is not None)
 
     def _plan_split(self, split: str, frames: Sequence[AnnotatedFrame]) -> list[IddItem]:
-        images, truths = self.root / _IMAGES / split, self.root / _TRUTH / split
+        images, truths = self.root / _IMAGES / split, self.root / TRUTH / split
         labelled = truths.is_dir()
         if images.is_dir() and not labelled and split != "test":
-            require_folder(self.root, _TRUTH, beside=_IMAGES, layout=_LAYOUT)
+            require_folder(self.root, TRUTH, beside=_IMAGES, layout=_LAYOUT)
             raise DataError(f"{images} has no annotations: {truths} does not exist", fix=_LAYOUT)
         annotated: dict[str, dict[str, AnnotatedFrame]] = {}
         for found in frames:
