@@ -120,8 +120,7 @@ class _Clock:
 
 
 def _make_data(out: Path, train: int, val: int, seed: int) -> Path:
-    from ..convert import convert
-    from ..convert.idd import Idd
+    from ..convert import Idd, convert
     from ..scenes import ScenesConfig, write_layout
 
     write_layout(out / "idd", ScenesConfig(seed=seed, train=train, val=val))

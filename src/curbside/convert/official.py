@@ -235,7 +235,7 @@ def _read_segments(path: Path) -> tuple[tuple[int, int], Any]:
         if kind != b"tEXt" or not text.startswith(_KEYWORD):
             raise ValueError("its segments are missing")
         return (size[0], size[1]), json.loads(text.removeprefix(_KEYWORD))
-    except (OSError, ValueError, struct.error) as error:
+    except (OSError, ValueError, RecursionError, struct.error) as error:
         raise DataError(
             f"{path} is no panoptic PNG made here ({error})",
             fix="remove it and run the same command again",
