@@ -13,7 +13,6 @@ from PIL import Image
 
 from curbside.convert.panoptic import (
     categories,
-    panoptic_of_instances,
     panoptic_png,
     segment_ids,
     segment_ids_of_values,
@@ -24,6 +23,13 @@ from curbside.imaging import Regions
 from curbside.labels import LabelClass, LabelSpace, load_space
 
 LEVEL2 = load_space("idd-level2")
+
+
+def panoptic(instances: np.ndarray, space: LabelSpace) -> tuple[bytes, list[dict[str, Any]]]:
+    """The PNG and the segments of a prepared instance map."""
+    regions = Regions(instances)
+    ids = segment_ids_of_values(np.arange(len(regions.areas)))
+    return panoptic_png(regions, ids), segments(regions, ids, space)
 
 
 def ids_of(png: bytes) -> np.ndarray:
@@ -51,7 +57,7 @@ def test_a_picture_worked_out_by_hand():
     instances[1, 1:3] = 7001
     instances[2] = 7  # a group of cars
     instances[3, :2] = 0  # road
-    png, found = panoptic_of_instances(instances, LEVEL2)
+    png, found = panoptic(instances, LEVEL2)
     want = np.zeros((4, 6), int)
     want[0, :3] = want[3, 5] = 8001
     want[1, 1:3] = 8002
@@ -77,7 +83,7 @@ def test_areas_and_boxes_are_those_of_the_pixels(data):
         )
     )
     instances = np.array(picked, np.uint16).reshape(shape)
-    png, found = panoptic_of_instances(instances, LEVEL2)
+    png, found = panoptic(instances, LEVEL2)
     ids = ids_of(png)
     assert {item["id"]: (item["area"], item["bbox"]) for item in found} == counted(ids)
     assert ((ids == 0) == (instances == 255)).all()
@@ -123,7 +129,7 @@ def test_numbers_that_are_covered_are_no_segments():
 
 def test_a_class_outside_the_space_is_refused():
     with pytest.raises(LabelError, match="2 pixels belong to the class 99, which idd-level2"):
-        panoptic_of_instances(np.array([[0, 99, 99]], np.uint16), LEVEL2)
+        panoptic(np.array([[0, 99, 99]], np.uint16), LEVEL2)
 
 
 def test_categories_say_what_a_thing_is():

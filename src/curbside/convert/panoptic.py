@@ -10,9 +10,9 @@ index: `(c + 1) * 1000 + index + 1` for one thing, `c + 1` for all of a class th
 `iscrowd` is 1 where pixels of a thing class carry no index: a group, or single objects that nobody
 told apart.
 
-An instance map of a prepared folder goes through `panoptic_of_instances`. Who has a map of object
-numbers instead goes in two steps, each of a cost that the number of objects sets, not that of
-pixels: `segment_ids(classes, indices)`, then `panoptic_png` and `segments` on its `Regions`.
+The way there has two steps, each of a cost that the number of objects sets, not that of pixels:
+`segment_ids(classes, indices)` of a map of object numbers, or `segment_ids_of_values` of a prepared
+instance map; then `panoptic_png` and `segments` on its `Regions`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from ..labels import IGNORE_ID, LabelSpace
 __all__ = [
     "NOT_COUNTED",
     "categories",
-    "panoptic_of_instances",
     "panoptic_png",
     "segment_ids",
     "segment_ids_of_values",
@@ -132,23 +131,6 @@ def segments(regions: Regions, ids: np.ndarray, space: LabelSpace) -> list[dict[
             }
         )
     return result
-
-
-def panoptic_of_instances(
-    instances: np.ndarray, space: LabelSpace
-) -> tuple[bytes, list[dict[str, Any]]]:
-    """The panoptic PNG and the segments of a prepared instance map.
-
-    Args:
-        instances: (H, W) uint16, class * 1000 + index, plain class ids, 255 = ignore.
-        space: What the class ids mean.
-
-    Raises:
-        LabelError: It holds a class that `space` does not have.
-    """
-    regions = Regions(instances)
-    ids = segment_ids_of_values(np.arange(len(regions.areas)))
-    return panoptic_png(regions, ids), segments(regions, ids, space)
 
 
 def categories(space: LabelSpace) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ class Item(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Source(ABC):
-    """A dataset as it is downloaded. One file of this folder per source, which gives its name."""
+    """A dataset as it is downloaded. One file of `inward/` per source, which gives its name."""
 
     root: Path
     """Folder of the dataset, as downloaded."""

@@ -71,7 +71,9 @@ class Mixture:
                 lines.append(f"{part.name} has no {split} sample with a mask")
             if part.labels is not None and part.labels.lost:
                 lost = ", ".join(row.source for row in part.labels.lost)
-                lines.append(f"{part.name}: ignored, as {self.space.name} cannot tell them: {lost}")
+                lines.append(
+                    f"{part.name}: ignored, being no one class of {self.space.name}: {lost}"
+                )
         if self.unfed:
             lines.append(
                 f"no folder has any pixel of: {', '.join(self.unfed)} (of {self.space.name})"
