@@ -430,10 +430,12 @@ def test_missing_partners_are_named(tmp_path):
     photo(image.with_suffix(".jpg"))
     result, samples = run(tmp_path / "idd", tmp_path / "out")
     assert [sample.id for sample in samples] == ["0_good"]
+    images = tmp_path / "idd/leftImg8bit/train/0"
+    truths = tmp_path / "idd/gtFine/train/0"
     assert [p.message.split("; ")[0] for p in result.problems] == [
-        "train/0/lone-image has a picture but no annotation",
-        "train/0/lone-truth has 0 pictures",
-        "train/0/twice has 2 pictures",
+        f"{images}/lone-image_leftImg8bit.png has no annotation",
+        f"{truths}/lone-truth_gtFine_polygons.json has no picture",
+        f"{images}/twice_leftImg8bit.jpg and twice_leftImg8bit.png are the same frame",
     ]
 
 

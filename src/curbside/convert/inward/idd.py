@@ -30,7 +30,7 @@ from ..official import (
     encodings_of,
     polygon_labels,
 )
-from ..pairs import first_picture
+from ..pairs import Pair, first_picture
 from ..polygon_frame import Background, PolygonFrame
 from ..roots import require_folder
 from ..source import Item, Source, files_by_stem, subfolders, unique
@@ -153,13 +153,19 @@ class Idd(Source):
             pictures = files_by_stem(images / drive, ending=_IMAGE_ENDING)
             polygons = annotated.get(drive, {})
             for frame in sorted(pictures.keys() | polygons.keys()):
+                known = polygons.get(frame)
+                pair = Pair(
+                    name=f"{split}/{drive}/{frame}",
+                    pictures=tuple(pictures.get(frame, ())),
+                    truths=(known.polygons,) if known else (),
+                    expected=truths / drive / f"{frame}_gtFine_polygons.json",
+                )
                 item = IddItem(
                     id=unique(f"{drive}_{frame}", taken),
                     split=split,
                     drive=drive,
-                    frame=frame,
-                    pictures=tuple(pictures.get(frame, ())),
-                    annotated=polygons.get(frame),
+                    pair=pair,
+                    annotated=known,
                     labelled=labelled,
                     encoding=self._encoding,
                     background=self.background,
@@ -175,12 +181,10 @@ class IddItem(Item):
 
     drive: str
     """Name of its drive folder."""
-    frame: str
-    """Its name within the drive."""
-    pictures: tuple[Path, ...]
-    """The picture; none or several is an error of the data."""
+    pair: Pair
+    """Its picture and its polygon file."""
     annotated: AnnotatedFrame | None
-    """Its polygon file."""
+    """What its files under official names are called."""
     labelled: bool
     """Whether its split has annotations at all."""
     encoding: str
@@ -202,24 +206,13 @@ class IddItem(Item):
             DataError: A file is missing, damaged or says something impossible.
             StorageError: The place for official names cannot be written.
         """
-        where = f"{self.split}/{self.drive}/{self.frame}"
-        if len(self.pictures) != 1:
-            raise DataError(
-                f"{where} has {len(self.pictures)} pictures",
-                fix=f"keep one {self.frame}{_IMAGE_ENDING}.png or .jpg",
-            )
+        picture = self.pair.picture()
         tags = {"drive": self.drive} | ({"weather": self.drive} if self.drive in WEATHER else {})
-        picture = self.pictures[0]
         if not self.labelled:
             return SampleData(id=self.id, split=self.split, image=picture, tags=tags)
-        if self.annotated is None:
-            raise DataError(
-                f"{where} has a picture but no annotation",
-                fix=f"add {self.frame}_gtFine_polygons.json or remove the picture",
-            )
         by = polygon_labels(self.background)
-        frame = PolygonFrame.read(self.annotated.polygons, by, picture=picture)
-        if self.official is not None:
+        frame = PolygonFrame.read(self.pair.truth(), by, picture=picture)
+        if self.official is not None and self.annotated is not None:
             self.official.write(self.annotated, frame)
         return SampleData(
             id=self.id,
