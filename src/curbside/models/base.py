@@ -5,21 +5,26 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from difflib import get_close_matches
+from typing import Any, ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..discovery import classes_in
+from ..errors import ConfigError
 from ..imaging import IMAGENET, Normalization
+from .keys import KeyMap
 
 __all__ = [
     "FeatureSpec",
     "ModelConfig",
     "ModelOutput",
+    "Network",
     "SegmentationModel",
+    "load_network",
     "model_configs",
+    "networks",
     "normalize",
     "upsample",
 ]
@@ -31,21 +36,26 @@ class ModelOutput(NamedTuple):
     logits: Tensor
     """(B, C, H / stride, W / stride) scores before softmax, at the decoder's stride; see `upsample`."""
     aux: tuple[Tensor, ...] = ()
-    """Logits of auxiliary heads, in training only."""
+    """(B, C, h, w) scores of each auxiliary head, in training mode only."""
+    boundary: Tensor | None = None
+    """(B, 1, h, w) score, before the sigmoid, that a class border runs here; in training mode only,
+    of networks that have such a head."""
     depth: Tensor | None = None
-    """(B, 1, h, w) depth, of networks that have a depth head."""
+    """(B, 1, h, w) depth in metres, of networks that have a depth head."""
     features: tuple[Tensor, ...] = ()
-    """The encoder's stages, as `SegmentationModel.feature_specs` declares them."""
+    """What `SegmentationModel.feature_specs` declares: the stages, then what the classifier sees."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSpec:
-    """What one stage of an encoder gives."""
+    """One tensor that a network shows of its inside, to distil from or to."""
 
+    name: str
+    """`stage1` and on for the encoder's stages, a branch's own name, `decoder` for what the classifier sees."""
     channels: int
     """Number of channels."""
     stride: int
-    """Pixels of the input per pixel of the stage."""
+    """Pixels of the input per pixel of the tensor, each way."""
 
 
 class SegmentationModel(nn.Module, ABC):
@@ -54,8 +64,13 @@ class SegmentationModel(nn.Module, ABC):
     Attributes:
         num_classes: Channels of the logits.
         normalization: What its encoder expects of pixel values.
-        feature_specs: What `ModelOutput.features` will hold.
+        feature_specs: What `ModelOutput.features` will hold; the last one is named `decoder`.
+        key_maps: How published checkpoints of this architecture name its weights.
+        training_only: Names of the submodules that only training mode runs; they are not deployed.
     """
+
+    key_maps: ClassVar[tuple[KeyMap, ...]] = ()
+    training_only: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -78,17 +93,48 @@ class ModelConfig(ABC):
 
     @abstractmethod
     def build(self, num_classes: int) -> SegmentationModel:
-        """The network, with a fresh head for `num_classes` classes."""
+        """The network, with a fresh head for `num_classes` classes.
 
-    def with_weights(self, weights: Path | None) -> Self:
-        """The same network, its encoder starting from a file, or from random where None; no download."""
-        encoder: Any = self.encoder  # type: ignore[attr-defined]
-        return replace(self, encoder=replace(encoder, weights=weights, pretrained=False))  # type: ignore[call-arg]
+        Raises:
+            ConfigError: The settings do not fit each other.
+        """
 
     @property
     @abstractmethod
     def title(self) -> str:
         """Architecture and encoder in words."""
+
+    @classmethod
+    def networks(cls) -> tuple[Network, ...]:
+        """The networks of this architecture that have a name."""
+        return ()
+
+    def from_random(self) -> Self:
+        """The same network, nothing to be downloaded for it."""
+        encoder: Any = getattr(self, "encoder", None)
+        return (
+            self if encoder is None else replace(self, encoder=replace(encoder, pretrained=False))
+        )  # type: ignore[call-arg]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A network that people know by name: an architecture with all its settings."""
+
+    name: str
+    """In small letters with dashes: architecture, then encoder, such as deeplabv3plus-resnet18."""
+    config: ModelConfig
+    """Its settings, from random weights."""
+    published_m: float | None = None
+    """Parameters in millions as published, where they are."""
+    published_classes: int = 19
+    """Number of classes of that figure."""
+    published_in: str = ""
+    """Who published it."""
+    difference: str = ""
+    """Why ours has another number, where it differs by more than 3 %."""
+    weights: str = ""
+    """Whose weights can be loaded into it, and their licence, beyond the encoder's own."""
 
 
 def model_configs() -> dict[str, type[ModelConfig]]:
@@ -96,6 +142,25 @@ def model_configs() -> dict[str, type[ModelConfig]]:
     assert __package__
     found = classes_in(__package__, ModelConfig)  # type: ignore[type-abstract]
     return {kind.__name__: kind for _, kind in found}
+
+
+def networks() -> dict[str, Network]:
+    """Every named network by its name, architecture by architecture."""
+    return {item.name: item for kind in model_configs().values() for item in kind.networks()}
+
+
+def load_network(name: str) -> ModelConfig:
+    """The settings of a named network.
+
+    Raises:
+        ConfigError: There is no such network.
+    """
+    known = networks()
+    if name not in known:
+        close = get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else "see: curbside models"
+        raise ConfigError(f"there is no network {name!r}", fix=hint)
+    return known[name].config
 
 
 def normalize(pixels: Tensor, normalization: Normalization) -> Tensor:

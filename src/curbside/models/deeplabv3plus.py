@@ -9,9 +9,8 @@ from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3Plus
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..errors import ConfigError
-from .base import ModelConfig, ModelOutput, SegmentationModel
-from .encoder import EncoderConfig
+from .base import FeatureSpec, ModelConfig, ModelOutput, Network, SegmentationModel
+from .encoder import EDGE_ENCODERS, EncoderConfig
 
 __all__ = ["DeepLabV3Plus", "DeepLabV3PlusConfig"]
 
@@ -38,6 +37,16 @@ class DeepLabV3PlusConfig(ModelConfig):
     def title(self) -> str:
         return f"DeepLabV3+ {self.encoder.name}"
 
+    @classmethod
+    def networks(cls) -> tuple[Network, ...]:
+        return tuple(
+            Network(
+                name=f"deeplabv3plus-{name}",
+                config=cls(encoder=EncoderConfig(name=encoder, output_stride=16)),
+            )
+            for name, encoder in EDGE_ENCODERS.items()
+        )
+
 
 class DeepLabV3Plus(SegmentationModel):
     """Atrous pyramid on the deepest stage, refined with the stride-4 stage; logits at stride 4.
@@ -53,15 +62,8 @@ class DeepLabV3Plus(SegmentationModel):
         super().__init__(num_classes)
         self.encoder = config.encoder.build()
         self.normalization = self.encoder.normalization
-        self.feature_specs = self.encoder.specs
-        strides = [spec.stride for spec in self.feature_specs]
-        if 4 not in strides:
-            raise ConfigError(
-                f"{config.encoder.name} has no stage of stride 4 (it has {strides})",
-                fix="choose another encoder",
-            )
-        self._fine = strides.index(4)
-        channels = [spec.channels for spec in self.feature_specs]
+        self._fine = self.encoder.stage(4)
+        channels = [spec.channels for spec in self.encoder.specs]
         self.decoder = DeepLabV3PlusDecoder(
             # smp reads the fine stage at index 2 and the deep one at the end.
             encoder_channels=[0, 0, channels[self._fine], channels[-1]],
@@ -73,6 +75,8 @@ class DeepLabV3Plus(SegmentationModel):
             aspp_dropout=config.dropout,
         )
         self.head = nn.Conv2d(config.channels, num_classes, 1)
+        decoded = FeatureSpec(name="decoder", channels=config.channels, stride=4)
+        self.feature_specs = (*self.encoder.specs, decoded)
 
     def forward(self, image: Tensor) -> ModelOutput:
         features = self.encoder(image)
@@ -84,4 +88,5 @@ class DeepLabV3Plus(SegmentationModel):
             align_corners=True,
         )
         joined = torch.cat([pyramid, self.decoder.block1(fine)], dim=1)
-        return ModelOutput(logits=self.head(self.decoder.block2(joined)), features=tuple(features))
+        decoded = self.decoder.block2(joined)
+        return ModelOutput(logits=self.head(decoded), features=(*features, decoded))

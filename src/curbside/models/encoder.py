@@ -1,10 +1,10 @@
-"""Encoders from timm: any of its networks that gives features, with weights from a file or a download."""
+"""Encoders: any network of timm that gives features, and the mix transformers."""
 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import timm
@@ -15,7 +15,15 @@ from ..errors import ConfigError, ModelFileError
 from ..imaging import Normalization
 from .base import FeatureSpec
 
-__all__ = ["EncoderConfig", "TimmEncoder"]
+__all__ = ["EDGE_ENCODERS", "Encoder", "EncoderConfig"]
+
+EDGE_ENCODERS = {
+    "mobilenetv4-small": "mobilenetv4_conv_small",
+    "mobilenetv4-large": "mobilenetv4_conv_large",
+    "mobilenetv2": "mobilenetv2_100",
+    "resnet18": "resnet18",
+}
+"""The encoders that the small networks are named over: what we call them, and what timm does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,51 +36,114 @@ class EncoderConfig:
     """Keep only the first stages; 0 keeps all. Fewer stages make a smaller, shallower encoder."""
     output_stride: Literal[8, 16, 32] = 32
     """Pixels per pixel of the last stage; 8 and 16 put dilation in the place of stride."""
+    every_block: bool = False
+    """Give every group of blocks, not just the last one of each stride (MobileNets, EfficientNets)."""
     pretrained: bool = False
     """Fetch timm's published weights from the network."""
-    weights: Path | None = None
-    """A file with weights under timm's names (.safetensors, .pth), instead of a download."""
 
-    def build(self) -> TimmEncoder:
+    def build(self) -> Encoder:
         """The encoder.
 
         Raises:
-            ConfigError: timm has no such encoder, or it lacks that many stages.
-            ModelFileError: The weights cannot be loaded or fetched.
+            ConfigError: There is no such encoder, or it lacks that many stages.
+            ModelFileError: The weights cannot be fetched.
         """
-        return TimmEncoder(self)
+        return BlockEncoder(self) if self.every_block else TimmEncoder(self)
+
+    def require_known(self) -> None:
+        """Stop where timm has no encoder of that name.
+
+        Raises:
+            ConfigError: It has not.
+        """
+        if not timm.is_model(self.name):
+            close = timm.list_models(f"*{self.name.split('.')[0].split('_')[0]}*")[:5]
+            raise ConfigError(
+                f"timm has no encoder {self.name!r}",
+                fix=f"choose one of timm.list_models(){', such as ' + ', '.join(close) if close else ''}",
+            )
 
 
-class TimmEncoder(nn.Module):
-    """A timm network cut to its feature stages.
+class Encoder(nn.Module, ABC):
+    """What turns a picture into stages of features.
 
     Attributes:
-        specs: Channels and stride of each stage.
+        specs: Name, channels and stride of each stage.
         normalization: What it expects of pixel values.
     """
 
+    specs: tuple[FeatureSpec, ...]
+    normalization: Normalization
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """The stages' outputs, (B, channels, H / stride, W / stride) each, finest first."""
+
+    def stage(self, stride: int) -> int:
+        """Index of the last stage of a stride.
+
+        Raises:
+            ConfigError: None has it.
+        """
+        strides = [spec.stride for spec in self.specs]
+        if stride not in strides:
+            raise ConfigError(
+                f"the encoder has no stage of stride {stride} (it has {strides})",
+                fix="choose another encoder, or keep more of its stages",
+            )
+        return len(strides) - 1 - strides[::-1].index(stride)
+
+
+class TimmEncoder(Encoder):
+    """A timm network cut to its feature stages."""
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        if not timm.is_model(config.name):
-            close = timm.list_models(f"*{config.name.split('.')[0].split('_')[0]}*")[:5]
-            raise ConfigError(
-                f"timm has no encoder {config.name!r}",
-                fix=f"choose one of timm.list_models(){', such as ' + ', '.join(close) if close else ''}",
-            )
+        config.require_known()
         self.body = _create(config, _options(config))
         info: Any = self.body.feature_info
         self.specs = tuple(
-            FeatureSpec(channels=channels, stride=stride)
-            for channels, stride in zip(info.channels(), info.reduction(), strict=True)
+            FeatureSpec(name=f"stage{number}", channels=channels, stride=stride)
+            for number, (channels, stride) in enumerate(
+                zip(info.channels(), info.reduction(), strict=True), start=1
+            )
         )
-        published = timm.get_pretrained_cfg(config.name)
-        self.normalization = (
-            Normalization.of(published.mean, published.std) if published else Normalization()
-        )
+        self.normalization = _normalization(config)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """The stages' outputs, (B, channels, H / stride, W / stride) each, finest first."""
         return self.body(image)
+
+
+class BlockEncoder(Encoder):
+    """A MobileNet or EfficientNet of timm that shows every group of its blocks."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        config.require_known()
+        whole: Any = _create(config, {})
+        if not hasattr(whole, "conv_stem") or config.output_stride != 32:
+            raise ConfigError(
+                f"{config.name} with output stride {config.output_stride} cannot show every group of blocks",
+                fix="choose a MobileNet or EfficientNet with output stride 32",
+            )
+        kept = whole.blocks[: config.stages or len(whole.blocks)]
+        self.body = nn.ModuleDict({"conv_stem": whole.conv_stem, "bn1": whole.bn1, "blocks": kept})
+        with torch.no_grad():
+            seen = self.eval()(torch.zeros(1, 3, 64, 64))
+        self.train()
+        self.specs = tuple(
+            FeatureSpec(name=f"stage{number}", channels=x.shape[1], stride=64 // x.shape[-1])
+            for number, x in enumerate(seen, start=1)
+        )
+        self.normalization = _normalization(config)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x = self.body["bn1"](self.body["conv_stem"](image))
+        features = []
+        for group in self.body["blocks"]:
+            x = group(x)
+            features.append(x)
+        return features
 
 
 def _options(config: EncoderConfig) -> dict[str, Any]:
@@ -93,75 +164,25 @@ def _options(config: EncoderConfig) -> dict[str, Any]:
     return options
 
 
+def _normalization(config: EncoderConfig) -> Normalization:
+    published = timm.get_pretrained_cfg(config.name)
+    return Normalization.of(published.mean, published.std) if published else Normalization()
+
+
 def _create(config: EncoderConfig, options: dict[str, Any]) -> nn.Module:
-    if config.weights is None and not config.pretrained:
-        try:
-            return timm.create_model(config.name, pretrained=False, **options)
-        except TypeError as error:
-            raise _no_dilation(config) from error
-    if config.weights is not None:
-        _check_weights(config)
-        options["pretrained_cfg_overlay"] = {"file": str(config.weights)}
     for name in ("timm.models._builder", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        return timm.create_model(config.name, pretrained=True, **options)
+        return timm.create_model(config.name, pretrained=config.pretrained, **options)
     except TypeError as error:
-        raise _no_dilation(config) from error
+        raise ConfigError(
+            f"{config.name} with {config.stages or 'all'} stages cannot have output stride {config.output_stride}",
+            fix="keep all stages (0), or choose output stride 32",
+        ) from error
     except Exception as error:  # timm and the hub raise many types here
-        reason = " ".join(str(error).split())[:200]
-        if config.weights is not None:
-            raise ModelFileError(
-                f"{config.weights} does not hold weights of {config.name} ({reason})",
-                fix="give a file with timm's names and shapes",
-            ) from error
+        if not config.pretrained:
+            raise
         raise ModelFileError(
             f"the weights of {config.name} could not be downloaded ({type(error).__name__})",
             fix="go online, give a file with --weights FILE, or start from random with --model.encoder.no-pretrained",
         ) from error
-
-
-def _no_dilation(config: EncoderConfig) -> ConfigError:
-    return ConfigError(
-        f"{config.name} with {config.stages or 'all'} stages cannot have output stride {config.output_stride}",
-        fix="keep all stages (0), or choose output stride 32",
-    )
-
-
-def _check_weights(config: EncoderConfig) -> None:
-    """Refuse a weights file that would leave parts of the encoder untouched."""
-    path = config.weights
-    if path is None or not path.is_file():
-        raise ModelFileError(
-            f"the weights file {path} does not exist",
-            fix="give an existing .safetensors or .pth file",
-        )
-    try:
-        state = timm.models.load_state_dict(str(path))
-    except Exception as error:
-        raise ModelFileError(
-            f"{path} is not a weights file ({type(error).__name__})",
-            fix="give a .safetensors or .pth file",
-        ) from error
-    with torch.device("meta"):
-        whole = timm.create_model(config.name, pretrained=False)
-    published = timm.get_pretrained_cfg(config.name)
-    classifier = tuple(str(name) for name in _as_tuple(published.classifier if published else None))
-    wanted = {
-        key: value.shape
-        for key, value in whole.state_dict().items()
-        if not key.startswith(classifier) and not key.endswith("num_batches_tracked")
-    }
-    missing = [
-        key for key, shape in wanted.items() if key not in state or state[key].shape != shape
-    ]
-    if missing:
-        raise ModelFileError(
-            f"{path} fits {len(wanted) - len(missing)} of {len(wanted)} tensors of {config.name}; "
-            f"{missing[0]} is the first that does not",
-            fix="give the weights of that encoder under timm's names",
-        )
-
-
-def _as_tuple(value: object) -> tuple[object, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,) if value else ("\0",)

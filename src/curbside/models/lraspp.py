@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from .base import ModelConfig, ModelOutput, SegmentationModel, upsample
-from .encoder import EncoderConfig
+from .base import FeatureSpec, ModelConfig, ModelOutput, Network, SegmentationModel, upsample
+from .encoder import EDGE_ENCODERS, EncoderConfig
 
 __all__ = ["LRASPP", "LRASPPConfig"]
 
@@ -30,6 +30,15 @@ class LRASPPConfig(ModelConfig):
     def title(self) -> str:
         return f"LR-ASPP {self.encoder.name}"
 
+    @classmethod
+    def networks(cls) -> tuple[Network, ...]:
+        return tuple(
+            Network(
+                name=f"lraspp-{name}", config=cls(encoder=EncoderConfig(name=encoder, stages=4))
+            )
+            for name, encoder in EDGE_ENCODERS.items()
+        )
+
 
 class LRASPP(SegmentationModel):
     """Deep features gated by their global mean, plus a linear look at a fine stage.
@@ -44,12 +53,11 @@ class LRASPP(SegmentationModel):
         super().__init__(num_classes)
         self.encoder = config.encoder.build()
         self.normalization = self.encoder.normalization
-        self.feature_specs = self.encoder.specs
-        strides = [spec.stride for spec in self.feature_specs]
+        strides = [spec.stride for spec in self.encoder.specs]
         self._detail = max(
             i for i, stride in enumerate(strides) if stride <= max(config.detail_stride, strides[0])
         )
-        deep, fine = self.feature_specs[-1].channels, self.feature_specs[self._detail].channels
+        deep, fine = self.encoder.specs[-1].channels, self.encoder.specs[self._detail].channels
         self.project = nn.Sequential(
             nn.Conv2d(deep, config.channels, 1, bias=False),
             nn.BatchNorm2d(config.channels),
@@ -60,11 +68,13 @@ class LRASPP(SegmentationModel):
         )
         self.fine = nn.Conv2d(fine, num_classes, 1)
         self.deep = nn.Conv2d(config.channels, num_classes, 1)
+        gated = FeatureSpec(name="decoder", channels=config.channels, stride=strides[-1])
+        self.feature_specs = (*self.encoder.specs, gated)
 
     def forward(self, image: Tensor) -> ModelOutput:
         features = self.encoder(image)
         deep, fine = features[-1], features[self._detail]
         # The classifier is linear, so it runs before the upsampling: C channels are resized, not 128.
-        coarse = self.deep(self.project(deep) * self.gate(deep))
-        logits = upsample(coarse, fine.shape[-2:]) + self.fine(fine)
-        return ModelOutput(logits=logits, features=tuple(features))
+        gated = self.project(deep) * self.gate(deep)
+        logits = upsample(self.deep(gated), fine.shape[-2:]) + self.fine(fine)
+        return ModelOutput(logits=logits, features=(*features, gated))

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
 from torch import Tensor, nn
 
-from ..errors import ConfigError
-from .base import ModelConfig, ModelOutput, SegmentationModel
+from .base import FeatureSpec, ModelConfig, ModelOutput, Network, SegmentationModel
 from .encoder import EncoderConfig
 
 __all__ = ["UPerNet", "UPerNetConfig"]
@@ -30,6 +29,10 @@ class UPerNetConfig(ModelConfig):
     def title(self) -> str:
         return f"UPerNet {self.encoder.name}"
 
+    @classmethod
+    def networks(cls) -> tuple[Network, ...]:
+        return (Network(name="upernet-convnext-base", config=cls()),)
+
 
 class UPerNet(SegmentationModel):
     """Pyramid pooling on the deepest stage, a feature pyramid over the rest; logits at stride 4.
@@ -43,21 +46,17 @@ class UPerNet(SegmentationModel):
         super().__init__(num_classes)
         self.encoder = config.encoder.build()
         self.normalization = self.encoder.normalization
-        self.feature_specs = self.encoder.specs
-        self._used = [i for i, spec in enumerate(self.feature_specs) if spec.stride >= 4]
-        if len(self._used) < 2 or self.feature_specs[self._used[0]].stride != 4:
-            raise ConfigError(
-                f"{config.encoder.name} has no stages from stride 4 on",
-                fix="choose another encoder",
-            )
-        channels = [self.feature_specs[i].channels for i in self._used]
+        self._used = range(self.encoder.stage(4), len(self.encoder.specs))
+        channels = [self.encoder.specs[i].channels for i in self._used]
         # smp skips the two finest entries of what it is given.
         self.decoder = UPerNetDecoder(
             [0, 0, *channels], encoder_depth=len(channels) + 1, decoder_channels=config.channels
         )
         self.head = nn.Conv2d(config.channels, num_classes, 1)
+        decoded = FeatureSpec(name="decoder", channels=config.channels, stride=4)
+        self.feature_specs = (*self.encoder.specs, decoded)
 
     def forward(self, image: Tensor) -> ModelOutput:
         features = self.encoder(image)
         decoded = self.decoder([None, None, *(features[i] for i in self._used)])
-        return ModelOutput(logits=self.head(decoded), features=tuple(features))
+        return ModelOutput(logits=self.head(decoded), features=(*features, decoded))

@@ -167,6 +167,8 @@ class TrainConfig:
     """The samples."""
     loss: CrossEntropyConfig = field(default_factory=CrossEntropyConfig)
     """The supervised loss."""
+    aux_weight: float = 0.4
+    """Factor of the same loss on each auxiliary head, of networks that have any."""
     distillation: DistillationConfig | None = None
     """The teacher, where there is one."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -190,7 +192,8 @@ class TrainConfig:
     seed: int = 42
     """Decides the initial weights, the order of the samples and their augmentation."""
     weights: Path | None = None
-    """A file with the encoder's pretrained weights under timm's names (.safetensors, .pth)."""
+    """A file of weights to start from (.safetensors, .pth): an encoder's under timm's or torchvision's
+    names, or a whole published checkpoint."""
     out: Path | None = None
     """The run folder; `runs/<name>` where not given. Trained again with the same settings, it goes on."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"

@@ -32,6 +32,7 @@ from ..evaluation import plots, require_same_space
 from ..files import write_json, write_text
 from ..hardware import cpu_flags
 from ..labels import LabelSpace
+from ..models import load_weights
 from ..prepared import Sample
 from .config import TrainConfig
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
@@ -88,8 +89,10 @@ def fit(config: TrainConfig) -> FitResult:
     start = _step_of(last)
 
     torch.manual_seed(config.seed)
-    network = config.model.with_weights(config.weights) if config.weights else config.model
+    network = config.model.from_random() if config.weights else config.model
     model = network.build(data.space.num_classes)
+    if config.weights and last is None:
+        load_weights(model, config.weights)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]

@@ -150,7 +150,7 @@ def load_run(folder: Path) -> Run:
     config = config_from_json(about["config"], where=str(folder / "config.json"))
     space = LabelSpace.from_dict(about["label_space"])
     # The run's own weights are loaded into it, so nothing is to be fetched.
-    model = config.model.with_weights(None).build(space.num_classes)
+    model = config.model.from_random().build(space.num_classes)
     try:
         model.load_state_dict(load_file(weights_path))
         with safe_open(weights_path, "pt") as file:

@@ -73,9 +73,9 @@ def _read(expected: Any, data: Any) -> Any:
         expected = model_configs()[data["class"]]
     if dataclasses.is_dataclass(expected):
         hints = get_type_hints(expected)
-        return expected(
-            **{name: _read(hints[name], value) for name, value in data.items() if name != "class"}
-        )  # type: ignore[operator]
+        # A field that is gone, and was not used, says nothing.
+        said = {k: v for k, v in data.items() if k != "class" and (k in hints or v is not None)}
+        return expected(**{name: _read(hints[name], value) for name, value in said.items()})  # type: ignore[operator]
     if expected is float and isinstance(data, int):
         return float(data)
     if expected is Path:

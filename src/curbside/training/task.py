@@ -106,6 +106,10 @@ class SegmentationTask(lightning.LightningModule):
         logits = upsample(output.logits, target.shape[-2:])  # (B, C, H, W)
         supervised = self.loss(logits, target)
         total, parts = supervised.total, dict(supervised.parts)
+        for aux in output.aux:
+            extra = self.loss(upsample(aux, target.shape[-2:]), target).total
+            total = total + self.config.aux_weight * extra
+            parts["aux"] = parts.get("aux", 0) + extra.detach()
         if self.distillation is not None:
             distilled = self._distill(image, output.logits, logits, target)
             total = total + distilled.total
