@@ -11,6 +11,7 @@ from color_scenes import SIZE_HW, scene
 
 from curbside.cli import main
 from curbside.labels import LabelSpace, load_space
+from curbside.models import EncoderConfig, Network, UPerNetConfig, base
 from curbside.prepared import PreparedWriter, SampleData, write_sample
 from curbside.runtime import load_predictor
 
@@ -29,6 +30,14 @@ def run(monkeypatch: pytest.MonkeyPatch, fitted, space: LabelSpace) -> None:
         scores={"validation": {"miou": 0.5}},
     )
     monkeypatch.setattr(training, "load_run", lambda folder: opened)
+
+
+@pytest.fixture(autouse=True)
+def tiny_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A named network with layer normalisation, small enough for tests."""
+    config = UPerNetConfig(encoder=EncoderConfig(name="convnext_atto"), channels=16)
+    known = {**base.networks(), "upernet-tiny": Network(name="upernet-tiny", config=config)}
+    monkeypatch.setattr(base, "networks", lambda: known)
 
 
 def test_from_a_run_to_a_quantised_file(
@@ -72,6 +81,33 @@ def test_the_choices_of_export(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert [o.meaning for o in predictor.manifest.outputs] == ["ids", "confidence"]
 
 
+def test_asking_what_a_target_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # A run, by its folder.
+    assert main(["export", str(tmp_path), "--target", "hailo8", "--check"]) == 0
+    said = capsys.readouterr().out
+    assert "Hailo-8" in said and "Conv" in said and "taken" in said and "refused" not in said
+    # A network, by its name, before it is trained.
+    ask = ["--target", "hailo8", "--check", "--size-hw", "64", "96", "--classes", "5"]
+    assert main(["export", "lraspp-mobilenetv4-small", *ask, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accepted"] and found["size_hw"] == [64, 96]
+    assert all(item["accepted"] and item["count"] for item in found["operators"])
+    # One that it would refuse: all of it is listed, and one line ends it.
+    assert main(["export", "upernet-tiny", *ask, "--json"]) == 2
+    streams = capsys.readouterr()
+    refused = {i["kind"] for i in json.loads(streams.out)["operators"] if not i["accepted"]}
+    assert refused >= {"LayerNormalization", "Transpose"}
+    assert len(streams.err.strip().splitlines()) == 1
+    assert "Hailo-8 (Dataflow Compiler) would refuse" in streams.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_for_a_target(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "m.onnx"
+    assert main(["export", "RUN", "--out", str(path), "--target", "hailo8"]) == 0
+    assert path.is_file() and "verified" in capsys.readouterr().out
+
+
 def test_mistakes_are_one_line(
     tmp_path: Path, data: Path, float_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +124,19 @@ def test_mistakes_are_one_line(
     for arguments, message in (
         (["export", "RUN", "--out", str(tmp_path / "m.onnx"), "--opset", "9"], "opset 9"),
         (["export", "RUN", "--out", str(tmp_path / "m.hef")], "does not end in .onnx"),
+        (["export", "RUN"], "there is no file to write"),
+        (["export", "RUN", "--out", str(tmp_path / "m.onnx"), "--target", "i"], "no target 'i'"),
+        (
+            ["export", "RUN", "--out", out, "--check", "--target", "hailo8"],
+            "--check writes nothing",
+        ),
+        (["export", "RUN", "--check"], "--check needs a target"),
+        (["export", "lraspp-mobilenetv4", "--check", "--target", "hailo8"], "did you mean lraspp"),
+        (["export", "lraspp-resnet18", "--out", out], "lraspp-resnet18 is not trained"),
+        (
+            ["export", "lraspp-resnet18", "--check", "--target", "hailo8", "--classes", "1"],
+            "--classes 1",
+        ),
         ([*quantize, str(tmp_path / "gone")], "does not exist"),
         ([*quantize, str(data), "--split", "test"], "has no sample"),
         ([*quantize, str(data), "--split", "val"], "too few"),

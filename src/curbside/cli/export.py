@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..export import ExportConfig, OperatorCheck, Verification
+    from ..models import SegmentationModel
+    from ..training import Run
 
 __all__ = ["main"]
 
 _PICTURES = 8
+_SIZE_HW = (512, 512)
 
 
 def main(argv: list[str]) -> None:
@@ -19,14 +27,17 @@ def main(argv: list[str]) -> None:
 
 
 def _export(
-    run: Annotated[Path, tyro.conf.Positional],
+    run: Annotated[str, tyro.conf.Positional],
     /,
     *,
-    out: Path,
+    out: Path | None = None,
     size_hw: tuple[int, int] | None = None,
     channels: Literal["bgr", "rgb"] = "bgr",
     outputs: Literal["ids", "confidence", "logits"] = "ids",
     opset: int = 17,
+    target: str | None = None,
+    check: bool = False,
+    classes: int = 19,
     verify_data: Path | None = None,
     verify_split: Literal["train", "val", "test"] = "val",
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
@@ -34,30 +45,82 @@ def _export(
     """Write a trained network as an ONNX model file, checked against its checkpoint.
 
     Args:
-        run: A run folder.
+        run: A run folder; with --check also the name of a network, to ask before it is trained.
         out: The file to write, ending in .onnx.
         size_hw: Height and width of the picture that goes in; the run's own where not given.
         channels: Order of the picture's colours; curbside's own runtime gives bgr.
         outputs: The class map (ids), with its probability (confidence) or every score (logits).
         opset: Version of ONNX's operators, 13 to 18.
+        target: A device whose compiler must take the network, such as hailo8.
+        check: Only say which operators the target's compiler would take; nothing is written.
+        classes: Number of classes of a network that is checked by its name.
         verify_data: A prepared folder with pictures to check on; generated ones where not given.
         verify_split: Which of its splits.
         as_json: Print JSON instead of lines.
     """
 
-    from ..export import ExportConfig, export_onnx
-    from ..prepared import PreparedFolder, evenly_spaced
+    from ..export import ExportConfig, check_export
+
+    if check != (out is None):
+        raise ConfigError(
+            "--check writes nothing, so --out does not go with it"
+            if check
+            else "there is no file to write",
+            fix="give one of --out M.onnx and --check",
+        )
+    if check and target is None:
+        raise ConfigError("--check needs a target", fix="add --target hailo8")
+    trained = _trained(run, check)
+    config = ExportConfig(
+        size_hw=size_hw or (trained.image_size_hw if trained else _SIZE_HW),
+        channels=channels,
+        outputs=outputs,
+        opset=opset,
+        target=target,
+    )
+    if out is None:
+        model = trained.model if trained else _untrained(run, classes)
+        _show_check(check_export(model, config), config, as_json)
+    else:
+        assert trained is not None
+        found = _write(trained, out, config, verify_data, verify_split)
+        _show_file(trained.title, out, config, found, verify_data, as_json)
+
+
+def _trained(run: str, check: bool) -> Run | None:
+    """The run of a folder; None where it is a network's name that stands there, to be checked."""
+    from ..models import load_network, networks
     from ..training import load_run
+
+    if Path(run).is_dir() or (run not in networks() and not check):
+        return load_run(Path(run))
+    load_network(run)
+    if check:
+        return None
+    raise ConfigError(
+        f"the network {run} is not trained", fix="name a run folder, or ask about it with --check"
+    )
+
+
+def _untrained(name: str, classes: int) -> SegmentationModel:
+    from ..models import load_network
+
+    if not 2 <= classes <= 255:
+        raise ConfigError(f"--classes {classes} is impossible", fix="choose 2 to 255")
+    return load_network(name).build(classes).eval()
+
+
+def _write(
+    trained: Run, out: Path, config: ExportConfig, verify_data: Path | None, split: str
+) -> Verification:
+    from ..export import export_onnx
+    from ..prepared import PreparedFolder, evenly_spaced
 
     pictures = None
     if verify_data is not None:
-        samples = evenly_spaced(PreparedFolder(verify_data).samples(verify_split), _PICTURES)
+        samples = evenly_spaced(PreparedFolder(verify_data).samples(split), _PICTURES)
         pictures = [sample.read_bgr() for sample in samples]
-    trained = load_run(run)
-    config = ExportConfig(
-        size_hw=size_hw or trained.image_size_hw, channels=channels, outputs=outputs, opset=opset
-    )
-    found = export_onnx(
+    return export_onnx(
         trained.model,
         out,
         config=config,
@@ -67,14 +130,55 @@ def _export(
         scores=trained.scores,
         pictures=pictures,
     )
+
+
+def _show_check(check: OperatorCheck, config: ExportConfig, as_json: bool) -> None:
+    """Print what the target makes of every operator, then stop where it refuses one."""
+    if as_json:
+        print(json.dumps({"size_hw": list(config.size_hw), **check.to_dict()}, indent=2))
+    else:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+
+        height, width = config.size_hw
+        title = f"{check.target}: the network at {width} x {height}, opset {config.opset}"
+        table = Table(title=escape(title), title_justify="left")
+        table.add_column("operator", no_wrap=True)
+        table.add_column("count", justify="right")
+        table.add_column("verdict")
+        table.add_column("why, and what to do", overflow="fold")
+        for item in check.findings:
+            verdict = "taken" if item.accepted else "refused"
+            why = "" if item.accepted else f"{item.reason}; {item.advice} ({item.example})"
+            table.add_row(item.kind, str(item.count), verdict, escape(why))
+        console = Console()
+        console.print(table)
+        if check.accepted:
+            console.print(
+                "every operator between image and logits would be taken; these rules come from"
+                " public sources, the compiler itself has the last word"
+            )
+    check.require_accepted()
+
+
+def _show_file(
+    title: str,
+    out: Path,
+    config: ExportConfig,
+    found: Verification,
+    verify_data: Path | None,
+    as_json: bool,
+) -> None:
     size_bytes = out.stat().st_size
     if as_json:
         print(json.dumps({"file": str(out), "size_bytes": size_bytes, **found.to_dict()}, indent=2))
         return
     height, width = config.size_hw
-    given = "ids" if outputs == "ids" else f"ids and {outputs}"
-    print(f"wrote     {out}, {size_bytes / 1e6:.2f} MB: {trained.title},")
-    print(f"          {width} x {height} pixels, {channels} in, {given} out, opset {opset}")
+    given = "ids" if config.outputs == "ids" else f"ids and {config.outputs}"
+    print(f"wrote     {out}, {size_bytes / 1e6:.2f} MB: {title},")
+    print(f"          {width} x {height} pixels, {config.channels} in, {given} out,", end=" ")
+    print(f"opset {config.opset}")
     what = f"pictures of {verify_data}" if verify_data else "generated pictures"
     print(f"verified  on {found.pictures} {what}, in the runtime, against the checkpoint:")
     print(f"          same class on {found.agreement:.4%} of the pixels,")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import warnings
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..training import TrainConfig
 
 __all__ = ["main"]
 
@@ -19,16 +24,26 @@ def main(argv: list[str]) -> int | None:
         )
         for name, recipe in sorted(recipes().items()):
             print(f"  {name:<36} {(recipe.__doc__ or '').splitlines()[0]}")
+        print(f"\n{_ABOUT_NETWORK}")
         return None
     import tyro
 
     from ..training import TrainConfig, fit
 
+    parser = argparse.ArgumentParser(
+        prog=f"curbside train {argv[0]}", add_help=False, allow_abbrev=False
+    )
+    parser.add_argument("--network")
+    chosen, rest = parser.parse_known_args(argv[1:])
+    default = load_recipe(argv[0])
+    if chosen.network is not None:
+        default = _with_network(default, chosen.network)
     config = tyro.cli(
         TrainConfig,
-        args=argv[1:],
-        prog=f"curbside train {argv[0]}",
-        default=load_recipe(argv[0]),
+        args=rest,
+        prog=parser.prog,
+        description=_ABOUT_NETWORK,
+        default=default,
         config=(tyro.conf.AvoidSubcommands,),
     )
     with warnings.catch_warnings():
@@ -48,6 +63,18 @@ def main(argv: list[str]) -> int | None:
     common = " --common" if config.data.space else ""
     print(f"next      curbside evaluate {result.folder} {config.data.root[0]}{common}")
     return None
+
+
+_ABOUT_NETWORK = (
+    "--network NAME trains another network by the same recipe; curbside models lists them. It starts"
+    " from random weights unless --weights FILE or --model.encoder.pretrained says otherwise."
+)
+
+
+def _with_network(config: TrainConfig, name: str) -> TrainConfig:
+    from ..models import load_network
+
+    return replace(config, name=f"{config.name}-{name}", model=load_network(name))
 
 
 def _say(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import ConfigError
 from ..manifest import InputSpec, OutputSpec
 from ..models import SegmentationModel, upsample
+from ..models.inference import inference_form
 
 __all__ = ["DeployableGraph", "Outputs"]
 
@@ -21,7 +22,7 @@ class DeployableGraph(nn.Module):
     """A trained network between a raw picture and a class map, at one fixed size.
 
     Args:
-        model: The network, in evaluation mode.
+        model: The network; its inference form is deployed, it is not changed.
         size_hw: Height and width of the picture in pixels, fixed.
         channels: Order of the picture's colours.
         outputs: `ids` gives the class map alone; `confidence` adds the probability of the class
@@ -55,7 +56,7 @@ class DeployableGraph(nn.Module):
                 f"there is no channel order {channels!r} with outputs {outputs!r}",
                 fix=f"choose bgr or rgb, and one of {', '.join(get_args(Outputs))}",
             )
-        self.model = model
+        self.model = inference_form(model)
         self.input_spec = InputSpec(size_hw=size_hw, channels=channels)
         meanings: dict[Outputs, tuple[Outputs, ...]] = {
             "ids": ("ids",),
@@ -69,7 +70,7 @@ class DeployableGraph(nn.Module):
         self.register_buffer("_shift", (-mean / std).float(), persistent=False)
 
     def forward(self, frame: Tensor) -> tuple[Tensor, ...]:
-        """The tensors that `output_specs` names, and always the logits, for whoever checks them.
+        """The tensors that `output_names` names.
 
         Args:
             frame: (1, H, W, 3) uint8, colours in the order of `input_spec`.
@@ -78,12 +79,22 @@ class DeployableGraph(nn.Module):
         if self.input_spec.channels == "bgr":
             picture = picture.flip(1)
         # As a product and a sum, half the time of a 1x1 convolution, and zero padding follows it.
-        logits = self.model(picture.float() * self._scale + self._shift).logits
+        image = picture.float() * self._scale + self._shift
+        logits = self.model(image).logits
         scores = upsample(logits, self.input_spec.size_hw)
-        made = {"ids": scores.argmax(dim=1).to(torch.uint8), "logits": logits}
+        made = {"ids": scores.argmax(dim=1).to(torch.uint8), "image": image, "logits": logits}
         if any(spec.meaning == "confidence" for spec in self.output_specs):
             # The winner's softmax alone: no normalised copy of all channels is made.
             best = scores.amax(dim=1, keepdim=True)
             made["confidence"] = (scores - best).exp().sum(dim=1).reciprocal()
-        names = [spec.name for spec in self.output_specs]
-        return tuple(made[name] for name in dict.fromkeys([*names, "logits"]))
+        return tuple(made[name] for name in self.output_names)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of what comes out: what `output_specs` promises, then the tensors that have a name inside.
+
+        `image` is the normalised picture and `logits` the decoder's scores: what lies between them
+        is the network itself, the part that an accelerator runs.
+        """
+        promised = [spec.name for spec in self.output_specs]
+        return tuple(dict.fromkeys([*promised, "logits", "image"]))

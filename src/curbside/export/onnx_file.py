@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +24,15 @@ from ..labels import LabelSpace
 from ..manifest import METADATA_KEY, Manifest
 from ..models import SegmentationModel
 from .graph import DeployableGraph, Outputs
+from .operators import OperatorCheck, check_operators
+from .targets import target_named
 from .verification import LEAST_AGREEMENT, Verification, generated_pictures, verify
 
-__all__ = ["ExportConfig", "export_onnx", "write_manifest"]
+__all__ = ["ExportConfig", "check_export", "export_onnx", "write_manifest"]
 
 _OPSETS = range(13, 19)
+_UNFIXED = {"Shape", "Size", "NonZero", "Loop", "If", "Scan", "Compress", "Unique"}
+"""Operators that make a size or the way through the graph depend on data or on another size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +40,7 @@ class ExportConfig:
     """The shape of the file.
 
     Raises:
-        ConfigError: The opset is not 13 to 18.
+        ConfigError: The opset is not 13 to 18, or there is no such target.
     """
 
     size_hw: tuple[int, int]
@@ -46,12 +52,16 @@ class ExportConfig:
     the scores at the decoder's stride, which ECE and AUPRC need."""
     opset: int = 17
     """Version of ONNX's operators, 13 to 18; older compilers want lower ones."""
+    target: str | None = None
+    """The device whose compiler must take the network; see `targets`."""
 
     def __post_init__(self) -> None:
         if self.opset not in _OPSETS:
             raise ConfigError(
                 f"opset {self.opset} is not supported", fix=f"choose {_OPSETS[0]} to {_OPSETS[-1]}"
             )
+        if self.target is not None:
+            target_named(self.target)
 
 
 def export_onnx(
@@ -68,7 +78,7 @@ def export_onnx(
     """Write a network as an ONNX file, and only if it answers as the network does.
 
     Args:
-        model: The network on the CPU, in evaluation mode.
+        model: The network on the CPU, in evaluation mode; its inference form is written.
         path: The file to write, ending in .onnx.
         config: The shape of the file.
         space: What the classes mean.
@@ -83,7 +93,8 @@ def export_onnx(
     Raises:
         ConfigError: The settings are impossible or the file has another suffix.
         ModelFileError: The network does not fit the label space, has parts that ONNX lacks at this
-            opset, or the finished file disagrees with it on more than 0.1 % of the pixels.
+            opset or whose size is not fixed, the target's compiler would refuse one of its
+            operators, or the finished file disagrees with it on more than 0.1 % of the pixels.
         StorageError: The place cannot be written.
     """
     if path.suffix.lower() != ".onnx":
@@ -94,9 +105,7 @@ def export_onnx(
             f" the label space {space.name} has {space.num_classes}",
             fix="export with the label space that it was trained on",
         )
-    graph = DeployableGraph(
-        model, size_hw=config.size_hw, channels=config.channels, outputs=config.outputs
-    ).eval()
+    graph = _graph(model, config)
     manifest = Manifest(
         input=graph.input_spec,
         outputs=graph.output_specs,
@@ -107,6 +116,8 @@ def export_onnx(
         scores=dict(scores or {}),
     )
     proto = _to_onnx(graph, config.opset)
+    if config.target is not None:
+        check_operators(proto, target_named(config.target)).require_accepted()
     write_manifest(proto, manifest)
     if pictures is None:
         pictures = generated_pictures(config.size_hw)
@@ -123,6 +134,28 @@ def export_onnx(
     return found
 
 
+def check_export(model: SegmentationModel, config: ExportConfig) -> OperatorCheck:
+    """What the target's compiler would make of a network; nothing is written.
+
+    Args:
+        model: The network on the CPU, trained or not.
+        config: The shape of the file, with a target.
+
+    Raises:
+        ConfigError: The settings are impossible.
+        ModelFileError: The network cannot be expressed at this opset, or its size is not fixed.
+    """
+    assert config.target is not None
+    proto = _to_onnx(_graph(model, config), config.opset)
+    return check_operators(proto, target_named(config.target))
+
+
+def _graph(model: SegmentationModel, config: ExportConfig) -> DeployableGraph:
+    return DeployableGraph(
+        model, size_hw=config.size_hw, channels=config.channels, outputs=config.outputs
+    ).eval()
+
+
 def write_manifest(proto: onnx.ModelProto, manifest: Manifest) -> None:
     """Put a Manifest into a graph, in the place of any that is there."""
     kept = {item.key: item.value for item in proto.metadata_props if item.key != METADATA_KEY}
@@ -130,10 +163,9 @@ def write_manifest(proto: onnx.ModelProto, manifest: Manifest) -> None:
 
 
 def _to_onnx(graph: DeployableGraph, opset: int) -> onnx.ModelProto:
-    """The slimmed graph; its tensor `logits` holds the decoder's scores, output or not."""
+    """The slimmed graph; its tensors `image` and `logits` bear these names, output or not."""
     import onnxslim
 
-    names = [spec.name for spec in graph.output_specs]
     frame = torch.zeros(1, *graph.input_spec.size_hw, 3, dtype=torch.uint8)
     try:
         with tempfile.TemporaryDirectory(prefix="curbside-") as folder, torch.no_grad(), _quiet():
@@ -147,7 +179,7 @@ def _to_onnx(graph: DeployableGraph, opset: int) -> onnx.ModelProto:
                 dynamo=False,
                 opset_version=opset,
                 input_names=[graph.input_spec.name],
-                output_names=list(dict.fromkeys([*names, "logits"])),
+                output_names=list(graph.output_names),
             )
             proto = onnxslim.slim(onnx.load(traced))
     except RuntimeError as error:  # torch.onnx raises its own kinds of it
@@ -156,20 +188,35 @@ def _to_onnx(graph: DeployableGraph, opset: int) -> onnx.ModelProto:
             f"the network has a part that ONNX opset {opset} cannot express ({reason})",
             fix=f"choose a higher opset, up to {_OPSETS[-1]}, or another network",
         ) from error
-    del proto.graph.output[len(names) :]
+    unfixed = next((node for node in proto.graph.node if node.op_type in _UNFIXED), None)
+    if unfixed is not None:
+        raise ModelFileError(
+            f"the exported graph is not of one fixed shape: {unfixed.name or unfixed.output[0]}"
+            f" is a {unfixed.op_type}",
+            fix="build the network without branches or sizes that depend on the picture",
+        )
+    del proto.graph.output[len(graph.output_specs) :]
     proto.producer_name, proto.producer_version = "curbside", __version__
     return proto
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporters' advice to their developers off the terminal."""
+    """Keep the exporters' advice to their developers off the terminal.
+
+    When it fails, torch's exporter writes the whole graph to the standard output from C++.
+    """
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
+    sys.stdout.flush()
+    stdout = os.dup(1)
     try:
-        with warnings.catch_warnings():
+        with open(os.devnull, "wb") as nowhere, warnings.catch_warnings():
+            os.dup2(nowhere.fileno(), 1)
             warnings.simplefilter("ignore")
             yield
     finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
         logger.setLevel(level)

@@ -185,5 +185,10 @@ def upsample(scores: Tensor, size_hw: Sequence[int]) -> Tensor:
     Args:
         scores: (B, C, h, w) float.
         size_hw: The height and width wanted.
+
+    Returns:
+        (B, C, H, W); the scores themselves where that is their size.
     """
+    if tuple(scores.shape[-2:]) == tuple(size_hw):
+        return scores  # an idle resize stays in the exported graph and copies all of them
     return F.interpolate(scores, size=tuple(size_hw), mode="bilinear", align_corners=False)

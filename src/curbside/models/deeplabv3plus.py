@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from .base import FeatureSpec, ModelConfig, ModelOutput, Network, SegmentationModel
 from .encoder import EDGE_ENCODERS, EncoderConfig
+from .smp_decoder import SMP_DILATED_KEYS
 
 __all__ = ["DeepLabV3Plus", "DeepLabV3PlusConfig"]
 
@@ -24,7 +25,8 @@ class DeepLabV3PlusConfig(ModelConfig):
     channels: int = 256
     """Width of the decoder."""
     atrous_rates: tuple[int, int, int] = (6, 12, 18)
-    """Dilations of the pyramid; the paper's for output stride 16, to be doubled for 8."""
+    """Dilations of the pyramid; the paper's for output stride 16, to be doubled for 8.
+    segmentation-models-pytorch's are 12, 24, 36 at 16, which its files of weights do not tell."""
     separable: bool = True
     """Depthwise-separable pyramid: fewer operations at nearly the same score."""
     dropout: float = 0.5
@@ -57,6 +59,8 @@ class DeepLabV3Plus(SegmentationModel):
     Source: Chen et al. 2018, Encoder-Decoder with Atrous Separable Convolution for Semantic Image
     Segmentation.
     """
+
+    key_maps = SMP_DILATED_KEYS
 
     def __init__(self, config: DeepLabV3PlusConfig, num_classes: int) -> None:
         super().__init__(num_classes)

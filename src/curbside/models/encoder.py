@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from ..errors import ConfigError, ModelFileError
 from ..imaging import Normalization
 from .base import FeatureSpec
+from .encoder_keys import timm_key_maps
+from .keys import KeyMap
 
 __all__ = ["EDGE_ENCODERS", "Encoder", "EncoderConfig"]
 
@@ -28,14 +31,17 @@ EDGE_ENCODERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """An encoder from timm."""
+    """An encoder from timm, a mix transformer, or one in segmentation-models-pytorch's form."""
 
     name: str = "mobilenetv4_conv_small"
-    """Its name in timm, such as mobilenetv2_100 or resnet18; a tag may follow after a dot."""
+    """Its name in timm, such as mobilenetv2_100 or resnet18; a tag may follow after a dot. Or mit_b0 to
+    mit_b5, or smp-resnet18 and smp-mobilenet_v2, which checkpoints of segmentation-models-pytorch need."""
     stages: int = 0
     """Keep only the first stages; 0 keeps all. Fewer stages make a smaller, shallower encoder."""
     output_stride: Literal[8, 16, 32] = 32
     """Pixels per pixel of the last stage; 8 and 16 put dilation in the place of stride."""
+    deep_stem: bool = False
+    """Begin with three 3x3 convolutions in the place of the 7x7 one (ResNets; timm has no weights of it)."""
     every_block: bool = False
     """Give every group of blocks, not just the last one of each stride (MobileNets, EfficientNets)."""
     pretrained: bool = False
@@ -45,9 +51,23 @@ class EncoderConfig:
         """The encoder.
 
         Raises:
-            ConfigError: There is no such encoder, or it lacks that many stages.
+            ConfigError: There is no such encoder, or it lacks that many stages or that stem.
             ModelFileError: The weights cannot be fetched.
         """
+        if self.deep_stem and (self.pretrained or not re.match(r"resnet\d", self.name)):
+            raise ConfigError(
+                f"timm has no {'weights of ' * self.pretrained}{self.name} with a deep stem",
+                fix="give --model.encoder.no-deep-stem, or a resnet with --model.encoder.no-pretrained",
+            )
+        # Both derive from Encoder, in files of their own.
+        if self.name.startswith("mit_b"):
+            from .mix_transformer import MixTransformer
+
+            return MixTransformer(self)
+        if self.name.startswith("smp-"):
+            from .smp_encoder import SMPEncoder
+
+            return SMPEncoder(self)
         return BlockEncoder(self) if self.every_block else TimmEncoder(self)
 
     def require_known(self) -> None:
@@ -74,6 +94,11 @@ class Encoder(nn.Module, ABC):
 
     specs: tuple[FeatureSpec, ...]
     normalization: Normalization
+
+    @property
+    def key_maps(self) -> tuple[KeyMap, ...]:
+        """How published files of this encoder alone name its weights."""
+        return ()
 
     @abstractmethod
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -109,6 +134,11 @@ class TimmEncoder(Encoder):
             )
         )
         self.normalization = _normalization(config)
+        self._name = config.name
+
+    @property
+    def key_maps(self) -> tuple[KeyMap, ...]:
+        return timm_key_maps(self._name, self.body)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         return self.body(image)
@@ -136,6 +166,11 @@ class BlockEncoder(Encoder):
             for number, x in enumerate(seen, start=1)
         )
         self.normalization = _normalization(config)
+        self._name = config.name
+
+    @property
+    def key_maps(self) -> tuple[KeyMap, ...]:
+        return timm_key_maps(self._name, self.body)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         x = self.body["bn1"](self.body["conv_stem"](image))
@@ -156,6 +191,11 @@ def _options(config: EncoderConfig) -> dict[str, Any]:
             fix="keep 0 (all) or fewer stages",
         )
     options: dict[str, Any] = {"features_only": True}
+    if config.deep_stem:
+        options |= {"stem_type": "deep", "stem_width": 64}
+    if config.name.startswith("hrnet_") and not config.stages:
+        # The branches as they are; timm would put a part of its classifier behind them.
+        options["feature_location"] = ""
     if config.stages:
         # The "getter" form drops the layers behind the last stage kept; the usual form runs them in vain.
         options |= {"feature_cls": "getter", "out_indices": tuple(range(config.stages))}
@@ -182,7 +222,12 @@ def _create(config: EncoderConfig, options: dict[str, Any]) -> nn.Module:
     except Exception as error:  # timm and the hub raise many types here
         if not config.pretrained:
             raise
-        raise ModelFileError(
-            f"the weights of {config.name} could not be downloaded ({type(error).__name__})",
-            fix="go online, give a file with --weights FILE, or start from random with --model.encoder.no-pretrained",
-        ) from error
+        raise not_downloaded(config.name, error) from error
+
+
+def not_downloaded(name: str, error: Exception) -> ModelFileError:
+    """What to raise where an encoder's weights did not come."""
+    return ModelFileError(
+        f"the weights of {name} could not be downloaded ({type(error).__name__})",
+        fix="go online, give a file with --weights FILE, or start from random with --model.encoder.no-pretrained",
+    )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .base import FeatureSpec, ModelConfig, ModelOutput, Network, SegmentationModel
 from .encoder import EncoderConfig
+from .pooling import replace_adaptive_pools
 
 __all__ = ["UPerNet", "UPerNetConfig"]
 
@@ -52,6 +53,7 @@ class UPerNet(SegmentationModel):
         self.decoder = UPerNetDecoder(
             [0, 0, *channels], encoder_depth=len(channels) + 1, decoder_channels=config.channels
         )
+        replace_adaptive_pools(self.decoder)
         self.head = nn.Conv2d(config.channels, num_classes, 1)
         decoded = FeatureSpec(name="decoder", channels=config.channels, stride=4)
         self.feature_specs = (*self.encoder.specs, decoded)

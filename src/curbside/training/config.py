@@ -12,7 +12,7 @@ import torch
 
 from ..datasets import AugmentConfig
 from ..errors import ConfigError
-from ..losses import CrossEntropyConfig, LogitKDConfig
+from ..losses import BoundaryConfig, CrossEntropyConfig, LogitKDConfig
 from ..models import ModelConfig
 
 __all__ = ["DataConfig", "DistillationConfig", "OptimizerConfig", "ScheduleConfig", "TrainConfig"]
@@ -169,6 +169,8 @@ class TrainConfig:
     """The supervised loss."""
     aux_weight: float = 0.4
     """Factor of the same loss on each auxiliary head, of networks that have any."""
+    boundary: BoundaryConfig = field(default_factory=BoundaryConfig)
+    """The loss of the boundary head, of networks that have one."""
     distillation: DistillationConfig | None = None
     """The teacher, where there is one."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -208,6 +210,10 @@ class TrainConfig:
             raise ConfigError(
                 f"a run of {self.steps} steps or {self.epochs} epochs is empty",
                 fix="choose at least one step",
+            )
+        if self.aux_weight < 0:
+            raise ConfigError(
+                f"an auxiliary weight of {self.aux_weight} is impossible", fix="choose 0 or more"
             )
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise ConfigError(

@@ -33,6 +33,7 @@ from ..files import write_json, write_text
 from ..hardware import cpu_flags
 from ..labels import LabelSpace
 from ..models import load_weights
+from ..models.inference import inference_form
 from ..prepared import Sample
 from .config import TrainConfig
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
@@ -92,7 +93,7 @@ def fit(config: TrainConfig) -> FitResult:
     network = config.model.from_random() if config.weights else config.model
     model = network.build(data.space.num_classes)
     if config.weights and last is None:
-        load_weights(model, config.weights)
+        rank_zero_warn(str(load_weights(model, config.weights)), category=UserWarning)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
@@ -217,7 +218,7 @@ def _teacher(config: TrainConfig, space: LabelSpace) -> Any:
         return None
     run = load_run(config.distillation.teacher)
     require_same_space(run.space, space)
-    return run.model
+    return inference_form(run.model)
 
 
 def _precision(config: TrainConfig) -> Any:

@@ -32,6 +32,7 @@ from ..files import read_json, sha256_file
 from ..labels import LabelSpace
 from ..manifest import InputSpec, Manifest, OutputSpec
 from ..models import SegmentationModel, normalize
+from ..models.inference import inference_form
 from ..runtime import SemanticPredictor
 from .config import TrainConfig
 from .serialize import config_from_json, config_to_json
@@ -210,7 +211,7 @@ class TorchBackend:
             scores=run.scores,
         )
         self.precision = "fp32"
-        self._model = run.model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model = inference_form(run.model).to(device)
         self._device = device
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -52,6 +52,7 @@ class SegmentationTask(lightning.LightningModule):
         self.space = space
         self.model = model
         self.loss = config.loss.build(space.num_classes)
+        self.boundary = config.boundary.build()
         self.distillation = (
             config.distillation.loss.build() if config.distillation and teacher else None
         )
@@ -110,6 +111,10 @@ class SegmentationTask(lightning.LightningModule):
             extra = self.loss(upsample(aux, target.shape[-2:]), target).total
             total = total + self.config.aux_weight * extra
             parts["aux"] = parts.get("aux", 0) + extra.detach()
+        if output.boundary is not None:
+            border = self.boundary(output.boundary, target)
+            total = total + border.total
+            parts |= border.parts
         if self.distillation is not None:
             distilled = self._distill(image, output.logits, logits, target)
             total = total + distilled.total
