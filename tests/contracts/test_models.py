@@ -85,7 +85,7 @@ def test_every_architecture_has_a_named_network_with_a_title() -> None:
         assert item.name == name and item.config.title and " " not in name and name.islower()
         assert load_network(name) == item.config
         assert item.config.from_random() == item.config
-    with pytest.raises(ConfigError, match="no network 'pidnet-x'.*pidnet"):
+    with pytest.raises(ConfigError, match=r"no network 'pidnet-x'.*pidnet"):
         load_network("pidnet-x")
 
 

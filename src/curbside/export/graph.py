@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import ConfigError
 from ..manifest import InputSpec, OutputSpec
-from ..models import SegmentationModel, upsample
-from ..models.inference import inference_form
+from ..models import SegmentationModel, inference_form, upsample
 
 __all__ = ["DeployableGraph", "Outputs"]
 

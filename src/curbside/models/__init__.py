@@ -17,29 +17,82 @@ from .base import (
     normalize,
     upsample,
 )
+from .deeplabv3 import DeepLabV3, DeepLabV3Config
 from .deeplabv3plus import DeepLabV3Plus, DeepLabV3PlusConfig
 from .encoder import Encoder, EncoderConfig
+from .enet import ENet, ENetConfig
+from .fpn import FPN, FPNConfig
+from .hrnet import HRNet, HRNetConfig
+from .inference import inference_form
 from .keys import KeyMap
+from .lightweight_refinenet import LightWeightRefineNet, LightWeightRefineNetConfig
+from .linknet import Linknet, LinknetConfig
 from .lraspp import LRASPP, LRASPPConfig
+from .manet import MAnet, MAnetConfig
+from .pan import PAN, PANConfig
+from .pidnet import PIDNet, PIDNetConfig
+from .pspnet import PSPNet, PSPNetConfig
+from .segformer import SegFormer, SegFormerConfig
+from .sfnet import SFNet, SFNetConfig
+from .sfnet_lite import SFNetLite, SFNetLiteConfig
+from .swiftnet import SwiftNet, SwiftNetConfig
+from .swiftnet_pyramid import SwiftNetPyramid, SwiftNetPyramidConfig
+from .unet import Unet, UnetConfig
+from .unetplusplus import UnetPlusPlus, UnetPlusPlusConfig
 from .upernet import UPerNet, UPerNetConfig
 from .weights import LoadedWeights, load_weights
 
 __all__ = [
+    "FPN",
     "LRASPP",
+    "PAN",
+    "DeepLabV3",
+    "DeepLabV3Config",
     "DeepLabV3Plus",
     "DeepLabV3PlusConfig",
+    "ENet",
+    "ENetConfig",
     "Encoder",
     "EncoderConfig",
+    "FPNConfig",
     "FeatureSpec",
+    "HRNet",
+    "HRNetConfig",
     "KeyMap",
     "LRASPPConfig",
+    "LightWeightRefineNet",
+    "LightWeightRefineNetConfig",
+    "Linknet",
+    "LinknetConfig",
     "LoadedWeights",
+    "MAnet",
+    "MAnetConfig",
     "ModelConfig",
     "ModelOutput",
     "Network",
+    "PANConfig",
+    "PIDNet",
+    "PIDNetConfig",
+    "PSPNet",
+    "PSPNetConfig",
+    "SFNet",
+    "SFNetConfig",
+    "SFNetLite",
+    "SFNetLiteConfig",
+    "SegFormer",
+    "SegFormerConfig",
     "SegmentationModel",
+    "SwiftNet",
+    "SwiftNetConfig",
+    "SwiftNetPyramid",
+    "SwiftNetPyramidConfig",
     "UPerNet",
     "UPerNetConfig",
+    "Unet",
+    "UnetConfig",
+    "UnetPlusPlus",
+    "UnetPlusPlusConfig",
+    "inference_form",
     "load_network",
     "load_weights",
     "model_configs",

@@ -112,9 +112,8 @@ class ModelConfig(ABC):
     def from_random(self) -> Self:
         """The same network, nothing to be downloaded for it."""
         encoder: Any = getattr(self, "encoder", None)
-        return (
-            self if encoder is None else replace(self, encoder=replace(encoder, pretrained=False))
-        )  # type: ignore[call-arg]
+        changes: dict[str, Any] = {"encoder": replace(encoder, pretrained=False)} if encoder else {}
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True, kw_only=True)

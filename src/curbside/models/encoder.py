@@ -175,7 +175,7 @@ class BlockEncoder(Encoder):
     def forward(self, image: Tensor) -> list[Tensor]:
         x = self.body["bn1"](self.body["conv_stem"](image))
         features = []
-        for group in self.body["blocks"]:
+        for group in self.body["blocks"].children():
             x = group(x)
             features.append(x)
         return features

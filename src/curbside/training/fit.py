@@ -32,8 +32,7 @@ from ..evaluation import plots, require_same_space
 from ..files import write_json, write_text
 from ..hardware import cpu_flags
 from ..labels import LabelSpace
-from ..models import load_weights
-from ..models.inference import inference_form
+from ..models import inference_form, load_weights
 from ..prepared import Sample
 from .config import TrainConfig
 from .record import Checkpoints, MetricsFile, Progress, read_metrics

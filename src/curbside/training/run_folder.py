@@ -31,8 +31,7 @@ from ..errors import ModelFileError
 from ..files import read_json, sha256_file
 from ..labels import LabelSpace
 from ..manifest import InputSpec, Manifest, OutputSpec
-from ..models import SegmentationModel, normalize
-from ..models.inference import inference_form
+from ..models import SegmentationModel, inference_form, normalize
 from ..runtime import SemanticPredictor
 from .config import TrainConfig
 from .serialize import config_from_json, config_to_json
