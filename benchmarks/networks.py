@@ -53,7 +53,7 @@ Item: TypeAlias = tuple[str, Engine]
 Times: TypeAlias = dict[Item, dict[int, list[float]]]
 """Milliseconds of the runs of each turn."""
 
-_CALIBRATION = 16
+_CALIBRATION = 4
 _WARM_UP, _FEWEST = 2, 3
 
 

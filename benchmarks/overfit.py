@@ -33,6 +33,8 @@ from curbside.metrics import ConfusionMatrix
 from curbside.models import SegmentationModel, load_network, networks, normalize, upsample
 from curbside.prepared import PreparedFolder, evenly_spaced
 
+__all__ = ["main"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -79,6 +81,8 @@ def main(
         threads: Threads of the CPU.
         out: The file that gets a row of JSON per network.
     """
+    for name in names:
+        load_network(name)  # raises, and says what is close
     torch.set_num_threads(threads)
     folder = PreparedFolder(data)
     samples = evenly_spaced(folder.samples("train", target="semantic"), pictures)

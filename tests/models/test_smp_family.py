@@ -23,6 +23,7 @@ from curbside.models.pan import PANConfig
 from curbside.models.pspnet import PSPNetConfig
 from curbside.models.unet import UnetConfig
 from curbside.models.unetplusplus import UnetPlusPlusConfig
+from curbside.models.upernet import UPerNetConfig
 from curbside.models.weights import load_weights
 
 CLASSES = 5
@@ -35,6 +36,7 @@ FAMILY: dict[str, Callable[..., Any]] = {
     "PSPNet": PSPNetConfig,
     "PAN": PANConfig,
     "DeepLabV3": DeepLabV3Config,
+    "UPerNet": UPerNetConfig,
     # smp's default rates differ from the paper's, which are ours.
     "DeepLabV3Plus": lambda **given: DeepLabV3PlusConfig(atrous_rates=(12, 24, 36), **given),
 }
@@ -45,7 +47,7 @@ FORMS = {
     "DeepLabV3Plus": {"output_stride": 16},
 }
 CASES = [
-    *((name, "tu-mobilenetv2_100", "mobilenetv2_100") for name in FAMILY),
+    *((name, "tu-mobilenetv2_100", "mobilenetv2_100") for name in FAMILY if name != "UPerNet"),
     ("Unet", "resnet18", "resnet18"),
     ("PSPNet", "resnet18", "resnet18"),
     ("PAN", "resnet18", "smp-resnet18"),
@@ -57,6 +59,8 @@ CASES = [
     ("FPN", "timm-efficientnet-b0", "efficientnet_b0"),
     ("Unet", "mit_b0", "mit_b0"),
     ("FPN", "mit_b0", "mit_b0"),
+    ("UPerNet", "tu-convnext_atto", "convnext_atto"),
+    ("UPerNet", "resnet18", "resnet18"),
 ]
 
 

@@ -8,11 +8,13 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import segmentation_models_pytorch as smp
 import timm
 import torch
 import torchvision
@@ -151,6 +153,15 @@ def test_a_lightning_checkpoint_with_a_few_keys_of_its_own_is_read(tmp_path: Pat
     assert _holds(model, state)
 
 
+def test_of_a_checkpoint_with_a_moving_average_the_average_counts(tmp_path: Path) -> None:
+    model, state = Tiny(), _published(Tiny())
+    content = {f"model.{key}": value * 0 for key, value in state.items()}
+    content |= {f"average.module.{key}": value for key, value in state.items()}
+    content |= {"average.n_averaged": torch.tensor(9), "loss.weight": torch.ones(5)}
+    load_weights(model, _save({"state_dict": content}, tmp_path / "last.ckpt"))
+    assert _holds(model, state)
+
+
 def test_options_and_scores_beside_the_weights_do_no_harm(tmp_path: Path) -> None:
     model, state = Tiny(), _published(Tiny())
     options = argparse.Namespace(lr=0.1, classes=[1, 2])
@@ -245,6 +256,29 @@ def test_step_counters_may_be_missing(tmp_path: Path) -> None:
     told = load_weights(model, _save(state, tmp_path / "w.safetensors"))
     assert told.fresh == () and int(model.norm.num_batches_tracked) == 0
     assert torch.equal(model.norm.weight, state["norm.weight"])
+
+
+def test_a_file_of_which_nothing_fits_is_told_by_its_first_key(tmp_path: Path) -> None:
+    path = _save(
+        {"embed.weight": torch.ones(2), "blocks.0.bias": torch.ones(3)}, tmp_path / "w.pth"
+    )
+    _refused(
+        Tiny(), path, r"no tensor of .*w\.pth, which begins with embed\.weight, fits this Tiny"
+    )
+
+
+def test_what_a_file_does_not_tell_is_said(tmp_path: Path) -> None:
+    model = DeepLabV3PlusConfig(encoder=EncoderConfig(name="smp-mobilenet_v2", output_stride=16))
+    theirs = smp.create_model("DeepLabV3Plus", "mobilenet_v2", encoder_weights=None, classes=5)
+    told = load_weights(model.build(5), _save(theirs.state_dict(), tmp_path / "w.pth"))
+    assert str(told).endswith("that library's dilations are --model.atrous-rates 12 24 36")
+    with pytest.raises(ModelFileError, match=r"--model\.encoder\.name smp-resnet18"):
+        load_weights(
+            replace(model, encoder=EncoderConfig(name="mobilenetv2_100", output_stride=16)).build(
+                5
+            ),
+            tmp_path / "w.pth",
+        )
 
 
 def test_two_tensors_for_one_place_are_refused(tmp_path: Path) -> None:

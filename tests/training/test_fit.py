@@ -23,7 +23,14 @@ from safetensors.torch import load_file, save_file
 from curbside.datasets import Augmentation, AugmentConfig
 from curbside.errors import ConfigError, CurbsideError, DataError, LabelError, ModelFileError
 from curbside.evaluation import evaluate
-from curbside.models import LRASPPConfig
+from curbside.losses import BoundaryConfig
+from curbside.models import (
+    DeepLabV3PlusConfig,
+    EncoderConfig,
+    LightWeightRefineNetConfig,
+    LRASPPConfig,
+    PIDNetConfig,
+)
 from curbside.prepared import PreparedFolder
 from curbside.training import (
     DataConfig,
@@ -124,7 +131,7 @@ def test_a_finished_run_is_left_alone(run: Path, data: Path) -> None:
 def test_killed_and_resumed_gives_the_same_curve(data: Path, tmp_path: Path) -> None:
     # A process that trains is killed by SIGKILL somewhere behind its first checkpoint.
     arguments = [
-        "train", "camvid-mnv4s-lraspp", "--data.root", str(data), "--steps", "24", "--validate-every", "6",
+        "train", "camvid-mnv4s-lraspp", "--data.root", str(data), "--steps", "48", "--validate-every", "6",
         "--data.crop-hw", "64", "64", "--data.eval-hw", "64", "96", "--data.batch-size", "2", "--data.workers", "0",
         "--precision", "fp32", "--accelerator", "cpu",
     ]  # fmt: skip
@@ -434,6 +441,68 @@ def test_a_weights_file_reaches_the_encoder(data: Path, tmp_path: Path) -> None:
     state = load_run(tmp_path / "out").model.encoder.state_dict()
     stem = next(key for key in state if key.endswith("conv_stem.weight"))
     torch.testing.assert_close(state[stem], published.state_dict()["conv_stem.weight"])
+
+
+def test_weights_are_not_fetched_again_for_a_run_that_goes_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[bool] = []
+    make = timm.create_model
+
+    def create(name: str, pretrained: bool = False, **options: object) -> torch.nn.Module:
+        fetched.append(pretrained)
+        return make(name, pretrained=False, **options)
+
+    monkeypatch.setattr("timm.create_model", create)
+    encoder = EncoderConfig(name="mobilenetv4_conv_small_035", pretrained=True)
+    config = _config(data, tmp_path / "run", model=LRASPPConfig(encoder=encoder), steps=2)
+    fit(config)
+    assert any(fetched)
+    fetched.clear()
+    fit(config)
+    assert fetched and not any(fetched)
+
+
+def test_auxiliary_and_boundary_heads_learn_by_their_share(data: Path, tmp_path: Path) -> None:
+    tiny = PIDNetConfig(width=8, context_channels=16, head_channels=16)
+    config = _config(data, tmp_path / "run", model=tiny, steps=1, validate_every=1)
+    whole = fit(config).folder
+    without = fit(
+        replace(config, out=tmp_path / "without", aux_weight=0, boundary=BoundaryConfig(weight=0))
+    ).folder
+    rows = [_rows(folder)[0] for folder in (whole, without)]
+    ce, aux, boundary = (float(rows[0][f"train/{part}"]) for part in ("ce", "aux", "boundary"))
+    assert float(rows[0]["train/loss"]) == pytest.approx(ce + 0.4 * aux + 20 * boundary, rel=1e-4)
+    assert float(rows[1]["train/loss"]) == pytest.approx(float(rows[1]["train/ce"]), rel=1e-5)
+    first = PIDNetConfig(width=8, context_channels=16, head_channels=16).build(4)
+    heads = [key for key in first.state_dict() if key.startswith(first.training_only)]
+    assert heads and set(heads) <= set(load_file(whole / "model.safetensors"))
+
+
+def test_a_depth_head_without_a_loss_stays_as_it_is(data: Path, tmp_path: Path) -> None:
+    encoder = EncoderConfig(name="mobilenetv4_conv_small_035", every_block=True)
+    model = LightWeightRefineNetConfig(encoder=encoder, depth="capped")
+    config = _config(data, tmp_path / "run", model=model, steps=1)
+    with pytest.warns(UserWarning, match="depth: stays as it is, there is no loss for it"):
+        folder = fit(config).folder
+    classes = load_run(folder).space.num_classes
+    torch.manual_seed(config.seed)
+    first = model.build(classes).state_dict()
+    last = load_file(folder / "model.safetensors")
+    same = {key for key in first if torch.equal(first[key], last[key])}
+    assert {key for key in first if key.startswith("depth.")} <= same
+    assert not {key for key in first if key.startswith("head.")} & same
+
+
+def test_a_batch_of_one_is_refused_where_it_cannot_be_learnt_from(
+    data: Path, tmp_path: Path
+) -> None:
+    alone = replace(_config(data, tmp_path).data, batch_size=1)
+    model = DeepLabV3PlusConfig(encoder=EncoderConfig(name="mobilenetv4_conv_small_035"))
+    with pytest.raises(ConfigError, match=r"cannot learn from a batch of 1 .*batch-size 2 or more"):
+        fit(_config(data, tmp_path / "refused", model=model, data=alone))
+    assert not (tmp_path / "refused").exists()
+    assert fit(_config(data, tmp_path / "run", data=alone, steps=1)).steps == 1
 
 
 def test_numbers_of_a_config_keep_their_kind(data: Path, tmp_path: Path) -> None:

@@ -82,6 +82,8 @@ class Target(ABC):
     """Device and compiler in words."""
     rules: ClassVar[Mapping[str, Rule]]
     """By the operator's kind; one that is not here is refused."""
+    causes: ClassVar[tuple[str, ...]] = ()
+    """Kinds that bring other refused ones with them: the first to tell of."""
 
     def judge(self, operator: Operator) -> Refusal | None:
         """Why an operator would be refused; None where it would be taken."""
@@ -165,7 +167,12 @@ def check_operators(proto: onnx.ModelProto, target: Target) -> OperatorCheck:
         )
         for (kind, refusal), operators in alike.items()
     ]
-    order = sorted(findings, key=lambda finding: (finding.accepted, -finding.count, finding.kind))
+
+    def place(finding: Finding) -> tuple[bool, bool, int, str]:
+        cause = finding.kind in target.causes
+        return finding.accepted, not cause, -finding.count, finding.kind
+
+    order = sorted(findings, key=place)
     return OperatorCheck(target=target.title, findings=tuple(order))
 
 

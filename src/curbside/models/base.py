@@ -67,10 +67,12 @@ class SegmentationModel(nn.Module, ABC):
         feature_specs: What `ModelOutput.features` will hold; the last one is named `decoder`.
         key_maps: How published checkpoints of this architecture name its weights.
         training_only: Names of the submodules that only training mode runs; they are not deployed.
+        depth_only: Names of the submodules that only the depth depends on.
     """
 
     key_maps: ClassVar[tuple[KeyMap, ...]] = ()
     training_only: ClassVar[tuple[str, ...]] = ()
+    depth_only: tuple[str, ...] = ()
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from segmentation_models_pytorch.decoders.deeplabv3.decoder import DeepLabV3PlusDecoder
@@ -60,7 +60,10 @@ class DeepLabV3Plus(SegmentationModel):
     Segmentation.
     """
 
-    key_maps = SMP_DILATED_KEYS
+    key_maps = tuple(
+        replace(names, note="that library's dilations are --model.atrous-rates 12 24 36")
+        for names in SMP_DILATED_KEYS
+    )
 
     def __init__(self, config: DeepLabV3PlusConfig, num_classes: int) -> None:
         super().__init__(num_classes)

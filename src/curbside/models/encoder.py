@@ -210,8 +210,7 @@ def _normalization(config: EncoderConfig) -> Normalization:
 
 
 def _create(config: EncoderConfig, options: dict[str, Any]) -> nn.Module:
-    for name in ("timm.models._builder", "huggingface_hub"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet_downloads()
     try:
         return timm.create_model(config.name, pretrained=config.pretrained, **options)
     except TypeError as error:
@@ -223,6 +222,12 @@ def _create(config: EncoderConfig, options: dict[str, Any]) -> nn.Module:
         if not config.pretrained:
             raise
         raise not_downloaded(config.name, error) from error
+
+
+def quiet_downloads() -> None:
+    """Keep the libraries' retries and advice off the terminal; what goes wrong is raised."""
+    for name in ("timm.models._builder", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def not_downloaded(name: str, error: Exception) -> ModelFileError:

@@ -35,6 +35,8 @@ class KeyMap:
     alike: tuple[tuple[str, str], ...] = ()
     """Regular expressions of our keys that such a file has once for several of ours, each with the key of
     ours that it has it under."""
+    note: str = ""
+    """What such a file does not tell and the network's settings must agree with, in a sentence."""
     encoder: KeyMap | None = None
     """What applies, after the rules, to the rest of a key that begins with `encoder.`."""
 

@@ -61,8 +61,10 @@ class LightWeightRefineNetConfig(ModelConfig):
 
     @property
     def title(self) -> str:
-        kind = "Light-Weight RefineNet" if self.depth == "none" else "HydraNet"
-        return f"{kind} {self.encoder.name}"
+        form = f"{'authors’ ' * self.authors_encoder}{self.encoder.name}"
+        if self.depth == "none":
+            return f"Light-Weight RefineNet {form}"
+        return f"HydraNet {form}, depth {self.depth}"
 
     @classmethod
     def networks(cls) -> tuple[Network, ...]:
@@ -162,6 +164,7 @@ class LightWeightRefineNet(SegmentationModel):
         )
         self.segmentation = TaskHead(num_classes, branch=joint)
         self.depth = TaskHead(1, branch=True) if joint else None
+        self.depth_only = ("depth",) if joint else ()
         self._max_depth_m = config.max_depth_m if config.depth == "capped" else None
         # As the authors have it: with one task corners lie on corners, with several centres on centres.
         self._align_corners = not joint

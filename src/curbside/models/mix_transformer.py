@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import ConfigError
 from ..imaging import IMAGENET
 from .base import FeatureSpec
-from .encoder import Encoder, EncoderConfig, not_downloaded
+from .encoder import Encoder, EncoderConfig, not_downloaded, quiet_downloads
 from .keys import KeyMap
 
 __all__ = ["MixTransformer"]
@@ -91,6 +91,7 @@ class MixTransformer(Encoder):
         from huggingface_hub import hf_hub_download
         from segmentation_models_pytorch.encoders import encoders
 
+        quiet_downloads()
         published = encoders[name]["pretrained_settings"]["imagenet"]
         try:
             path = hf_hub_download(filename="model.safetensors", **published)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import ConfigError
 from ..imaging import IMAGENET
 from .base import FeatureSpec
-from .encoder import Encoder, EncoderConfig, not_downloaded
+from .encoder import Encoder, EncoderConfig, not_downloaded, quiet_downloads
 from .keys import KeyMap
 
 __all__ = ["SMPEncoder"]
@@ -78,6 +78,7 @@ class SMPEncoder(Encoder):
 
 
 def _created(name: str, depth: int, config: EncoderConfig) -> smp.encoders.EncoderMixin:
+    quiet_downloads()
     weights = "imagenet" if config.pretrained else None
     try:
         return smp.encoders.get_encoder(

@@ -70,6 +70,7 @@ class SwiftNet(SegmentationModel):
     key_maps = (
         KeyMap(
             source="SwiftNet's authors",
+            note="theirs were trained with --model.pixels cityscapes",
             rules=(
                 (r"^backbone\.spp\.spp\.spp_bn\.", "spp.enter."),
                 (r"^backbone\.spp\.spp\.spp_fuse\.", "spp.fuse."),

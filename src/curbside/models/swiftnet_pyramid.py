@@ -55,7 +55,7 @@ class SwiftNetPyramidConfig(ModelConfig):
 
     @property
     def title(self) -> str:
-        return f"SwiftNet-FPN {self.encoder.name}"
+        return f"SwiftNet-FPN {self.encoder.name}, width {self.channels}"
 
     @classmethod
     def networks(cls) -> tuple[Network, ...]:
@@ -100,6 +100,7 @@ class SwiftNetPyramid(SegmentationModel):
     key_maps = (
         KeyMap(
             source="SwiftNet's authors",
+            note="theirs were trained with --model.pixels cityscapes --model.resampling bicubic",
             rules=(
                 (r"^backbone\.upsample_bottlenecks\.0\.", "project.3."),
                 (r"^backbone\.upsample_bottlenecks\.1\.", "project.2."),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from segmentation_models_pytorch.decoders.upernet.decoder import UPerNetDecoder
 from torch import Tensor, nn
 
 from .base import FeatureSpec, ModelConfig, ModelOutput, Network, SegmentationModel
 from .encoder import EncoderConfig
+from .keys import KeyMap
 from .pooling import replace_adaptive_pools
+from .smp_decoder import SMP_KEYS
 
 __all__ = ["UPerNet", "UPerNetConfig"]
 
@@ -42,6 +45,8 @@ class UPerNet(SegmentationModel):
 
     Source: Xiao et al. 2018, Unified Perceptual Parsing for Scene Understanding.
     """
+
+    key_maps: ClassVar[tuple[KeyMap, ...]] = SMP_KEYS
 
     def __init__(self, config: UPerNetConfig, num_classes: int) -> None:
         super().__init__(num_classes)

@@ -35,15 +35,17 @@ class LoadedWeights:
     """The file's keys that the network has no use for."""
     classes: tuple[int, int] | None = None
     """Number of classes in the file and here, where they differ."""
+    note: str = ""
+    """What the file does not tell and the network's settings must agree with."""
 
     def __str__(self) -> str:
         line = f"weights: {self.loaded} tensors of {self.path} under the names of {self.source}"
-        if not self.fresh:
-            return line
-        line += f"; {len(self.fresh)} stay random ({_places(self.fresh)}"
-        if self.classes:
-            line += ": {} classes in the file, {} here".format(*self.classes)
-        return f"{line})"
+        if self.fresh:
+            line += f"; {len(self.fresh)} stay random ({_places(self.fresh)}"
+            if self.classes:
+                line += ": {} classes in the file, {} here".format(*self.classes)
+            line += ")"
+        return f"{line}; {self.note}" if self.note else line
 
 
 def load_weights(model: SegmentationModel, path: Path) -> LoadedWeights:
@@ -85,6 +87,7 @@ def load_weights(model: SegmentationModel, path: Path) -> LoadedWeights:
         fresh=tuple(best.fresh),
         dropped=tuple(best.dropped),
         classes=(best.classes, model.num_classes) if best.classes else None,
+        note=best.names.note,
     )
 
 
@@ -231,11 +234,20 @@ def _misfit(path: Path, model: SegmentationModel, fit: _Fit) -> ModelFileError:
     found = _without_counters(fit.pairs)
     wanted = _without_counters(set(model.state_dict()) - set(fit.fresh))
     others = f" (and {len(fit.misfits) - 1} more)" if len(fit.misfits) > 1 else ""
-    encoder = " or of its encoder" if isinstance(getattr(model, "encoder", None), Encoder) else ""
+    has_encoder = isinstance(getattr(model, "encoder", None), Encoder)
+    fix = f"give the weights of this {type(model).__name__}{' or of its encoder' * has_encoder}"
+    if has_encoder and any(key.startswith("segmentation_head.") for key in fit.state):
+        fix += ", or the same encoder in that library's form, such as --model.encoder.name smp-resnet18"
+    if not found:
+        begins = next(iter(fit.state), "nothing")
+        return ModelFileError(
+            f"no tensor of {path}, which begins with {begins}, fits this {type(model).__name__}",
+            fix=fix,
+        )
     return ModelFileError(
         f"{path} fits {len(found)} of {len(wanted)} tensors under the names of"
         f" {fit.names.source}: {fit.misfits[0]}{others}",
-        fix=f"give the weights of this {type(model).__name__}{encoder}",
+        fix=fix,
     )
 
 

@@ -38,7 +38,17 @@ def read_weights(path: Path) -> list[Mapping[str, Tensor]]:
         raise ModelFileError(
             f"{path} holds no tensors by name", fix="give a file with the state dict of a network"
         )
+    # Our own checkpoints hold the moving average of the weights beside them, and it is what is shipped.
+    averaged = {
+        key.removeprefix(_AVERAGE): value
+        for key, value in state.items()
+        if key.startswith(_AVERAGE)
+    }
+    state = averaged or state
     return [state, *_shortened(state)]
+
+
+_AVERAGE = "average.module."
 
 
 def _content(path: Path) -> Any:

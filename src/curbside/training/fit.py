@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
@@ -32,7 +33,7 @@ from ..evaluation import plots, require_same_space
 from ..files import write_json, write_text
 from ..hardware import cpu_flags
 from ..labels import LabelSpace
-from ..models import inference_form, load_weights
+from ..models import SegmentationModel, inference_form, load_weights
 from ..prepared import Sample
 from .config import TrainConfig
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
@@ -89,8 +90,14 @@ def fit(config: TrainConfig) -> FitResult:
     start = _step_of(last)
 
     torch.manual_seed(config.seed)
-    network = config.model.from_random() if config.weights else config.model
+    # Where weights come from a file or the last checkpoint, none are fetched.
+    ready = config.weights is not None or last is not None
+    network = config.model.from_random() if ready else config.model
     model = network.build(data.space.num_classes)
+    _check_batch(model, config)
+    for name in model.depth_only:
+        model.get_submodule(name).requires_grad_(False)
+        rank_zero_warn(f"{name}: stays as it is, there is no loss for it", category=UserWarning)
     if config.weights and last is None:
         rank_zero_warn(str(load_weights(model, config.weights)), category=UserWarning)
     if config.channels_last:
@@ -143,6 +150,22 @@ class _Plan:
     def next_pause(self, step: int) -> int:
         """The first pause after a step."""
         return next((pause for pause in self._pauses if pause > step), self.total)
+
+
+def _check_batch(model: SegmentationModel, config: TrainConfig) -> None:
+    """Stop where a BatchNorm would have a single value to learn from."""
+    if config.data.batch_size > 1:
+        return
+    with torch.no_grad():
+        try:
+            copy.deepcopy(model).to("meta").train()(
+                torch.zeros(1, 3, *config.data.crop_hw, device="meta")
+            )
+        except ValueError as error:
+            raise ConfigError(
+                f"{config.model.title} cannot learn from a batch of 1 ({error})",
+                fix="give --data.batch-size 2 or more",
+            ) from error
 
 
 def _check_shares(config: TrainConfig, train: list[list[Sample]]) -> None:

@@ -266,6 +266,7 @@ class Hailo8(Target):
     """Hailo-8 and 8L by the Dataflow Compiler, version 3."""
 
     title: ClassVar[str] = "Hailo-8 (Dataflow Compiler)"
+    causes: ClassVar[tuple[str, ...]] = ("Gather", "Where", "MatMul", "LayerNormalization")
     rules: ClassVar[Mapping[str, Rule]] = {
         "Conv": _convolution,
         "ConvTranspose": _transposed_convolution,
