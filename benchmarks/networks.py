@@ -7,8 +7,8 @@ Every network takes a raw picture (uint8, as OpenCV gives it) and ends in the cl
 is exported once, quantised once by our `quantize` and once by NNCF, into the folder --work. Then all
 take turns: a block opens one file, warms up, is timed for --budget-s seconds or --runs runs, and closes
 it, so that a busy neighbour slows all alike and the largest fit into memory one by one. The networks of
-segmentation-models-pytorch and torchvision go the same way through our exporter and quantisers; a pair
-is timed block beside block, and its ratio is taken within each turn. Weights are random, which costs
+segmentation-models-pytorch and torchvision go the same way through our exporter, in float; a pair is
+timed block beside block, and its ratio is taken within each turn. Weights are random, which costs
 the same time. Finished blocks are kept: the same command goes on where it was stopped; after a change
 of the code, give another folder.
 """
@@ -53,7 +53,7 @@ Item: TypeAlias = tuple[str, Engine]
 Times: TypeAlias = dict[Item, dict[int, list[float]]]
 """Milliseconds of the runs of each turn."""
 
-_CALIBRATION = 4
+_CALIBRATION = 8
 _WARM_UP, _FEWEST = 2, 3
 
 
@@ -99,7 +99,7 @@ def main(
     bench.prepare(groups, engines)
     torch.set_num_threads(1)
     load = os.getloadavg()[0]
-    order = [(name, engine) for group in groups for engine in engines for name in group]
+    order = _items(groups, engines)
     times, precisions = bench.time(order, turns=turns, runs=runs, budget_s=budget_s)
     libraries = ["torch", "segmentation-models-pytorch", "torchvision", "onnxruntime"]
     about = {
@@ -132,6 +132,17 @@ def _installed(package: str) -> bool:
     return find_spec(package.replace("-", "_")) is not None
 
 
+def _items(groups: Sequence[Group], engines: Sequence[Engine]) -> list[Item]:
+    """What takes turns, pairs side by side; the peers in float alone, for both are quantised alike."""
+    return [
+        (name, engine)
+        for group in groups
+        for engine in engines
+        for place, name in enumerate(group)
+        if place == 0 or not engine.endswith("int8")
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bench:
     """The folder with all files and finished blocks, and what they are made for."""
@@ -153,10 +164,9 @@ class Bench:
             with self._noting((name, "ort-fp32")):
                 self._export(name, config)
         twins = [
-            (name, engine)
-            for name, _ in todo
-            for engine in engines
-            if self._file(name, "ort-fp32").exists() and not self._file(name, engine).exists()
+            item
+            for item in _items(groups, engines)
+            if self._file(item[0], "ort-fp32").exists() and not self._file(*item).exists()
         ]
         for name, engine in track(twins, total=len(twins), description="quantising", unit="files"):
             with self._noting((name, engine)):

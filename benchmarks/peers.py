@@ -35,14 +35,21 @@ def peer_groups() -> list[Group]:
     found: dict[str, Group] = {name: {name: item.config} for name, item in networks().items()}
     over_mobilenetv2 = {
         "unet": "Unet", "unetplusplus": "UnetPlusPlus", "manet": "MAnet", "linknet": "Linknet", "fpn": "FPN",
-        "pspnet": "PSPNet", "pan": "PAN", "deeplabv3": "DeepLabV3", "deeplabv3plus": "DeepLabV3Plus",
+        "pspnet": "PSPNet", "pan": "PAN", "deeplabv3": "DeepLabV3",
     }  # fmt: skip
     peers = {
         f"{ours}-mobilenetv2": _smp(kind, "tu-mobilenetv2_100")
         for ours, kind in over_mobilenetv2.items()
     } | {
-        "deeplabv3plus-resnet18": _smp("DeepLabV3Plus", "resnet18"),
-        "deeplabv3plus-mobilenetv4-small": _smp("DeepLabV3Plus", "tu-mobilenetv4_conv_small"),
+        "deeplabv3plus-mobilenetv2": _smp(
+            "DeepLabV3Plus", "tu-mobilenetv2_100", decoder_atrous_rates=(6, 12, 18)
+        ),
+        "deeplabv3plus-resnet18": _smp(
+            "DeepLabV3Plus", "resnet18", decoder_atrous_rates=(6, 12, 18)
+        ),
+        "deeplabv3plus-mobilenetv4-small": _smp(
+            "DeepLabV3Plus", "tu-mobilenetv4_conv_small", decoder_atrous_rates=(6, 12, 18)
+        ),
         "upernet-convnext-base": _smp("UPerNet", "tu-convnext_base"),
         "segformer-b0": _smp("Segformer", "mit_b0"),
         "segformer-b2": _smp("Segformer", "mit_b2", decoder_segmentation_channels=768),

@@ -354,6 +354,16 @@ def test_every_level_starts_from_the_norms_of_an_encoder_file(tmp_path) -> None:
                 torch.testing.assert_close(given, stage)
 
 
+def test_an_encoder_that_runs_at_three_scales_is_written_once(tmp_path) -> None:
+    config = SwiftNetPyramidConfig(encoder=EncoderConfig(name="convnext_atto"), channels=16)
+    model = config.build(19).eval()
+    path = tmp_path / "model.onnx"
+    shape = ExportConfig(size_hw=(64, 64))
+    export_onnx(model, path, config=shape, space=load_space("cityscapes19"), title="pyramid")
+    weights = 4 * sum(p.numel() for p in model.parameters())
+    assert path.stat().st_size < 1.1 * weights
+
+
 def test_the_authors_resampling_exports(tmp_path) -> None:
     space = load_space("camvid11")
     config = SwiftNetPyramidConfig(encoder=TINY, channels=12, resampling="bicubic")

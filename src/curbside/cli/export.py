@@ -92,7 +92,7 @@ def _trained(run: str, check: bool) -> Run | None:
     from ..models import load_network, networks
     from ..training import load_run
 
-    if Path(run).is_dir() or (run not in networks() and not check):
+    if Path(run).is_dir() or "/" in run or (run not in networks() and not check):
         return load_run(Path(run))
     load_network(run)
     if check:

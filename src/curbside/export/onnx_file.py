@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import sys
@@ -17,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 
 from .. import __version__
 from ..errors import ConfigError, ModelFileError
@@ -198,28 +196,8 @@ def _to_onnx(graph: DeployableGraph, opset: int) -> onnx.ModelProto:
             fix="build the network without branches or sizes that depend on the picture",
         )
     del proto.graph.output[len(graph.output_specs) :]
-    _share_equal_constants(proto)
     proto.producer_name, proto.producer_version = "curbside", __version__
     return proto
-
-
-def _share_equal_constants(proto: onnx.ModelProto) -> None:
-    """Keep one copy of weights that several nodes use, such as an encoder's that runs at three scales."""
-    kept: dict[tuple[int, tuple[int, ...], bytes], str] = {}
-    same: dict[str, str] = {}
-    constants = list(proto.graph.initializer)
-    del proto.graph.initializer[:]
-    for tensor in constants:
-        data = numpy_helper.to_array(tensor).tobytes()
-        key = (tensor.data_type, tuple(tensor.dims), hashlib.sha256(data).digest())
-        if key in kept:
-            same[tensor.name] = kept[key]
-        else:
-            kept[key] = tensor.name
-            proto.graph.initializer.append(tensor)
-    for node in proto.graph.node:
-        for position, name in enumerate(node.input):
-            node.input[position] = same.get(name, name)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from timm.layers import BatchNormAct2d
+from timm.models.convnext import ConvNeXtBlock
 from timm.utils import reparameterize_model
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,8 +28,8 @@ def inference_form(model: SegmentationModel) -> SegmentationModel:
     """A copy of a network for inference alone: the same outputs from fewer layers.
 
     Modules that only training runs are dropped, blocks of parallel branches that timm can merge are
-    merged, batch normalisation goes into the convolution or linear layer before it, and weights lie
-    channels-last.
+    merged, the factors of ConvNeXt's blocks go into the layer before them, batch normalisation goes
+    into the convolution or linear layer before it, and weights lie channels-last.
 
     A normalisation is folded where it is sure to be right: one forward pass is observed at the level
     of torch's functions, and every output of the layer must have gone into that normalisation and
@@ -48,6 +49,7 @@ def inference_form(model: SegmentationModel) -> SegmentationModel:
         twin.set_submodule(name, nn.Identity())
     with torch.no_grad():
         _merge_branches(twin)
+        _merge_layer_scales(twin)
         folded = _folded(twin)
     return folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -62,6 +64,19 @@ def _merge_branches(module: nn.Module) -> None:
             setattr(module, name, held["child"])
         else:  # ours and smp's: a `fuse` of theirs means something else
             _merge_branches(child)
+
+
+def _merge_layer_scales(model: nn.Module) -> None:
+    """The factors behind ConvNeXt's blocks into the layer before them, in place.
+
+    An exporter would do it too, with a copy of the weights for every scale that an encoder runs at.
+    """
+    for block in model.modules():
+        if isinstance(block, ConvNeXtBlock) and block.gamma is not None:
+            layer, factors = block.mlp.fc2, block.gamma
+            layer.weight.mul_(factors.view(-1, *[1] * (layer.weight.ndim - 1)))
+            layer.bias.mul_(factors)
+            block.gamma = None
 
 
 def _folded(model: SegmentationModel) -> SegmentationModel:
