@@ -26,7 +26,7 @@ from curbside.imaging import Normalization
 from curbside.labels import LabelSpace
 from curbside.manifest import Manifest
 from curbside.prepared import PreparedFolder
-from curbside.runtime import load_predictor
+from curbside.runtime import SemanticPredictor, load_predictor
 
 
 @pytest.fixture(scope="module")
@@ -280,3 +280,15 @@ def test_a_wide_classifier_does_not_stay_float(channels: int, kept: set[str]) ->
         [onnx.numpy_helper.from_array(v.astype(np.float32), k) for k, v in weights.items()],
     )
     assert set(nodes_to_keep_float(onnx.helper.make_model(graph))) == kept
+
+
+def test_a_file_that_the_runtime_opens_and_cannot_run_is_not_written(
+    tmp_path: Path, float_file: Path, calibration: CalibrationSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def infer(self: SemanticPredictor, tensor: np.ndarray) -> dict[str, np.ndarray]:
+        raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Resize: 'Cubic' mode")
+
+    monkeypatch.setattr(SemanticPredictor, "infer", infer)
+    with pytest.raises(ModelFileError, match=r"cannot be run by ONNX Runtime .*'Cubic' mode"):
+        quantize(float_file, tmp_path / "m.int8.onnx", calibration)
+    assert list(tmp_path.iterdir()) == []

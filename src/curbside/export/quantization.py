@@ -65,7 +65,8 @@ def quantize(
 
     Raises:
         ConfigError: `out` has another suffix or is the float file itself.
-        ModelFileError: The float file cannot be opened or is quantised already.
+        ModelFileError: The float file cannot be opened or is quantised already, or the runtime cannot
+            run its twin.
         DataError: A calibration picture cannot be read.
         StorageError: The place cannot be written.
     """
@@ -116,8 +117,22 @@ def quantize(
     write_manifest(result, _manifest(manifest, calibration, config))
     with atomic_path(out, durable=True) as temporary:
         temporary.write_bytes(result.SerializeToString())
-        load_predictor(temporary).close()
+        _require_running(temporary, calibration)
     return out
+
+
+def _require_running(path: Path, calibration: CalibrationSet) -> None:
+    """Stop where the runtime opens the file and cannot run it."""
+    with load_predictor(path) as predictor:
+        tensor = predictor.prepare(calibration.samples[0].read_bgr())
+        try:
+            predictor.infer(tensor)
+        except Exception as error:  # ONNX Runtime has its own kinds
+            reason = " ".join(str(error).split())[-160:]
+            raise ModelFileError(
+                f"the INT8 file cannot be run by ONNX Runtime and was not written ({reason})",
+                fix="use the float file, or a network without the operator that it names",
+            ) from error
 
 
 def _manifest(manifest: Manifest, calibration: CalibrationSet, config: QuantizeConfig) -> Manifest:
