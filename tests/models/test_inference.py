@@ -245,15 +245,18 @@ def test_encoders_of_timm_answer_as_before(encoder: str, fewer: int) -> None:
     assert_same_answers(model, form, torch.randn(2, 3, 65, 99))
 
 
-def test_the_factors_of_convnext_go_into_their_layers() -> None:
+@pytest.mark.parametrize("encoder", ["convnext_atto", "convnext_tiny", "convnextv2_atto"])
+def test_convnext_becomes_plain_convolutions(encoder: str) -> None:
     torch.manual_seed(0)
-    model = LRASPPConfig(encoder=EncoderConfig(name="convnext_atto"), channels=32).build(4).eval()
+    model = LRASPPConfig(encoder=EncoderConfig(name=encoder), channels=32).build(4).eval()
     factors = [p for name, p in model.named_parameters() if name.endswith(".gamma")]
     with torch.no_grad():
         for factor in factors:  # timm starts them at a millionth
             factor.uniform_(-1, 1)
     form = inference_form(model)
-    assert factors and not any(name.endswith(".gamma") for name, _ in form.named_parameters())
+    assert bool(factors) == ("v2" not in encoder)
+    assert not any(name.endswith(".gamma") for name, _ in form.named_parameters())
+    assert not any(isinstance(m, torch.nn.Linear) for m in form.modules())
     assert_same_answers(model, form, torch.randn(2, 3, 64, 96))
 
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from timm.layers import BatchNormAct2d
+from timm.layers import BatchNormAct2d, LayerNorm, LayerNorm2d, Mlp
 from timm.models.convnext import ConvNeXtBlock
 from timm.utils import reparameterize_model
 from torch import Tensor, nn
@@ -28,8 +28,8 @@ def inference_form(model: SegmentationModel) -> SegmentationModel:
     """A copy of a network for inference alone: the same outputs from fewer layers.
 
     Modules that only training runs are dropped, blocks of parallel branches that timm can merge are
-    merged, the factors of ConvNeXt's blocks go into the layer before them, batch normalisation goes
-    into the convolution or linear layer before it, and weights lie channels-last.
+    merged, ConvNeXt's blocks become plain convolutions, batch normalisation goes into the convolution
+    or linear layer before it, and weights lie channels-last.
 
     A normalisation is folded where it is sure to be right: one forward pass is observed at the level
     of torch's functions, and every output of the layer must have gone into that normalisation and
@@ -49,7 +49,7 @@ def inference_form(model: SegmentationModel) -> SegmentationModel:
         twin.set_submodule(name, nn.Identity())
     with torch.no_grad():
         _merge_branches(twin)
-        _merge_layer_scales(twin)
+        _simplify_convnext(twin)
         folded = _folded(twin)
     return folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -66,17 +66,32 @@ def _merge_branches(module: nn.Module) -> None:
             _merge_branches(child)
 
 
-def _merge_layer_scales(model: nn.Module) -> None:
-    """The factors behind ConvNeXt's blocks into the layer before them, in place.
+def _simplify_convnext(model: nn.Module) -> None:
+    """ConvNeXt's blocks as plain convolutions, in place.
 
-    An exporter would do it too, with a copy of the weights for every scale that an encoder runs at.
+    The factors behind a block go into its last layer, and its linear layers become 1x1 convolutions.
+    An exporter would do much of it too, with a copy of the weights for every scale that an encoder
+    runs at; and a quantiser turns convolutions into integers.
     """
-    for block in model.modules():
-        if isinstance(block, ConvNeXtBlock) and block.gamma is not None:
-            layer, factors = block.mlp.fc2, block.gamma
-            layer.weight.mul_(factors.view(-1, *[1] * (layer.weight.ndim - 1)))
-            layer.bias.mul_(factors)
+    for block in [module for module in model.modules() if isinstance(module, ConvNeXtBlock)]:
+        mlp: Any = block.mlp
+        if block.gamma is not None:
+            mlp.fc2.weight.mul_(block.gamma.view(-1, *[1] * (mlp.fc2.weight.ndim - 1)))
+            mlp.fc2.bias.mul_(block.gamma)
             block.gamma = None
+        if type(block.norm) is LayerNorm and type(mlp) is Mlp:
+            norm: Any = LayerNorm2d(block.norm.normalized_shape[0], eps=block.norm.eps)
+            norm.load_state_dict(block.norm.state_dict())
+            block.norm = norm.to(block.norm.weight)
+            mlp.fc1, mlp.fc2 = _as_convolution(mlp.fc1), _as_convolution(mlp.fc2)
+            block.use_conv_mlp = True
+
+
+def _as_convolution(layer: nn.Linear) -> nn.Conv2d:
+    twin = nn.Conv2d(layer.in_features, layer.out_features, 1)
+    weight = layer.weight[:, :, None, None]  # (C_out, C_in) -> (C_out, C_in, 1, 1)
+    twin.load_state_dict({"weight": weight, "bias": layer.bias})
+    return twin.to(layer.weight)
 
 
 def _folded(model: SegmentationModel) -> SegmentationModel:
