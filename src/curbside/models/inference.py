@@ -79,7 +79,7 @@ def _simplify_convnext(model: nn.Module) -> None:
             mlp.fc2.weight.mul_(block.gamma.view(-1, *[1] * (mlp.fc2.weight.ndim - 1)))
             mlp.fc2.bias.mul_(block.gamma)
             block.gamma = None
-        if type(block.norm) is LayerNorm and type(mlp) is Mlp:
+        if type(block.norm) is LayerNorm and type(block.mlp) is Mlp:
             norm: Any = LayerNorm2d(block.norm.normalized_shape[0], eps=block.norm.eps)
             norm.load_state_dict(block.norm.state_dict())
             block.norm = norm.to(block.norm.weight)
