@@ -34,12 +34,12 @@ def test_crop_and_flip_move_picture_and_mask_alike() -> None:
     augment = Augmentation(AugmentConfig(brightness=0, contrast=0, saturation=0), (64, 64))
     flipped = 0
     for seed in range(12):
-        image, mask = augment(rgb, ids, seed=seed)
+        image, mask, _ = augment(rgb, ids, seed=seed)
         assert image.shape == (3, 64, 64) and mask.shape == (64, 64)
         assert image.dtype == mask.dtype == torch.uint8
         inner = (torch.round(image[0].float() / 30) == mask).float().mean()
         assert inner > 0.85  # all but the blended borders of the blocks
-        plain, _ = Augmentation(
+        plain, *_ = Augmentation(
             AugmentConfig(flip=0, brightness=0, contrast=0, saturation=0), (64, 64)
         )(rgb, ids, seed=seed)
         flipped += not torch.equal(plain, image)
@@ -113,7 +113,7 @@ STILL = AugmentConfig(flip=0, brightness=0, contrast=0, saturation=0)
 def test_a_crop_of_the_whole_area_and_of_the_own_shape_is_the_picture() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (32, 64, 3), dtype=np.uint8)
     config = replace(STILL, scale=(1.0, 1.0), ratio=(1.0, 1.0))
-    image, mask = Augmentation(config, (32, 64))(rgb, rgb[..., 0], seed=1)
+    image, mask, _ = Augmentation(config, (32, 64))(rgb, rgb[..., 0], seed=1)
     assert np.array_equal(image.permute(1, 2, 0).numpy(), rgb)
     assert np.array_equal(mask.numpy(), rgb[..., 0])
 
@@ -121,8 +121,8 @@ def test_a_crop_of_the_whole_area_and_of_the_own_shape_is_the_picture() -> None:
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
 def test_each_colour_setting_changes_the_picture_and_not_the_mask(name: str) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    image, mask = Augmentation(replace(STILL, **{name: 0.4}), (32, 32))(rgb, rgb[..., 0], seed=3)
-    plain, same = Augmentation(STILL, (32, 32))(rgb, rgb[..., 0], seed=3)
+    image, mask, _ = Augmentation(replace(STILL, **{name: 0.4}), (32, 32))(rgb, rgb[..., 0], seed=3)
+    plain, same, _ = Augmentation(STILL, (32, 32))(rgb, rgb[..., 0], seed=3)
     assert not torch.equal(image, plain) and torch.equal(mask, same)
 
 

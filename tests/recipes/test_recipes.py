@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from curbside.errors import ConfigError
@@ -39,8 +41,9 @@ def test_the_source_documents_settings(
     if teacher is None:
         assert config.distillation is None
     else:
-        assert config.distillation.teacher.name == teacher and teacher in recipes()
-        assert (config.distillation.loss.temperature, config.distillation.loss.weight) == (4.0, 1.0)
+        assert config.distillation.teacher == (Path("runs") / teacher,) and teacher in recipes()
+        (loss,) = config.distillation.losses
+        assert (loss.temperature, loss.weight, loss.resolution) == (4.0, 1.0, "input")
 
 
 def test_a_misspelt_recipe_is_one_line() -> None:

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from curbside.datasets import Augmentation, AugmentConfig
 from curbside.errors import ConfigError, CurbsideError, DataError, LabelError, ModelFileError
 from curbside.evaluation import evaluate
-from curbside.losses import BoundaryConfig
+from curbside.losses import BoundaryConfig, LogitKDConfig
 from curbside.models import (
     DeepLabV3PlusConfig,
     EncoderConfig,
@@ -174,7 +174,7 @@ def test_two_processes_train_one_run(data: Path, tmp_path: Path) -> None:
 def test_distillation_pulls_the_student_to_its_teacher(
     run: Path, data: Path, tmp_path: Path
 ) -> None:
-    teacher = DistillationConfig(teacher=run)
+    teacher = DistillationConfig(teacher=(run,), losses=(LogitKDConfig(resolution="input"),))
     student = _config(data, tmp_path / "student", steps=30, validate_every=15, distillation=teacher)
     fit(student)
     rows = [row for row in _rows(student.run_folder) if row["train/kl"]]
@@ -205,7 +205,7 @@ def test_a_teacher_of_other_classes_is_refused(run: Path, tmp_path: Path) -> Non
     with pytest.raises(LabelError, match=r"camvid11.*idd-lite7"):
         fit(
             _config(
-                tmp_path / "lite", tmp_path / "out", distillation=DistillationConfig(teacher=run)
+                tmp_path / "lite", tmp_path / "out", distillation=DistillationConfig(teacher=(run,))
             )
         )
 

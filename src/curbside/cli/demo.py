@@ -135,7 +135,8 @@ def _train(out: Path, recipe: str, data: Path, steps: int) -> None:
     config = load_recipe(recipe)
     distillation = config.distillation
     if distillation is not None:
-        distillation = replace(distillation, teacher=out / "runs" / distillation.teacher.name)
+        teachers = tuple(out / "runs" / teacher.name for teacher in distillation.teacher)
+        distillation = replace(distillation, teacher=teachers)
     fit(
         replace(
             config,

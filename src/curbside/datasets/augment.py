@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision import tv_tensors
 from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as TF
 
 from ..errors import ConfigError
+from ..imaging import Piece
+from ..labels import IGNORE_ID
 
-__all__ = ["AugmentConfig", "Augmentation"]
+__all__ = ["AugmentConfig", "Augmentation", "Augmented"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    """Random resized crop, flip, colour jitter."""
+    """Random crop, flip, colour jitter."""
 
     scale: tuple[float, float] = (0.25, 1.0)
     """Smallest and largest share of the picture's area that a crop takes."""
     ratio: tuple[float, float] = (0.75, 1.3333)
     """Narrowest and widest crop, width over height, relative to the size that comes out: 1 distorts nothing."""
+    zoom: tuple[float, float] | None = None
+    """In the place of `scale` and `ratio`: smallest and largest magnification of the picture, before a
+    piece of the size that comes out is cut from it. What lies beyond the picture is ignored."""
     flip: float = 0.5
     """Probability of mirroring left and right."""
     brightness: float = 0.3
@@ -40,10 +46,23 @@ class AugmentConfig:
                 f"crops with scale {self.scale} and ratio {self.ratio} are impossible",
                 fix="give 0 < low <= high",
             )
+        if self.zoom is not None and not 0 < self.zoom[0] <= self.zoom[1]:
+            raise ConfigError(f"a zoom of {self.zoom} is impossible", fix="give 0 < low <= high")
+
+
+class Augmented(NamedTuple):
+    """A picture and its mask as training sees them."""
+
+    image: Tensor
+    """(3, *size_hw) uint8."""
+    target: Tensor
+    """(*size_hw) uint8 ids."""
+    piece: Piece
+    """Where they come from."""
 
 
 class Augmentation:
-    """Random resized crop, flip and colour jitter of a picture with its mask.
+    """Random crop, flip and colour jitter of a picture with its mask.
 
     Args:
         config: The settings.
@@ -51,41 +70,74 @@ class Augmentation:
     """
 
     def __init__(self, config: AugmentConfig, size_hw: tuple[int, int]) -> None:
+        self._config, self._size_hw = config, size_hw
         aspect = size_hw[1] / size_hw[0]
-        steps: list[torch.nn.Module] = [
-            v2.RandomResizedCrop(
-                size_hw,
-                scale=config.scale,
-                ratio=(config.ratio[0] * aspect, config.ratio[1] * aspect),
-                antialias=True,
-            ),
-            v2.RandomHorizontalFlip(config.flip),
-        ]
-        if config.brightness or config.contrast or config.saturation or config.hue:
-            steps.append(
-                v2.ColorJitter(
-                    brightness=config.brightness,
-                    contrast=config.contrast,
-                    saturation=config.saturation,
-                    hue=config.hue,
-                )
-            )
-        self._transform = v2.Compose(steps)
+        self._crop = v2.RandomResizedCrop(
+            size_hw,
+            scale=config.scale,
+            ratio=(config.ratio[0] * aspect, config.ratio[1] * aspect),
+        )
+        jitters = config.brightness or config.contrast or config.saturation or config.hue
+        self._jitter = (
+            v2.ColorJitter(config.brightness, config.contrast, config.saturation, config.hue)
+            if jitters
+            else None
+        )
 
-    def __call__(self, rgb: np.ndarray, ids: np.ndarray, *, seed: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, rgb: np.ndarray, ids: np.ndarray, *, seed: int) -> Augmented:
         """Augment one sample, the same way for the same seed.
 
         Args:
             rgb: (H, W, 3) uint8.
             ids: (H, W) uint8.
             seed: Chooses the crop, the flip and the colours.
-
-        Returns:
-            The picture, (3, *size_hw) uint8, and the mask, (*size_hw) uint8.
         """
-        image = tv_tensors.Image(torch.from_numpy(np.array(rgb)).permute(2, 0, 1))
-        mask = tv_tensors.Mask(torch.from_numpy(np.array(ids)))
+        image = torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+        mask = torch.from_numpy(np.array(ids))[None]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            image, mask = self._transform(image, mask)
-        return image.as_subclass(Tensor), mask.as_subclass(Tensor)
+            piece = self._draw(image)
+            box = (piece.top, piece.left, piece.height, piece.width, list(piece.inside_hw))
+            image = TF.resized_crop(image, *box, antialias=True)
+            mask = TF.resized_crop(mask, *box, interpolation=TF.InterpolationMode.NEAREST)
+            missing = [
+                want - have for want, have in zip(self._size_hw, piece.inside_hw, strict=True)
+            ]
+            if any(missing):
+                around = [0, 0, missing[1], missing[0]]
+                image = TF.pad(image, around)
+                mask = TF.pad(mask, around, fill=IGNORE_ID)
+            if piece.flipped:
+                image, mask = TF.horizontal_flip(image), TF.horizontal_flip(mask)
+            if self._jitter is not None:
+                image = self._jitter(image)
+        return Augmented(image, mask[0], piece)
+
+    def _draw(self, image: Tensor) -> Piece:
+        height, width = image.shape[-2:]
+        frame_hw, size_hw = (height, width), self._size_hw
+        if self._config.zoom is None:
+            box = self._crop.make_params([image])
+            inside_hw = size_hw
+        else:
+            low, high = self._config.zoom
+            zoom = float(torch.empty(1).uniform_(low, high))
+            wanted = [max(1, round(size / zoom)) for size in size_hw]
+            extent = [min(have, want) for have, want in zip(frame_hw, wanted, strict=True)]
+            inside = [
+                max(1, round(size * have / want))
+                for size, have, want in zip(size_hw, extent, wanted, strict=True)
+            ]
+            inside_hw = (inside[0], inside[1])
+            top, left = (
+                int(torch.randint(0, have - take + 1, (1,)))
+                for have, take in zip(frame_hw, extent, strict=True)
+            )
+            box = {"top": top, "left": left, "height": extent[0], "width": extent[1]}
+        return Piece(
+            **box,
+            frame_hw=frame_hw,
+            inside_hw=inside_hw,
+            size_hw=size_hw,
+            flipped=bool(torch.rand(1) < self._config.flip),
+        )

@@ -18,12 +18,13 @@ class ResumableBatches:
     """A batch sampler that starts at the step that training is at and ends at the next pause.
 
     The samples are an endless stream of shuffled passes over the data; step k takes the k-th
-    `batch_size` of it. Each sample comes as (index, draw), where `draw`, its place in the stream,
+    `accumulate` batches of it. Each sample comes as (index, draw), where `draw`, its place in the stream,
     seeds its augmentation.
 
     Args:
         length: Number of samples, which is also the number of draws in a pass.
-        batch_size: Samples per step, over all processes together.
+        batch_size: Samples per batch, over all processes together.
+        accumulate: Batches per step.
         seed: Shuffles the passes.
         step: Gives the step that training is at.
         pause: Gives the step at which to end, for a step to start from.
@@ -40,12 +41,14 @@ class ResumableBatches:
         seed: int,
         step: Callable[[], int],
         pause: Callable[[int], int],
+        accumulate: int = 1,
         rank: int = 0,
         world: int = 1,
         drawn: Callable[[int], np.ndarray] | None = None,
     ) -> None:
         self._length = length
         self._batch_size = batch_size
+        self._accumulate = accumulate
         self._step = step
         self._pause = pause
         self._rank, self._world = rank, world
@@ -59,12 +62,13 @@ class ResumableBatches:
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         start = self._step()
-        for step in range(start, self._pause(start)):
-            yield self.batch(step)
+        per_step = self._accumulate
+        for number in range(start * per_step, self._pause(start) * per_step):
+            yield self.batch(number)
 
-    def batch(self, step: int) -> list[tuple[int, int]]:
-        """The (index, draw) pairs of a step, this process's share."""
-        draws = range(step * self._batch_size, (step + 1) * self._batch_size)
+    def batch(self, number: int) -> list[tuple[int, int]]:
+        """The (index, draw) pairs of a batch, this process's share."""
+        draws = range(number * self._batch_size, (number + 1) * self._batch_size)
         return [
             (int(self._order(draw // self._length)[draw % self._length]), draw)
             for draw in draws[self._rank :: self._world]

@@ -12,8 +12,11 @@ from torch.utils.data import Dataset
 
 from ..errors import DataError, LabelError
 from ..imaging import resize_frame
+from ..labels import IGNORE_ID
 from ..prepared import Sample
 from .augment import Augmentation
+from .border_weights import BorderWeights
+from .teacher_cache import TeacherCache
 
 __all__ = ["SegmentationDataset", "TrainItem", "ValItem", "collate_train", "collate_val"]
 
@@ -24,7 +27,14 @@ class TrainItem(NamedTuple):
     image: Tensor
     """(3, H, W) uint8 RGB; in a batch (B, 3, H, W)."""
     target: Tensor
-    """(H, W) uint8 ids; in a batch (B, H, W)."""
+    """(H, W) uint8 ids; in a batch (B, H, W). A picture without a mask has 255 everywhere."""
+    counts: Tensor
+    """(H, W) bool: the pixels to compare with a teacher, which are those with a label, and in a
+    picture without a mask all that are not padding; in a batch (B, H, W)."""
+    border_weight: Tensor | None
+    """(H, W) float32, see `BorderWeights`; in a batch (B, H, W). None where no loss asks for it."""
+    taught: tuple[Tensor, ...]
+    """What each cached teacher said of it, (C, h, w) float16 logits; in a batch (B, C, h, w)."""
     problems: tuple[str, ...]
     """What was found unreadable on the way; another sample stands in its place."""
 
@@ -50,6 +60,8 @@ class SegmentationDataset(Dataset):
         size_hw: Height and width of the pictures that come out.
         augmentation: What to do to them; without it, pictures are only resized, as the runtime does.
         seed: Added to a draw to seed its augmentation.
+        border_weights: Weighs the pixels of training samples by their distance to a border.
+        caches: What teachers said of the samples beforehand.
     """
 
     def __init__(
@@ -59,11 +71,15 @@ class SegmentationDataset(Dataset):
         size_hw: tuple[int, int],
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        border_weights: BorderWeights | None = None,
+        caches: Sequence[TeacherCache] = (),
     ) -> None:
         self._samples = samples
         self._size_hw = size_hw
         self._augmentation = augmentation
         self._seed = seed
+        self._border_weights = border_weights
+        self._caches = caches
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -78,8 +94,11 @@ class SegmentationDataset(Dataset):
         problems = []
         for step in range(len(self)):
             sample = self._samples[(index + step) % len(self)]
+            labelled = "semantic" in sample.record.targets
             try:
-                rgb, ids = sample.read_rgb(), sample.read_semantic()
+                rgb = sample.read_rgb()
+                ids = sample.read_semantic() if labelled else _no_ids(rgb)
+                kept = [cache.read(sample) for cache in self._caches]
             except (DataError, LabelError) as error:
                 problems.append(str(error))
                 continue
@@ -87,8 +106,17 @@ class SegmentationDataset(Dataset):
                 np.random.SeedSequence([self._seed, draw]).generate_state(1, np.uint64)[0]
                 >> np.uint64(1)
             )
-            image, target = self._augmentation(rgb, ids, seed=seed)
-            return TrainItem(image, target, tuple(problems))
+            image, target, piece = self._augmentation(rgb, ids, seed=seed)
+            return TrainItem(
+                image=image,
+                target=target,
+                counts=target != IGNORE_ID if labelled else torch.from_numpy(piece.cover().copy()),
+                border_weight=None
+                if self._border_weights is None
+                else torch.from_numpy(self._border_weights(target.numpy())),
+                taught=tuple(torch.from_numpy(logits.cut(piece)) for logits in kept),
+                problems=tuple(problems),
+            )
         raise DataError(
             f"none of the {len(self)} training samples can be read; the first: {problems[0]}",
             fix="restore the data",
@@ -103,11 +131,20 @@ class SegmentationDataset(Dataset):
         return ValItem(image, (ids,), (index,), ())
 
 
+def _no_ids(rgb: np.ndarray) -> np.ndarray:
+    return np.full(rgb.shape[:2], IGNORE_ID, np.uint8)
+
+
 def collate_train(items: Sequence[TrainItem]) -> TrainItem:
     """A batch of training samples."""
-    problems = tuple(problem for item in items for problem in item.problems)
+    weights = [item.border_weight for item in items if item.border_weight is not None]
     return TrainItem(
-        torch.stack([i.image for i in items]), torch.stack([i.target for i in items]), problems
+        image=torch.stack([item.image for item in items]),
+        target=torch.stack([item.target for item in items]),
+        counts=torch.stack([item.counts for item in items]),
+        border_weight=torch.stack(weights) if weights else None,
+        taught=tuple(map(torch.stack, zip(*(item.taught for item in items), strict=True))),
+        problems=tuple(problem for item in items for problem in item.problems),
     )
 
 

@@ -2,7 +2,7 @@
 
 from .classes import softmax, top_class
 from .drawing import blend_classes, colorize, draw_legend
-from .geometry import resize_frame, resize_ids, resize_scores
+from .geometry import Piece, resize_frame, resize_ids, resize_scores
 from .normalization import IMAGENET, Normalization
 from .raster import fill_polygon
 from .reading import image_size_hw, read_depth, read_ids, read_rgb, verify_image
@@ -14,6 +14,7 @@ __all__ = [
     "IMAGENET",
     "VIDEO_SUFFIXES",
     "Normalization",
+    "Piece",
     "Regions",
     "VideoWriter",
     "blend_classes",

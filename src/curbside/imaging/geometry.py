@@ -6,10 +6,39 @@ resized back lies on the frame it came from.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
-__all__ = ["resize_frame", "resize_ids", "resize_scores"]
+__all__ = ["Piece", "resize_frame", "resize_ids", "resize_scores"]
+
+
+class Piece(NamedTuple):
+    """A piece of a frame, resized, put at the top left of a canvas, and maybe mirrored with it."""
+
+    top: int
+    """First row of the frame."""
+    left: int
+    """First column of the frame."""
+    height: int
+    """Rows of the frame."""
+    width: int
+    """Columns of the frame."""
+    frame_hw: tuple[int, int]
+    """Height and width of the frame."""
+    inside_hw: tuple[int, int]
+    """Height and width of the piece on the canvas."""
+    size_hw: tuple[int, int]
+    """Height and width of the canvas."""
+    flipped: bool
+    """Whether the canvas is mirrored left and right in the end."""
+
+    def cover(self) -> np.ndarray:
+        """Where the canvas shows the frame, (*size_hw) bool."""
+        covered = np.zeros(self.size_hw, bool)
+        covered[: self.inside_hw[0], : self.inside_hw[1]] = True
+        return covered[:, ::-1] if self.flipped else covered
 
 
 def resize_frame(frame: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

@@ -20,6 +20,7 @@ from .duplicates import Leak
 from .figures import ClassWeights, SplitFigures
 from .findings import CHECKS, Check, Finding
 from .layout import DEPTH_SCALE, MAX_INDEX, SPLITS, TARGETS, SampleData, SampleRecord
+from .pictures import picture_samples
 from .quarantine import Quarantine, read_quarantine, write_quarantine
 from .reader import PreparedFolder, Sample, evenly_spaced
 from .writer import PreparedWriter, write_sample
@@ -44,6 +45,7 @@ __all__ = [
     "SplitFigures",
     "evenly_spaced",
     "examine",
+    "picture_samples",
     "read_quarantine",
     "write_quarantine",
     "write_sample",

@@ -15,10 +15,10 @@ from ..files import read_json, require_file
 from ..labels import LabelSpace
 from .layout import FORMAT, SPLITS, SampleRecord
 
-__all__ = ["BareSample", "Listing", "list_folder"]
+__all__ = ["IMAGE_SUFFIXES", "BareSample", "Listing", "list_folder"]
 
 _CONVERT = "make it with: curbside convert SOURCE ROOT OUT"
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def _bare_samples(root: Path) -> list[BareSample]:
         images = {
             path.stem: path
             for path in sorted((root / split / "images").glob("*"))
-            if path.suffix.lower() in _IMAGE_SUFFIXES
+            if path.suffix.lower() in IMAGE_SUFFIXES
         }
         masks = {path.stem: path for path in sorted((root / split / "masks").glob("*.png"))}
         for stem in sorted(images.keys() | masks.keys()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from ..losses import LogitKDConfig
 from ..models import DeepLabV3PlusConfig, EncoderConfig, LRASPPConfig, ModelConfig
 from ..training import DataConfig, DistillationConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 
@@ -45,7 +46,9 @@ def camvid_mnv4s_lraspp() -> TrainConfig:
 
 def camvid_mnv4s_lraspp_kd() -> TrainConfig:
     """The same student, taught by camvid-mnv2-deeplab for the same number of steps."""
-    teacher = DistillationConfig(teacher=Path("runs/camvid-mnv2-deeplab"))
+    teacher = DistillationConfig(
+        teacher=(Path("runs/camvid-mnv2-deeplab"),), losses=(LogitKDConfig(resolution="input"),)
+    )
     config = camvid_mnv4s_lraspp()
     return replace(config, name="camvid-mnv4s-lraspp-kd", distillation=teacher)
 

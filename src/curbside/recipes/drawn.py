@@ -28,8 +28,9 @@ def drawn_student() -> TrainConfig:
 
 def drawn_student_kd() -> TrainConfig:
     """The same student for the same number of steps, taught by `drawn-teacher`."""
-    loss = LogitKDConfig(temperature=4.0, weight=1.0, resolution="logits")
-    distillation = DistillationConfig(teacher=Path("runs/drawn-teacher"), loss=loss)
+    distillation = DistillationConfig(
+        teacher=(Path("runs/drawn-teacher"),), losses=(LogitKDConfig(temperature=4.0),)
+    )
     return replace(drawn_student(), name="drawn-student-kd", distillation=distillation)
 
 

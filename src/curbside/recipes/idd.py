@@ -80,7 +80,9 @@ def _config(
         name=name,
         model=model,
         data=DataConfig(root=(Path(f"data/idd-level{level}"),), batch_size=batch_size, workers=8),
-        distillation=DistillationConfig(teacher=Path("runs") / teacher, loss=LogitKDConfig())
+        distillation=DistillationConfig(
+            teacher=(Path("runs") / teacher,), losses=(LogitKDConfig(resolution="input"),)
+        )
         if teacher
         else None,
         optimizer=OptimizerConfig(lr=lr, weight_decay=1e-4),

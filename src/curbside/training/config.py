@@ -5,14 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
-from ..datasets import AugmentConfig
+from ..datasets import AugmentConfig, BorderWeightConfig
 from ..errors import ConfigError
-from ..losses import BoundaryConfig, CrossEntropyConfig, LogitKDConfig
+from ..losses import (
+    BoundaryConfig,
+    CrossEntropyConfig,
+    DistillationLossConfig,
+    LogitKDConfig,
+    LogitLossConfig,
+    SupervisedLossConfig,
+)
 from ..models import ModelConfig
 
 __all__ = ["DataConfig", "DistillationConfig", "OptimizerConfig", "ScheduleConfig", "TrainConfig"]
@@ -30,12 +38,19 @@ class DataConfig:
     shares: tuple[float, ...] = ()
     """Share of the draws that each folder gets, in any unit; by their numbers of pictures where not
     given."""
+    unlabelled: tuple[Path, ...] = ()
+    """Pictures that a teacher alone says something of: prepared folders, whose masks are left aside, or
+    folders with pictures."""
+    unlabelled_share: float = 0.5
+    """Share of the draws that come from them."""
     train_split: str = "train"
     """The split to learn from."""
     val_split: str = "val"
     """The split to score on while training."""
     batch_size: int = 32
-    """Pictures per step, over all devices together."""
+    """Pictures per forward pass, over all devices together."""
+    accumulate: int = 1
+    """Forward passes per step, whose gradients are averaged: where memory holds no larger batch."""
     crop_hw: tuple[int, int] = (512, 512)
     """Height and width of a training crop."""
     eval_hw: tuple[int, int] = (512, 512)
@@ -44,6 +59,8 @@ class DataConfig:
     """Processes that read and augment."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """What is done to training pictures."""
+    border_weights: BorderWeightConfig = field(default_factory=BorderWeightConfig)
+    """What pixels count by their distance to a border, for the losses that ask for it."""
 
     def __post_init__(self) -> None:
         if not self.root:
@@ -55,10 +72,16 @@ class DataConfig:
                 f"the shares {self.shares} do not fit {len(self.root)} folders",
                 fix="give one of 0 or more per folder",
             )
-        if self.batch_size < 1 or self.workers < 0:
+        if self.batch_size < 1 or self.accumulate < 1 or self.workers < 0:
             raise ConfigError(
-                f"batch size {self.batch_size} with {self.workers} workers is impossible",
-                fix="choose at least 1 picture and 0 workers",
+                f"batch size {self.batch_size}, {self.accumulate} to a step, with {self.workers}"
+                " workers is impossible",
+                fix="choose at least 1 picture, 1 to a step and 0 workers",
+            )
+        if not 0 < self.unlabelled_share < 1:
+            raise ConfigError(
+                f"a share of {self.unlabelled_share} without labels is impossible",
+                fix="choose one between 0 and 1",
             )
         for name, size in (("crop", self.crop_hw), ("evaluation", self.eval_hw)):
             if min(size) < 32:
@@ -70,8 +93,10 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """AdamW."""
+    """The optimiser."""
 
+    kind: Literal["adamw", "adam", "sgd"] = "adamw"
+    """AdamW; Adam, whose decay goes through the gradient; or SGD with Nesterov's momentum off."""
     lr: float = 6e-4
     """Largest learning rate."""
     weight_decay: float = 1e-4
@@ -79,7 +104,7 @@ class OptimizerConfig:
     encoder_lr_factor: float = 1.0
     """The encoder learns at `lr` times this; below 1 spares pretrained weights."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Memory of the gradient's mean and variance."""
+    """Memory of the gradient's mean and variance; SGD takes the first as its momentum."""
     clip_norm: float | None = None
     """Longest gradient; none for no limit."""
 
@@ -90,25 +115,26 @@ class OptimizerConfig:
                 fix="choose lr > 0, decay >= 0",
             )
 
-    def build(self, model: torch.nn.Module) -> torch.optim.AdamW:
-        """The optimiser over a model's weights, in groups by encoder or head and decayed or not."""
+    def build(self, *modules: torch.nn.Module) -> torch.optim.Optimizer:
+        """The optimiser over the weights of modules, in groups by encoder or head and decayed or not."""
         groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
-        for name, parameter in model.named_parameters():
+        for name, parameter in chain(*(module.named_parameters() for module in modules)):
             if parameter.requires_grad:
                 groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(
                     parameter
                 )
-        return torch.optim.AdamW(
-            [
-                {
-                    "params": parameters,
-                    "lr": self.lr * (self.encoder_lr_factor if in_encoder else 1.0),
-                    "weight_decay": self.weight_decay if decays else 0.0,
-                }
-                for (in_encoder, decays), parameters in groups.items()
-            ],
-            betas=self.betas,
-        )
+        parts: Any = [
+            {
+                "params": parameters,
+                "lr": self.lr * (self.encoder_lr_factor if in_encoder else 1.0),
+                "weight_decay": self.weight_decay if decays else 0.0,
+            }
+            for (in_encoder, decays), parameters in groups.items()
+        ]
+        if self.kind == "sgd":
+            return torch.optim.SGD(parts, momentum=self.betas[0])
+        kind = torch.optim.AdamW if self.kind == "adamw" else torch.optim.Adam
+        return kind(parts, betas=self.betas)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,12 +173,44 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationConfig:
-    """A teacher, frozen, whose distribution the student learns beside the labels."""
+    """Teachers, frozen, that the student learns from beside the labels."""
 
-    teacher: Path = Path("runs/teacher")
-    """The teacher's run folder."""
-    loss: LogitKDConfig = field(default_factory=LogitKDConfig)
-    """How the two are compared."""
+    teacher: tuple[Path, ...] = (Path("runs/teacher"),)
+    """The teacher: its run folder, weights that the run kept (`runs/teacher/kept/000500.safetensors`,
+    see `keep`), or a cache made by `curbside cache`. Several teach together."""
+    shares: tuple[float, ...] = ()
+    """What each of several teachers counts, in any unit; equal where not given."""
+    losses: tuple[DistillationLossConfig, ...] = (LogitKDConfig(),)
+    """How student and teacher are compared."""
+    supervised: float = 1.0
+    """Factor of the losses against labels."""
+
+    def __post_init__(self) -> None:
+        if not self.teacher or not self.losses:
+            raise ConfigError(
+                "distillation without a teacher or without a loss is impossible",
+                fix="name at least one of each",
+            )
+        if self.shares and (
+            len(self.shares) != len(self.teacher)
+            or min(self.shares) < 0
+            or not sum(self.shares) > 0
+        ):
+            raise ConfigError(
+                f"the shares {self.shares} do not fit {len(self.teacher)} teachers",
+                fix="give one of 0 or more per teacher",
+            )
+        if self.supervised < 0:
+            raise ConfigError(
+                f"a factor of {self.supervised} of the supervised loss is impossible",
+                fix="choose 0 or more",
+            )
+
+    @property
+    def teacher_shares(self) -> tuple[float, ...]:
+        """What each teacher counts, with sum 1."""
+        shares = self.shares or (1.0,) * len(self.teacher)
+        return tuple(share / sum(shares) for share in shares)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +223,12 @@ class TrainConfig:
     """The network."""
     data: DataConfig = field(default_factory=DataConfig)
     """The samples."""
-    loss: CrossEntropyConfig = field(default_factory=CrossEntropyConfig)
+    loss: SupervisedLossConfig = field(default_factory=CrossEntropyConfig)
     """The supervised loss."""
     aux_weight: float = 0.4
-    """Factor of the same loss on each auxiliary head, of networks that have any."""
+    """Factor of the loss on each auxiliary head, of networks that have any."""
+    aux_loss: SupervisedLossConfig | None = None
+    """The loss on auxiliary heads; the supervised one where not given."""
     boundary: BoundaryConfig = field(default_factory=BoundaryConfig)
     """The loss of the boundary head, of networks that have one."""
     distillation: DistillationConfig | None = None
@@ -187,6 +247,9 @@ class TrainConfig:
     """Most steps that a kill can cost: `last.ckpt` is written at least this often."""
     ema_decay: float | None = None
     """Keep a moving average of the weights, score and export that; 0.99 to 0.9999."""
+    keep: tuple[float, ...] = ()
+    """Parts of the run, 0..1, after which its weights are kept in `kept/`: a teacher that stopped
+    early can be the better one."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward pass; auto takes bf16 where the device computes it, else fp32."""
     channels_last: bool = True
@@ -220,6 +283,16 @@ class TrainConfig:
                 f"an EMA decay of {self.ema_decay} is impossible",
                 fix="choose one between 0 and 1, such as 0.999",
             )
+        if any(not 0 < part <= 1 for part in self.keep):
+            raise ConfigError(
+                f"weights cannot be kept after the parts {self.keep} of a run",
+                fix="give numbers over 0 and up to 1",
+            )
+        if self.data.unlabelled and self.distillation is None:
+            raise ConfigError(
+                "pictures without labels teach nothing without a teacher",
+                fix="name one with --distillation.teacher, or leave out --data.unlabelled",
+            )
         if self.checkpoint_every < 1 or (
             self.validate_every is not None and self.validate_every < 1
         ):
@@ -227,6 +300,17 @@ class TrainConfig:
                 "checkpoints and validations need an interval of at least 1 step",
                 fix="choose 1 or more",
             )
+
+    @property
+    def uses_border_weight(self) -> bool:
+        """Whether a loss asks what pixels count by their distance to a border."""
+        losses = [
+            self.loss,
+            self.aux_loss,
+            *(self.distillation.losses if self.distillation else ()),
+        ]
+        kinds = (SupervisedLossConfig, LogitLossConfig)
+        return any(isinstance(loss, kinds) and loss.uses_border_weight for loss in losses)
 
     @property
     def run_folder(self) -> Path:

@@ -24,8 +24,10 @@ from ..datasets import (
     ResumableBatches,
     SegmentationDataset,
     SharedDraws,
+    TeacherCache,
     collate_train,
     collate_val,
+    is_cache,
     open_mixture,
 )
 from ..errors import ConfigError
@@ -34,7 +36,7 @@ from ..files import write_json, write_text
 from ..hardware import cpu_flags
 from ..labels import LabelSpace
 from ..models import SegmentationModel, inference_form, load_weights
-from ..prepared import Sample
+from ..prepared import Sample, picture_samples
 from .config import TrainConfig
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
 from .run_folder import describe, load_run, read_description
@@ -82,11 +84,12 @@ def fit(config: TrainConfig) -> FitResult:
     train = data.samples(config.data.train_split)
     val = data.samples(config.data.val_split)
     pictures = sum(map(len, train))
-    total = config.steps or math.ceil(config.epochs * pictures / config.data.batch_size)
-    plan = _Plan(config, total=total, steps_per_epoch=math.ceil(pictures / config.data.batch_size))
+    per_step = config.data.batch_size * config.data.accumulate
+    total = config.steps or math.ceil(config.epochs * pictures / per_step)
+    plan = _Plan(config, total=total, steps_per_epoch=math.ceil(pictures / per_step))
     _check_shares(config, train)
     last = _claim(folder, config)
-    teacher = _teacher(config, data.space)
+    teachers, caches = _teachers(config, data.space)
     start = _step_of(last)
 
     torch.manual_seed(config.seed)
@@ -109,9 +112,11 @@ def fit(config: TrainConfig) -> FitResult:
         rank_zero_warn(line, category=UserWarning)
     names = [part.name for part in data.parts]
     parts = dict(zip(names, map(len, val), strict=True))
-    task = SegmentationTask(config, model, data.space, total, teacher, parts)
+    task = SegmentationTask(config, model, data.space, total, teachers, parts)
     trainer = _trainer(config, plan, task, start)
-    loaders = _loaders(config, plan, train, val, trainer)
+    loaders = _loaders(
+        config, plan, [*train, *_unlabelled(config, data.space)], val, caches, trainer
+    )
     began = time.monotonic()
     if start < total:
         try:
@@ -235,12 +240,28 @@ def _step_of(last: Path | None) -> int:
         ) from error
 
 
-def _teacher(config: TrainConfig, space: LabelSpace) -> Any:
-    if config.distillation is None:
-        return None
-    run = load_run(config.distillation.teacher)
-    require_same_space(run.space, space)
-    return inference_form(run.model)
+def _teachers(
+    config: TrainConfig, space: LabelSpace
+) -> tuple[list[SegmentationModel | None], list[TeacherCache]]:
+    """The network of each teacher, None for one that is a cache; and the caches."""
+    networks: list[SegmentationModel | None] = []
+    caches = []
+    for path in config.distillation.teacher if config.distillation else ():
+        if is_cache(path):
+            cache = TeacherCache(path)
+            require_same_space(cache.space, space)
+            caches.append(cache)
+            networks.append(None)
+        else:
+            run = load_run(path)
+            require_same_space(run.space, space)
+            networks.append(inference_form(run.model))
+    return networks, caches
+
+
+def _unlabelled(config: TrainConfig, space: LabelSpace) -> list[list[Sample]]:
+    data = config.data
+    return [picture_samples(root, data.train_split, space) for root in data.unlabelled]
 
 
 def _precision(config: TrainConfig) -> Any:
@@ -277,8 +298,12 @@ def _trainer(
         max_epochs=-1,
         check_val_every_n_epoch=plan.pauses_per_validation,
         gradient_clip_val=config.optimizer.clip_norm,
+        accumulate_grad_batches=config.data.accumulate,
         logger=[metrics, board],
-        callbacks=[Progress(plan.total, task), Checkpoints(folder, task, metrics)],
+        callbacks=[
+            Progress(plan.total, task),
+            Checkpoints(folder, task, metrics, {round(part * plan.total) for part in config.keep}),
+        ],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -293,6 +318,7 @@ def _loaders(
     plan: _Plan,
     train: list[list[Sample]],
     val: list[list[Sample]],
+    caches: list[TeacherCache],
     trainer: lightning.Trainer,
 ) -> tuple[Any, Any]:
     rank, world = trainer.global_rank, trainer.world_size
@@ -301,10 +327,12 @@ def _loaders(
             f"a batch of {config.data.batch_size} cannot be shared by {world} devices",
             fix=f"choose a multiple of {world}",
         )
-    lengths, shares = [len(samples) for samples in train], config.data.shares
+    lengths = [len(samples) for samples in train]
+    shares = _shares(config, lengths)
     batches = ResumableBatches(
         length=sum(lengths),
         batch_size=config.data.batch_size,
+        accumulate=config.data.accumulate,
         seed=config.seed,
         step=lambda: trainer.global_step,
         pause=plan.next_pause,
@@ -324,6 +352,8 @@ def _loaders(
         size_hw=config.data.crop_hw,
         augmentation=augmentation,
         seed=config.seed,
+        border_weights=config.data.border_weights.build() if config.uses_border_weight else None,
+        caches=caches,
     )
     val_set = SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw)
     sampler: Any = DistributedSampler(val_set, world, rank, shuffle=False) if world > 1 else None
@@ -337,6 +367,20 @@ def _loaders(
             **workers,
         ),
     )
+
+
+def _shares(config: TrainConfig, lengths: list[int]) -> list[float]:
+    """The share of the draws of every set of samples, those without labels last; empty where all
+    pictures come equally often."""
+    labelled = lengths[: len(config.data.root)]
+    if not config.data.unlabelled:
+        return list(config.data.shares)
+    shares = config.data.shares or labelled
+    rest, part = lengths[len(labelled) :], config.data.unlabelled_share
+    return [
+        *((1 - part) * share / sum(shares) for share in shares),
+        *(part * length / sum(rest) for length in rest),
+    ]
 
 
 def _one_thread(worker: int) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +84,27 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
 
 
 class Checkpoints(lightning.Callback):
-    """`last.ckpt` at every pause, `best.ckpt` and `model.safetensors` at every better validation score.
+    """`last.ckpt` at every pause, `best.ckpt` and `model.safetensors` at every better validation score,
+    `kept/STEP.safetensors` after the steps that are asked for.
 
     Args:
         folder: The run folder.
         task: What is trained.
         metrics: Written together with `last.ckpt`.
+        keep: The steps after which weights are kept.
     """
 
-    def __init__(self, folder: Path, task: SegmentationTask, metrics: MetricsFile) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        task: SegmentationTask,
+        metrics: MetricsFile,
+        keep: Collection[int] = (),
+    ) -> None:
         self._folder = folder
         self._task = task
         self._metrics = metrics
+        self._keep = keep
         self.best_score = -1.0
         self.best_step = 0
 
@@ -116,14 +125,31 @@ class Checkpoints(lightning.Callback):
             return
         self.best_score, self.best_step = score, trainer.global_step
         if trainer.is_global_zero:
-            weights = {
-                k: v.detach().cpu().contiguous()
-                for k, v in self._task.scored_model.state_dict().items()
-            }
+            self._save(self._folder / "model.safetensors", step=self.best_step, val_miou=score)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Keep the weights where they are asked for."""
+        step = trainer.global_step
+        if step in self._keep and trainer.is_global_zero:
+            path = self._folder / "kept" / f"{step:06d}.safetensors"
+            path.parent.mkdir(exist_ok=True)
+            self._save(path, step=step)
+
+    def _save(self, path: Path, **facts: float) -> None:
+        weights = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self._task.scored_model.state_dict().items()
+        }
+        with atomic_path(path) as temporary:
             # One entry: safetensors writes several in no fixed order.
-            facts = {"curbside": json.dumps({"step": self.best_step, "val_miou": score})}
-            with atomic_path(self._folder / "model.safetensors") as temporary:
-                save_file(weights, temporary, metadata=facts)
+            save_file(weights, temporary, metadata={"curbside": json.dumps(facts)})
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule

@@ -7,6 +7,7 @@
     last.ckpt           everything needed to go on
     best.ckpt           the same at the best validation score
     model.safetensors   the weights to ship: those of the best score (their average, with EMA)
+    kept/STEP.safetensors  weights after a step, where they were asked for
     losses.svg          the losses drawn; scores.svg, the scores
     tensorboard/        the same for TensorBoard
 """
@@ -137,11 +138,21 @@ def read_description(folder: Path) -> dict[str, Any]:
 def load_run(folder: Path) -> Run:
     """Open a run folder.
 
+    Args:
+        folder: The folder; or, in the place of its best weights, others that it kept, such as
+            `runs/teacher/kept/000500.safetensors`.
+
     Raises:
         ModelFileError: It is missing, unfinished, or its parts do not fit.
     """
     folder = Path(folder)
     weights_path = folder / "model.safetensors"
+    if folder.suffix == ".safetensors":
+        if not folder.is_file():
+            raise ModelFileError(
+                f"{folder} does not exist", fix="train with --keep to keep weights on the way"
+            )
+        folder, weights_path = folder.parent.parent, folder
     about = read_description(folder)
     if not weights_path.is_file():
         raise ModelFileError(

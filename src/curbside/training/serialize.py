@@ -1,17 +1,24 @@
 """Configs as JSON and back, so that a run folder says exactly how it was made.
 
 Every dataclass becomes an object with its class name under `class`. Reading goes by the types of the
-fields; only a network's config is chosen by `class`, among those that `models` finds in its folder.
+fields; only the config of a network or a loss is chosen by `class`, among those that their folders hold.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import types
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import ModelFileError
+from ..losses import (
+    DistillationLossConfig,
+    SupervisedLossConfig,
+    distillation_losses,
+    supervised_losses,
+)
 from ..models import ModelConfig, model_configs
 from .config import TrainConfig
 
@@ -39,12 +46,32 @@ def config_from_json(data: Any, *, where: str) -> TrainConfig:
         ModelFileError: It does not fit the types of this version.
     """
     try:
-        return _read(TrainConfig, data)
+        return _read(TrainConfig, _upgraded(data))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(
             f"{where} does not hold a config that this curbside understands ({type(error).__name__}: {error})",
             fix="use the version that wrote it, or train again",
         ) from error
+
+
+def _upgraded(data: Any) -> Any:
+    """A config as it would be written today: once, distillation had one loss."""
+    distillation = data.get("distillation")
+    if distillation and "loss" in distillation:
+        kept = {key: value for key, value in distillation.items() if key != "loss"}
+        return {**data, "distillation": {**kept, "losses": [distillation["loss"]]}}
+    return data
+
+
+def _by_class_name(found: Mapping[str, type]) -> dict[str, type]:
+    return {kind.__name__: kind for kind in found.values()}
+
+
+_FAMILIES: dict[type, Callable[[], Mapping[str, type]]] = {
+    ModelConfig: model_configs,
+    SupervisedLossConfig: lambda: _by_class_name(supervised_losses()),
+    DistillationLossConfig: lambda: _by_class_name(distillation_losses()),
+}
 
 
 def _read(expected: Any, data: Any) -> Any:
@@ -69,8 +96,8 @@ def _read(expected: Any, data: Any) -> Any:
         if data not in get_args(expected):
             raise ValueError(f"{data!r} is none of {get_args(expected)}")
         return data
-    if expected is ModelConfig:
-        expected = model_configs()[data["class"]]
+    if expected in _FAMILIES:
+        expected = _FAMILIES[expected]()[data["class"]]
     if dataclasses.is_dataclass(expected):
         hints = get_type_hints(expected)
         # A field that is gone, and was not used, says nothing.

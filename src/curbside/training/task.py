@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -16,8 +16,9 @@ from ..errors import ConfigError
 from ..imaging import Normalization, resize_ids
 from ..labels import LabelSpace
 from ..metrics import ConfusionMatrix
-from ..models import SegmentationModel, normalize, upsample
+from ..models import ModelOutput, SegmentationModel, normalize, upsample
 from .config import TrainConfig
+from .distiller import Distiller
 
 __all__ = ["SegmentationTask"]
 
@@ -30,7 +31,7 @@ class SegmentationTask(lightning.LightningModule):
         model: The network to train.
         space: The label space of the data.
         total_steps: Length of the run.
-        teacher: The frozen network to learn from, if any.
+        teachers: A frozen network per teacher of the config, None for one that is a cache.
         parts: Number of validation samples of each folder by its name, in their order, where there
             are several to score apart.
 
@@ -44,7 +45,7 @@ class SegmentationTask(lightning.LightningModule):
         model: SegmentationModel,
         space: LabelSpace,
         total_steps: int,
-        teacher: SegmentationModel | None = None,
+        teachers: Sequence[SegmentationModel | None] = (),
         parts: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
@@ -52,17 +53,16 @@ class SegmentationTask(lightning.LightningModule):
         self.space = space
         self.model = model
         self.loss = config.loss.build(space.num_classes)
+        self.aux_loss = (config.aux_loss or config.loss).build(space.num_classes)
         self.boundary = config.boundary.build()
-        self.distillation = (
-            config.distillation.loss.build() if config.distillation and teacher else None
+        self.distiller = (
+            Distiller(config.distillation, model, teachers) if config.distillation else None
         )
         self.average: AveragedModel | None = None
         if config.ema_decay:
             self.average = AveragedModel(model, avg_fn=_ema(config.ema_decay), use_buffers=True)
             self.average.requires_grad_(False)
         self._total_steps = total_steps
-        # In a tuple, so that the teacher is no part of this module: not saved, not trained, not averaged.
-        self._teacher: tuple[SegmentationModel, ...] = (teacher,) if teacher else ()
         self._parts = dict(parts or {"": 0})
         self._ends = np.cumsum(list(self._parts.values()))
         self._confusions = self._no_pixels()
@@ -76,8 +76,9 @@ class SegmentationTask(lightning.LightningModule):
         return self.average.module if self.average is not None else self.model  # type: ignore[return-value]
 
     def configure_optimizers(self) -> Any:
-        """AdamW, its learning rate moved every step."""
-        optimizer = self.config.optimizer.build(self.model)
+        """The optimiser, its learning rate moved every step."""
+        learnt = [self.model] if self.distiller is None else [self.model, self.distiller]
+        optimizer = self.config.optimizer.build(*learnt)
         factor = self.config.schedule.build(self._total_steps)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {
@@ -86,38 +87,27 @@ class SegmentationTask(lightning.LightningModule):
         }
 
     def on_fit_start(self) -> None:
-        """Put the teacher beside the student, frozen."""
-        for teacher in self._teacher:
-            teacher.to(self.device).eval().requires_grad_(False)
-            if self.config.channels_last:
-                teacher.to(memory_format=torch.channels_last)
+        """Put the teachers beside the student, in half precision where the run computes in it."""
+        if self.distiller is not None:
+            half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+            self.distiller.place(self.device, half.get(str(self.trainer.precision), torch.float32))
 
     def on_train_batch_start(self, batch: TrainItem, batch_idx: int) -> None:
         """Tie all randomness of the step (dropout) to the step, so that a resumed run repeats it."""
+        part = batch_idx % self.config.data.accumulate
         torch.manual_seed(
-            self.config.seed * 1_000_003 + self.global_step * 1_009 + self.global_rank
+            self.config.seed * 1_000_003 + self.global_step * 1_009 + self.global_rank + part * 131
         )
 
     def training_step(self, batch: TrainItem, batch_idx: int) -> Tensor:
         """The loss of a batch."""
         self.report(batch.problems)
-        target = batch.target.long()  # (B, H, W)
-        image = batch.image
-        output = self.model(self._normalized(image, self.model.normalization))
-        logits = upsample(output.logits, target.shape[-2:])  # (B, C, H, W)
-        supervised = self.loss(logits, target)
-        total, parts = supervised.total, dict(supervised.parts)
-        for aux in output.aux:
-            extra = self.loss(upsample(aux, target.shape[-2:]), target).total
-            total = total + self.config.aux_weight * extra
-            parts["aux"] = parts.get("aux", 0) + extra.detach()
-        if output.boundary is not None:
-            border = self.boundary(output.boundary, target)
-            total = total + border.total
-            parts |= border.parts
-        if self.distillation is not None:
-            distilled = self._distill(image, output.logits, logits, target)
-            total = total + distilled.total
+        output = self.model(self._normalized(batch.image, self.model.normalization))
+        logits = upsample(output.logits, batch.target.shape[-2:])  # (B, C, H, W)
+        total, parts = self._supervise(batch, output, logits)
+        if self.distiller is not None and self.config.distillation is not None:
+            distilled = self.distiller(batch, output, logits)
+            total = self.config.distillation.supervised * total + distilled.total
             parts |= distilled.parts
         if not torch.isfinite(total):
             raise ConfigError(
@@ -131,17 +121,24 @@ class SegmentationTask(lightning.LightningModule):
         }
         return total
 
-    def _distill(self, image: Tensor, coarse: Tensor, logits: Tensor, target: Tensor) -> Any:
-        assert self.distillation is not None and self.config.distillation is not None
-        teacher = self._teacher[0]
-        with torch.no_grad():
-            taught = teacher(self._normalized(image, teacher.normalization)).logits
-        if self.config.distillation.loss.resolution == "input":
-            return self.distillation(logits, upsample(taught, logits.shape[-2:]), target)
-        small = torch.nn.functional.interpolate(
-            target[:, None].float(), size=coarse.shape[-2:], mode="nearest-exact"
-        )
-        return self.distillation(coarse, upsample(taught, coarse.shape[-2:]), small[:, 0].long())
+    def _supervise(
+        self, batch: TrainItem, output: ModelOutput, logits: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The losses against labels: of the logits, of the auxiliary and of the boundary head."""
+        target = batch.target.long()  # (B, H, W)
+        supervised = self.loss(logits, target, batch.border_weight)
+        total, parts = supervised.total, dict(supervised.parts)
+        for aux in output.aux:
+            extra = self.aux_loss(
+                upsample(aux, target.shape[-2:]), target, batch.border_weight
+            ).total
+            total = total + self.config.aux_weight * extra
+            parts["aux"] = parts.get("aux", 0) + extra.detach()
+        if output.boundary is not None:
+            border = self.boundary(output.boundary, target)
+            total = total + border.total
+            parts |= border.parts
+        return total, parts
 
     def on_train_batch_end(self, outputs: Any, batch: TrainItem, batch_idx: int) -> None:
         """Move the average; log the losses."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import ConfigError
-from ..labels import IGNORE_ID
-from .base import LossOutput
+from ...errors import ConfigError
+from ...labels import IGNORE_ID
+from ..base import LossOutput, SupervisedLoss, SupervisedLossConfig
 
 __all__ = ["CrossEntropy", "CrossEntropyConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossEntropyConfig:
+class CrossEntropyConfig(SupervisedLossConfig):
     """Cross-entropy."""
 
     label_smoothing: float = 0.0
@@ -34,11 +34,6 @@ class CrossEntropyConfig:
             raise ConfigError("a class weight is negative", fix="give weights of 0 or more")
 
     def build(self, num_classes: int) -> CrossEntropy:
-        """The loss for `num_classes` classes.
-
-        Raises:
-            ConfigError: The number of class weights differs.
-        """
         if self.class_weights and len(self.class_weights) != num_classes:
             raise ConfigError(
                 f"{len(self.class_weights)} class weights were given for {num_classes} classes",
@@ -47,7 +42,7 @@ class CrossEntropyConfig:
         return CrossEntropy(self)
 
 
-class CrossEntropy(nn.Module):
+class CrossEntropy(SupervisedLoss):
     """Mean cross-entropy over pixels with a label; 0 where a batch has none."""
 
     weight: Tensor | None
@@ -61,13 +56,9 @@ class CrossEntropy(nn.Module):
             persistent=False,
         )
 
-    def forward(self, logits: Tensor, target: Tensor) -> LossOutput:
-        """Score predictions.
-
-        Args:
-            logits: (B, C, H, W) float, at the target's size.
-            target: (B, H, W) int64 class ids, 255 = ignore.
-        """
+    def forward(
+        self, logits: Tensor, target: Tensor, border_weight: Tensor | None = None
+    ) -> LossOutput:
         total = F.cross_entropy(
             logits.float(),
             target,

@@ -1,0 +1,1 @@
+"""Losses against a teacher: one file each, on logits or on features."""

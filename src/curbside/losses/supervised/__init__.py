@@ -1,0 +1,1 @@
+"""Losses against labels: one file each."""

@@ -1,0 +1,128 @@
+"""What a student learns from its teachers in a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..datasets import TrainItem
+from ..errors import ConfigError
+from ..losses import FeatureLossConfig, LogitLossConfig, LossOutput
+from ..models import ModelOutput, SegmentationModel, normalize, upsample
+from .adapters import FeatureComparison
+from .config import DistillationConfig
+
+__all__ = ["Distiller"]
+
+
+class Distiller(nn.Module):
+    """The losses between a student and its teachers, with the adapters that are learnt for them.
+
+    Args:
+        config: The teachers and the losses.
+        student: The student, for what it shows of its inside.
+        teachers: One network per teacher of the config, or None where its logits come with the
+            batch, from a cache.
+
+    Raises:
+        ConfigError: A loss asks for features that are not there.
+    """
+
+    def __init__(
+        self,
+        config: DistillationConfig,
+        student: SegmentationModel,
+        teachers: Sequence[SegmentationModel | None],
+    ) -> None:
+        super().__init__()
+        # In a tuple, so that teachers are no part of this module: not saved, not trained.
+        self._teachers = tuple(teachers)
+        self._shares = config.teacher_shares
+        on_logits = [loss for loss in config.losses if isinstance(loss, LogitLossConfig)]
+        on_features = [loss for loss in config.losses if isinstance(loss, FeatureLossConfig)]
+        self._resolutions = [loss.resolution for loss in on_logits]
+        self.logit_losses = nn.ModuleList(loss.build() for loss in on_logits)
+        self.feature_losses = nn.ModuleList()  # for each teacher, its own
+        for path, teacher in zip(config.teacher, teachers, strict=True):
+            if teacher is None and on_features:
+                raise ConfigError(
+                    f"{path} holds a teacher's logits, and {type(on_features[0]).__name__} compares"
+                    " features",
+                    fix="name the teacher's run folder, or leave that loss out",
+                )
+            shown = () if teacher is None else teacher.feature_specs
+            self.feature_losses.append(
+                nn.ModuleList(
+                    FeatureComparison(loss, student.feature_specs, shown) for loss in on_features
+                )
+            )
+
+    def place(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Put the teachers beside the student, frozen.
+
+        Args:
+            device: Where the student is.
+            dtype: What the teachers compute in.
+        """
+        for teacher in self._teachers:
+            if teacher is not None:
+                teacher.to(device=device, dtype=dtype).eval().requires_grad_(False)
+                teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, batch: TrainItem, output: ModelOutput, logits: Tensor) -> LossOutput:
+        """Compare a batch.
+
+        Args:
+            batch: The batch.
+            output: What the student says of it.
+            logits: (B, C, H, W), its logits at the size of the pictures.
+        """
+        total = logits.new_zeros((), dtype=torch.float32)
+        parts: dict[str, Tensor] = {}
+        taught = iter(batch.taught)
+        for teacher, share, feature_losses in zip(
+            self._teachers, self._shares, self.feature_losses, strict=True
+        ):
+            said = ModelOutput(next(taught)) if teacher is None else _ask(teacher, batch.image)
+            found = self._on_logits(batch, output.logits, logits, said.logits)
+            found += [loss(output.features, said.features) for loss in feature_losses]  # type: ignore[attr-defined]
+            for one in found:
+                total = total + share * one.total
+                for name, value in one.parts.items():
+                    parts[name] = parts.get(name, 0) + share * value
+        return LossOutput(total, parts)
+
+    def _on_logits(
+        self, batch: TrainItem, coarse: Tensor, full: Tensor, taught: Tensor
+    ) -> list[LossOutput]:
+        found = []
+        for loss, resolution in zip(self.logit_losses, self._resolutions, strict=True):
+            student = full if resolution == "input" else coarse
+            size = student.shape[-2:]
+            found.append(
+                loss(
+                    student,
+                    upsample(taught.float(), size),
+                    _nearest(batch.counts, size),
+                    None if batch.border_weight is None else _nearest(batch.border_weight, size),
+                )
+            )
+        return found
+
+
+@torch.no_grad()
+def _ask(teacher: SegmentationModel, image: Tensor) -> ModelOutput:
+    like = next(teacher.parameters())
+    pixels = normalize(image, teacher.normalization).to(like.dtype)
+    with torch.autocast(image.device.type, enabled=False):
+        return teacher(pixels.to(memory_format=torch.channels_last))
+
+
+def _nearest(values: Tensor, size_hw: Sequence[int]) -> Tensor:
+    if tuple(values.shape[-2:]) == tuple(size_hw):
+        return values
+    picked = F.interpolate(values[:, None].float(), size=tuple(size_hw), mode="nearest-exact")
+    return picked[:, 0].to(values.dtype)
