@@ -405,7 +405,9 @@ def test_a_lower_score_replaces_nothing_even_after_a_resume(tmp_path: Path) -> N
 def test_dropout_follows_the_step_the_seed_and_the_process() -> None:
     def drawn(seed: int, step: int, rank: int) -> float:
         task = SimpleNamespace(
-            config=SimpleNamespace(seed=seed), global_step=step, global_rank=rank
+            config=SimpleNamespace(seed=seed, data=SimpleNamespace(accumulate=1)),
+            global_step=step,
+            global_rank=rank,
         )
         SegmentationTask.on_train_batch_start(task, None, 0)
         return torch.rand(1).item()
