@@ -7,8 +7,15 @@ import math
 import pytest
 import torch
 
+from curbside.datasets import TrainItem
 from curbside.errors import ConfigError
+from curbside.labels import load_space
 from curbside.losses.boundary import BoundaryConfig, label_borders
+from curbside.losses.supervised.cross_entropy import CrossEntropyConfig
+from curbside.losses.supervised.ohem import OHEMConfig
+from curbside.models import ModelOutput, PIDNetConfig
+from curbside.training import TrainConfig
+from curbside.training.task import SegmentationTask
 
 LN2 = math.log(2)
 
@@ -104,7 +111,81 @@ def test_borders_pull_up_others_down_and_ignored_pixels_not_at_all() -> None:
     assert scores.grad.sum().item() == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("bad", [{"weight": -1.0}, {"radius": 0}])
+def test_labels_remain_where_a_border_is_predicted() -> None:
+    scores = torch.logit(torch.tensor([0.9, 0.79, 0.81, 0.1, 0.95]))[None, None, None]
+    target = _row(3, 3, 4, 4, 255)
+    kept = BoundaryConfig().build().aware_target(scores, target)
+    assert torch.equal(kept, _row(3, 255, 4, 255, 255))
+    assert torch.equal(target, _row(3, 3, 4, 4, 255))
+    lower = BoundaryConfig(aware_threshold=0.05).build().aware_target(scores, target)
+    assert torch.equal(lower, target)
+
+
+def test_predicted_borders_are_brought_to_the_size_of_the_labels() -> None:
+    # From two columns (-3, 3) to eight: -3 -3 -2.25 -0.75 0.75 2.25 3 3; 0.8 is a score of 1.386.
+    scores = torch.tensor([-3.0, 3.0]).expand(1, 1, 2, 2)
+    kept = BoundaryConfig().build().aware_target(scores, torch.full((1, 8, 8), 6))
+    assert torch.equal(kept[0], torch.tensor([255] * 5 + [6] * 3).expand(8, 8))
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.25, 0.0])
+def test_the_losses_of_pidnet_add_up(factor: float) -> None:
+    draw = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 11, 16, 16, generator=draw, requires_grad=True)
+    output = ModelOutput(
+        logits,
+        aux=(torch.randn(2, 11, 8, 8, generator=draw),),
+        boundary=(3 * torch.randn(2, 1, 8, 8, generator=draw)).requires_grad_(),
+    )
+    target = torch.randint(0, 11, (2, 16, 16), generator=draw, dtype=torch.uint8)
+    target[0, :3] = 255
+    batch = TrainItem(torch.empty(0), target, target != 255, None, (), ())
+    settings = BoundaryConfig(aware_weight=factor)
+    config = TrainConfig(
+        name="pidnet",
+        model=PIDNetConfig(width=8, context_channels=16, head_channels=16),
+        loss=OHEMConfig(threshold=0.1, min_share=0.02),
+        aux_loss=CrossEntropyConfig(),
+        boundary=settings,
+    )
+    space = load_space("camvid11")
+    task = SegmentationTask(config, config.model.build(space.num_classes), space, 1)
+    total, parts = task._supervise(batch, output, logits)
+
+    ohem, target = config.loss.build(11), target.long()
+    probability = torch.nn.functional.interpolate(
+        output.boundary, size=(16, 16), mode="bilinear"
+    ).sigmoid()[:, 0]
+    on_border = ohem(logits, torch.where(probability > 0.8, target, 255)).total
+    aux = torch.nn.functional.interpolate(output.aux[0], size=(16, 16), mode="bilinear")
+    expected = (
+        ohem(logits, target).total
+        + 0.4 * CrossEntropyConfig().build(11)(aux, target).total
+        + settings.build()(output.boundary, target).total
+        + factor * on_border
+    )
+    assert on_border > 0
+    assert total.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert set(parts) == {"ohem", "aux", "boundary"} | ({"aware"} if factor else set())
+    if factor:
+        assert parts["aware"].item() == pytest.approx(on_border.item(), rel=1e-5)
+        # The head learns its borders from the labels alone.
+        alone = settings.build()(output.boundary, target).total
+        (wanted,) = torch.autograd.grad(alone, output.boundary)
+        (found,) = torch.autograd.grad(total, output.boundary)
+        assert torch.allclose(found, wanted)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"weight": -1.0},
+        {"radius": 0},
+        {"aware_weight": -1.0},
+        {"aware_threshold": 0.0},
+        {"aware_threshold": 1.0},
+    ],
+)
 def test_impossible_settings_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         BoundaryConfig(**bad)

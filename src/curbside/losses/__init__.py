@@ -15,26 +15,80 @@ from .base import (
     SupervisedLossConfig,
 )
 from .boundary import Boundary, BoundaryConfig
+from .distillation.affinity import Affinity, AffinityConfig
+from .distillation.attn_fd import AttnFD, AttnFDConfig
+from .distillation.border_kd import BorderKD, BorderKDConfig
+from .distillation.cad import CAD, CADConfig
+from .distillation.cross_image import CrossImage, CrossImageConfig
+from .distillation.cwd import CWD, CWDConfig
+from .distillation.cwd_logits import CWDLogits, CWDLogitsConfig
+from .distillation.dist import Dist, DistConfig
+from .distillation.feature_l2 import FeatureL2, FeatureL2Config
+from .distillation.lad import LAD, LADConfig
 from .distillation.logit_kd import LogitKD, LogitKDConfig
+from .distillation.pad import PAD, PADConfig
+from .distillation.pre_logit_l2 import PreLogitL2Config
+from .supervised.bce_dice import BCEDice, BCEDiceConfig
+from .supervised.border_focal import BorderFocal, BorderFocalConfig
 from .supervised.cross_entropy import CrossEntropy, CrossEntropyConfig
+from .supervised.dice import Dice, DiceConfig
+from .supervised.focal import Focal, FocalConfig, focal
+from .supervised.ohem import OHEM, OHEMConfig
+from .supervised.soft_bce import SoftBCE, SoftBCEConfig
 
 __all__ = [
+    "CAD",
+    "CWD",
+    "LAD",
+    "OHEM",
+    "PAD",
     "AdapterConfig",
+    "Affinity",
+    "AffinityConfig",
+    "AttnFD",
+    "AttnFDConfig",
+    "BCEDice",
+    "BCEDiceConfig",
+    "BorderFocal",
+    "BorderFocalConfig",
+    "BorderKD",
+    "BorderKDConfig",
     "Boundary",
     "BoundaryConfig",
+    "CADConfig",
+    "CWDConfig",
+    "CWDLogits",
+    "CWDLogitsConfig",
     "CrossEntropy",
     "CrossEntropyConfig",
+    "CrossImage",
+    "CrossImageConfig",
+    "Dice",
+    "DiceConfig",
+    "Dist",
+    "DistConfig",
     "DistillationLossConfig",
+    "FeatureL2",
+    "FeatureL2Config",
     "FeatureLoss",
     "FeatureLossConfig",
+    "Focal",
+    "FocalConfig",
+    "LADConfig",
     "LogitKD",
     "LogitKDConfig",
     "LogitLoss",
     "LogitLossConfig",
     "LossOutput",
+    "OHEMConfig",
+    "PADConfig",
+    "PreLogitL2Config",
+    "SoftBCE",
+    "SoftBCEConfig",
     "SupervisedLoss",
     "SupervisedLossConfig",
     "distillation_losses",
+    "focal",
     "supervised_losses",
 ]
 

@@ -139,11 +139,12 @@ class AdapterConfig:
     norm: bool = True
     """Batch normalisation behind the 1x1 convolution."""
     count: int = 1
-    """Number of such projections, whose mean is taken; several leave the student more freedom."""
+    """Number of such projections, whose mean is taken; several leave the student more freedom. 0 for
+    none, where student and teacher have the same channels."""
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise ConfigError(f"{self.count} projections are impossible", fix="choose 1 or more")
+        if self.count < 0:
+            raise ConfigError(f"{self.count} projections are impossible", fix="choose 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,5 +161,5 @@ class FeatureLossConfig(DistillationLossConfig, ABC):
     """Makes the channels fit."""
 
     @abstractmethod
-    def build(self) -> FeatureLoss:
-        """The loss, for one pair of features."""
+    def build(self, channels: int) -> FeatureLoss:
+        """The loss for one pair of features, whose teacher has so many channels."""

@@ -1,4 +1,6 @@
-"""Class-balanced cross-entropy of a boundary head; its targets come from the labels."""
+"""What a boundary head is for: its class-balanced cross-entropy, whose targets come from the labels, and
+the pixels on the borders it predicts, where the supervised loss counts once more.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +19,29 @@ __all__ = ["Boundary", "BoundaryConfig", "label_borders"]
 
 @dataclass(frozen=True, kw_only=True)
 class BoundaryConfig:
-    """Balanced cross-entropy of the boundary head."""
+    """The boundary head."""
 
     weight: float = 20.0
-    """Factor of the loss beside the supervised one; 20 is PIDNet's."""
+    """Factor of its balanced cross-entropy beside the supervised loss; 20 is PIDNet's."""
     radius: int = 2
     """Pixels of another label this near, in rows and in columns, make a border; 2 draws it 4 pixels
     wide, as PIDNet's."""
+    aware_weight: float = 1.0
+    """Factor of the supervised loss on predicted borders alone, added to that on all pixels; 0 leaves it
+    out, 1 is PIDNet's."""
+    aware_threshold: float = 0.8
+    """A predicted border is where the head's probability is over this; 0.8 is PIDNet's."""
 
     def __post_init__(self) -> None:
-        if self.weight < 0:
+        if min(self.weight, self.aware_weight) < 0:
             raise ConfigError(
-                f"a boundary weight of {self.weight} is impossible", fix="choose 0 or more"
+                f"the boundary weights {self.weight} and {self.aware_weight} are impossible",
+                fix="choose 0 or more",
+            )
+        if not 0 < self.aware_threshold < 1:
+            raise ConfigError(
+                f"no border is predicted with a probability over {self.aware_threshold}, or all are",
+                fix="choose one between 0 and 1, such as 0.8",
             )
         if self.radius < 1:
             raise ConfigError(
@@ -54,6 +67,7 @@ class Boundary(nn.Module):
         super().__init__()
         self._weight = config.weight
         self._radius = config.radius
+        self._aware_threshold = config.aware_threshold
 
     def forward(self, boundary: Tensor, target: Tensor) -> LossOutput:
         """Score predicted borders.
@@ -62,9 +76,7 @@ class Boundary(nn.Module):
             boundary: (B, 1, h, w) float scores before the sigmoid, at any stride.
             target: (B, H, W) int64 class ids; pixels of 255 do not count.
         """
-        scores = F.interpolate(
-            boundary.float(), size=target.shape[-2:], mode="bilinear", align_corners=False
-        ).squeeze(1)  # (B, 1, h, w) -> (B, H, W)
+        scores = _at_size_of(target, boundary)
         known = target != IGNORE_ID
         border = label_borders(target, self._radius)
         count = known.sum().clamp(min=1)
@@ -75,6 +87,25 @@ class Boundary(nn.Module):
         )
         loss = bce / count
         return LossOutput(total=self._weight * loss, parts={"boundary": loss.detach()})
+
+    def aware_target(self, boundary: Tensor, target: Tensor) -> Tensor:
+        """The labels on predicted borders.
+
+        Args:
+            boundary: (B, 1, h, w) float scores before the sigmoid, at any stride.
+            target: (B, H, W) int64 class ids.
+
+        Returns:
+            (B, H, W) int64 class ids, 255 everywhere else.
+        """
+        on_border = _at_size_of(target, boundary.detach()).sigmoid() > self._aware_threshold
+        return target.masked_fill(~on_border, IGNORE_ID)
+
+
+def _at_size_of(target: Tensor, boundary: Tensor) -> Tensor:
+    return F.interpolate(
+        boundary.float(), size=target.shape[-2:], mode="bilinear", align_corners=False
+    ).squeeze(1)  # (B, 1, h, w) -> (B, H, W)
 
 
 def label_borders(target: Tensor, radius: int) -> Tensor:
