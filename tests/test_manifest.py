@@ -13,7 +13,29 @@ from hypothesis import strategies as st
 from curbside.errors import CurbsideError, ModelFileError
 from curbside.imaging import Normalization
 from curbside.labels import load_space
-from curbside.manifest import METADATA_KEY, InputSpec, Manifest, OutputSpec, read_sidecar
+from curbside.manifest import (
+    METADATA_KEY,
+    InputSpec,
+    Manifest,
+    OutputSpec,
+    TemperatureScaling,
+    read_sidecar,
+)
+
+SCALING = TemperatureScaling(
+    temperature=1.25,
+    weights_sha256="ab" * 32,
+    dataset="camvid",
+    split="val",
+    images=101,
+    pixels=50_000,
+    nll_before=0.5,
+    nll_after=0.4,
+    ece_before=0.06,
+    ece_after=0.01,
+    ece_cross_fitted=0.02,
+    halves="by sequence",
+)
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -28,6 +50,7 @@ def manifest(**changes: Any) -> Manifest:
         "model": "LR-ASPP",
         "source": {"recipe": "x", "step": 7},
         "calibration": {"images": 64},
+        "temperature_scaling": SCALING,
         "scores": {"val": {"miou": 0.5}},
     }
     return Manifest(**{**parts, **changes})
@@ -45,6 +68,16 @@ def test_round_trip_beside_the_file(tmp_path):
     (tmp_path / "m.hef.json").write_text(manifest().to_json())
     assert read_sidecar(tmp_path / "m.hef") == manifest()
     assert Manifest.from_metadata({}, tmp_path / "m.hef") == manifest()
+
+
+def test_a_temperature_is_said_to_be_folded_and_files_without_one_have_one():
+    data = manifest().to_dict()
+    assert data["temperature_scaling"]["folded"] is True
+    assert Manifest.from_dict(data, where="m.onnx").temperature == 1.25
+    old = manifest(temperature_scaling=None)
+    assert "temperature_scaling" not in old.to_dict()  # as files were before there was any
+    after = Manifest.from_dict(old.to_dict(), where="m.onnx")
+    assert after == old and after.temperature == 1.0
 
 
 def test_scores_are_added_to_a_copy():
@@ -98,6 +131,19 @@ HOSTILE: list[tuple[tuple[str, ...], Any]] = [
     (("normalization",), {"mean": [0, 0, 0], "std": [1, 0, 1]}),
     (("normalization",), {"mean": [0, 0], "std": [1, 1]}),
     (("scores",), 5),
+    (("temperature_scaling",), 1.25),
+    (("temperature_scaling",), {}),
+    (("temperature_scaling", "temperature"), -1.25),
+    (("temperature_scaling", "temperature"), 0),
+    (("temperature_scaling", "temperature"), 1e9),
+    (("temperature_scaling", "temperature"), float("nan")),
+    (("temperature_scaling", "temperature"), "1.25"),
+    (("temperature_scaling", "temperature"), True),
+    (("temperature_scaling", "temperature"), 10**400),
+    (("temperature_scaling", "images"), "many"),
+    (("temperature_scaling", "images"), 1e999),
+    (("temperature_scaling", "ece_after"), None),
+    (("temperature_scaling", "split"), ...),
     (("model",), ...),  # left out
 ]
 

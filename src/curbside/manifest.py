@@ -7,8 +7,9 @@ it as `<file>.json`. A model file without one is refused: nothing about its pixe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,7 +18,14 @@ from .files import read_json
 from .imaging import Normalization
 from .labels import LabelSpace
 
-__all__ = ["METADATA_KEY", "InputSpec", "Manifest", "OutputSpec", "read_sidecar"]
+__all__ = [
+    "METADATA_KEY",
+    "InputSpec",
+    "Manifest",
+    "OutputSpec",
+    "TemperatureScaling",
+    "read_sidecar",
+]
 
 METADATA_KEY = "curbside"
 FORMAT_VERSION = 1
@@ -54,6 +62,71 @@ class OutputSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TemperatureScaling:
+    """What a network's scores are divided by so that its confidence can be believed, and how well
+    that works on the pictures that told it.
+
+    Raises:
+        ValueError: The temperature is none.
+
+    Source: Guo et al. 2017, On Calibration of Modern Neural Networks.
+    """
+
+    temperature: float
+    """What the scores are divided by."""
+    weights_sha256: str
+    """Of the weights that it was fitted for."""
+    dataset: str
+    """Name of the folder that it was fitted on."""
+    split: str
+    """Which of its splits."""
+    images: int
+    """Number of pictures."""
+    pixels: int
+    """Number of their pixels that were looked at."""
+    nll_before: float
+    """Negative log-likelihood of these pixels without it, in nats."""
+    nll_after: float
+    """The same with it."""
+    ece_before: float
+    """Expected calibration error of these pixels over 15 bins without it."""
+    ece_after: float
+    """The same with it: on the pixels that it was fitted on, so too good to be expected elsewhere."""
+    ece_cross_fitted: float
+    """The same when each half of the pictures is measured with what the other half told."""
+    halves: str
+    """How the pictures were halved."""
+
+    def __post_init__(self) -> None:
+        low, high = _TEMPERATURES
+        if not low <= self.temperature <= high:
+            raise ValueError(f"a temperature of {self.temperature} is not in {low:g} to {high:g}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The facts as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> TemperatureScaling:
+        """The facts that `to_dict` wrote; others are passed over.
+
+        Raises:
+            KeyError, TypeError, ValueError: A fact is missing or none.
+        """
+        kinds: dict[str, Callable[[Any], Any]] = {"float": _number, "int": int, "str": str}
+        return cls(**{item.name: kinds[str(item.type)](data[item.name]) for item in fields(cls)})
+
+
+_TEMPERATURES = (1e-3, 1e3)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, (bool, str)) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """Everything a runtime and a reader must know about a model file.
 
@@ -79,6 +152,8 @@ class Manifest:
     """The run behind it: recipe, commit, step, SHA-256 of the weights, versions."""
     calibration: Mapping[str, Any] = field(default_factory=dict)
     """What the quantiser saw: dataset, split, number of images, their hash, method; empty for float."""
+    temperature_scaling: TemperatureScaling | None = None
+    """What the scores were divided by; it is folded into the graph, nobody needs to apply it."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """Scores measured on this file or its run, with the dataset and split they were measured on."""
 
@@ -95,6 +170,11 @@ class Manifest:
     def output(self, meaning: Meaning) -> OutputSpec | None:
         """The output of a meaning, or None."""
         return next((item for item in self.outputs if item.meaning == meaning), None)
+
+    @property
+    def temperature(self) -> float:
+        """What the scores that come out were divided by; 1 where it was never fitted."""
+        return self.temperature_scaling.temperature if self.temperature_scaling else 1.0
 
     def with_scores(self, name: str, scores: Mapping[str, Any]) -> Manifest:
         """A copy with scores added under a name."""
@@ -116,8 +196,13 @@ class Manifest:
             "space": self.space.to_dict(),
             "source": dict(self.source),
             "calibration": dict(self.calibration),
+            **self._scaling_dict(),
             "scores": dict(self.scores),
         }
+
+    def _scaling_dict(self) -> dict[str, Any]:
+        found = self.temperature_scaling
+        return {"temperature_scaling": {"folded": True, **found.to_dict()}} if found else {}
 
     def to_json(self) -> str:
         """The Manifest as one JSON text."""
@@ -163,6 +248,9 @@ class Manifest:
                 space=LabelSpace.from_dict(data["space"]),
                 source=dict(data.get("source", {})),
                 calibration=dict(data.get("calibration", {})),
+                temperature_scaling=None
+                if data.get("temperature_scaling") is None
+                else TemperatureScaling.from_dict(data["temperature_scaling"]),
                 scores=dict(data.get("scores", {})),
             )
         except CurbsideError as error:

@@ -53,6 +53,7 @@ def test_report_files_are_complete(fake, samples, tmp_path):
     path = write_report(found, tmp_path / "out" / "deep", predictor, samples)
     assert path == tmp_path / "out" / "deep" / "report.html"
     assert sorted(p.name for p in path.parent.iterdir()) == [
+        "per_image.npz",
         "report.html",
         "report.json",
         "report.md",
@@ -68,7 +69,7 @@ def test_report_files_are_complete(fake, samples, tmp_path):
         assert heading in page.texts
     assert f"{found.overall.miou:.4f}" in page.texts and "by hand" in page.texts
     assert "1 pictures could not be read" in said
-    assert page.tags.count("svg") == 3
+    assert page.tags.count("svg") == 4  # classes, weather, confusion, reliability
     assert page.tags.count("img") == 2 * 3  # picture, truth and prediction of each worst
     assert f"{found.worst[0].id}, mIoU {found.worst[0].miou:.3f}" in page.texts
 
@@ -105,12 +106,12 @@ def test_hostile_names_stay_text(fake, samples, tmp_path, space):
     html = path.read_text()
     assert "<script" not in html
     page = Reader(html)
-    assert "script" not in page.tags and page.tags.count("svg") == 3
+    assert "script" not in page.tags and page.tags.count("svg") == 4
     assert page.texts.count(HOSTILE) >= 3  # table, swatches, bars, matrix
     rows = [
         line for line in path.with_name("report.md").read_text().splitlines() if "alert" in line
     ]
-    assert rows and all(len(re.findall(r"(?<!\\)\|", row)) == 6 and "<" not in row for row in rows)
+    assert rows and all(len(re.findall(r"(?<!\\)\|", row)) == 7 and "<" not in row for row in rows)
 
 
 def test_plots_are_well_formed_and_the_same_each_time():
@@ -118,7 +119,8 @@ def test_plots_are_well_formed_and_the_same_each_time():
     ids = np.zeros((1, 3), np.uint8)
     calibration.update(np.array([[0.2, 0.9, 1.0]], np.float32), ids, ids)
     drawn = [
-        lambda: plots.bars(["road", HOSTILE], [0.25, None], label="IoU"),
+        lambda: plots.bars(["road", HOSTILE], [0.25, None], label="IoU",
+                           intervals=[(0.2, 0.3), None]),
         lambda: plots.confusion(np.array([[0.5, 0.5], [np.nan, np.nan]]), ["road", HOSTILE]),
         lambda: plots.reliability(calibration.reliability()),
         lambda: plots.curves([1, 2, 3], {"loss": [3.0, 2.0, float("nan")], HOSTILE: [1, 1, 1]},

@@ -28,6 +28,7 @@ def run(monkeypatch: pytest.MonkeyPatch, fitted, space: LabelSpace) -> None:
         image_size_hw=SIZE_HW,
         source={"recipe": "test"},
         scores={"validation": {"miou": 0.5}},
+        temperature_scaling=None,
     )
     monkeypatch.setattr(training, "load_run", lambda folder: opened)
 

@@ -234,7 +234,7 @@ def test_relations_need_no_adapter() -> None:
 
 
 def test_impossible_adapters_are_refused() -> None:
-    with pytest.raises(ConfigError, match="0 projections"):
+    with pytest.raises(ConfigError, match="-1 projections"):
         AdapterConfig(count=-1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +20,9 @@ def print_table(console: Console, table: Table) -> None:
     shown = RichTable()
     for index, header in enumerate(table.headers):
         cells = [row[index] for row in table.rows]
-        numbers = all(cell == "–" or cell[:1].isdigit() for cell in cells)
-        shown.add_column(escape(header), justify="right" if numbers and index else "left")
+        numbers = all(cell == "–" or cell.lstrip("+-")[:1].isdigit() for cell in cells)
+        justify: Literal["left", "right"] = "right" if numbers and index else "left"
+        shown.add_column(escape(header), justify=justify, overflow="fold")
     for row in table.rows:
         shown.add_row(*(escape(cell) for cell in row))
     console.print(shown)

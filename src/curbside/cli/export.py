@@ -128,6 +128,7 @@ def _write(
         title=trained.title,
         source=trained.source,
         scores=trained.scores,
+        temperature_scaling=trained.temperature_scaling,
         pictures=pictures,
     )
 

@@ -65,7 +65,17 @@ def _run_facts(folder: Path) -> dict[str, Any]:
     resolved = config.get("config")
     recipe = resolved.get("name") if isinstance(resolved, dict) else None
     about = {"run": str(folder), "recipe": recipe, "last_metrics": _last_metrics(folder)}
-    return {**about, "files": files, **config}
+    return {**about, "temperature_scaling": _calibration(folder), "files": files, **config}
+
+
+def _calibration(folder: Path) -> Any:
+    """What `curbside calibrate` found; None where it was not called."""
+    path = folder / "calibration.json"
+    if not path.exists():
+        return None
+    return read_json(
+        path, error=ModelFileError, fix="fit it again with: curbside calibrate RUN DATA"
+    )
 
 
 def _last_metrics(folder: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..labels import CommonSpace, common
+from ..labels.common_space import joined
 from ..manifest import Manifest
 from ..prepared import Sample
 from ..results import SemanticResult
@@ -16,7 +17,7 @@ from ..results import SemanticResult
 if TYPE_CHECKING:
     from .scoring import Predictor
 
-__all__ = ["CommonPredictor", "at_common_classes"]
+__all__ = ["CommonPredictor", "all_at_common_classes", "at_common_classes"]
 
 
 def at_common_classes(
@@ -36,6 +37,23 @@ def at_common_classes(
     """
     found = common(predictor.manifest.space, samples[0].space)
     return CommonPredictor(predictor, found), [sample.mapped(found.second) for sample in samples]
+
+
+def all_at_common_classes(
+    predictors: Sequence[Predictor], samples: Sequence[Sample]
+) -> tuple[list[CommonPredictor], list[Sample]]:
+    """Several predictors and samples in the classes that all their label spaces have in common.
+
+    Args:
+        predictors: The models; see `at_common_classes`.
+        samples: At least one, all of one label space.
+
+    Raises:
+        LabelError: The spaces have nothing in common.
+    """
+    found = joined([common(item.manifest.space, samples[0].space) for item in predictors])
+    brought = [CommonPredictor(*pair) for pair in zip(predictors, found, strict=True)]
+    return brought, [sample.mapped(found[0].second) for sample in samples]
 
 
 class CommonPredictor:

@@ -14,7 +14,7 @@ from ..metrics import Reliability
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["bars", "confusion", "curves", "reliability", "require_matplotlib", "shares"]
+__all__ = ["bars", "changes", "confusion", "curves", "reliability", "require_matplotlib", "shares"]
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, and can be searched
@@ -47,13 +47,20 @@ def require_matplotlib() -> None:
         raise MissingDependencyError("matplotlib", extra="report") from None
 
 
-def bars(names: Sequence[str], values: Sequence[float | None], *, label: str) -> str:
+def bars(
+    names: Sequence[str],
+    values: Sequence[float | None],
+    *,
+    label: str,
+    intervals: Sequence[tuple[float, float] | None] = (),
+) -> str:
     """Horizontal bars over 0..1, one per name from top to bottom, with their values.
 
     Args:
         names: What each bar stands for.
         values: Their lengths; None is said to be absent.
         label: What the values are.
+        intervals: Where a whisker goes from and to on each bar; None for no whisker.
 
     Returns:
         An `<svg>` element.
@@ -62,9 +69,14 @@ def bars(names: Sequence[str], values: Sequence[float | None], *, label: str) ->
     def paint(axes: Axes) -> None:
         places = np.arange(len(names))
         axes.barh(places, [value or 0.0 for value in values], color=_COLORS[0], height=0.72)
-        for place, value in enumerate(values):
+        ends = [value or 0.0 for value in values]
+        for place, interval in enumerate(intervals):
+            if interval is not None:
+                axes.plot(interval, [place, place], color=_DARK, lw=1.2, marker="|", ms=5)
+                ends[place] = max(ends[place], interval[1])
+        for place, (value, end) in enumerate(zip(values, ends, strict=True)):
             said = "absent" if value is None else f"{value:.3f}"
-            axes.text((value or 0) + 0.008, place, said, va="center", fontsize=9, color=_GREY)
+            axes.text(end + 0.012, place, said, va="center", fontsize=9, color=_GREY)
         axes.set_yticks(places, names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlim(0, 1.08)
@@ -236,3 +248,45 @@ def _svg(paint: Callable[[Axes], None], *, width: float, height: float) -> str:
         )
     whole = text.getvalue()
     return whole[whole.index("<svg") :]
+
+
+def changes(
+    names: Sequence[str],
+    values: Sequence[float],
+    intervals: Sequence[tuple[float, float] | None],
+    *,
+    label: str,
+) -> str:
+    """Horizontal bars from zero to both sides, one per name from top to bottom, with their intervals.
+
+    Args:
+        names: What each bar stands for.
+        values: How much it changed.
+        intervals: The interval of each change; green and red where it leaves out zero.
+        label: What the values are.
+
+    Returns:
+        An `<svg>` element.
+    """
+
+    def color(interval: tuple[float, float] | None) -> str:
+        if interval is None or interval[0] <= 0 <= interval[1]:
+            return "#9aa5b1"
+        return _COLORS[2] if interval[0] > 0 else _COLORS[4]
+
+    def paint(axes: Axes) -> None:
+        places = np.arange(len(names))
+        axes.barh(places, values, color=[color(item) for item in intervals], height=0.66)
+        for place, interval in zip(places, intervals, strict=True):
+            if interval is not None:
+                axes.plot(interval, (place, place), color=_DARK, lw=1.2, solid_capstyle="butt")
+        axes.axvline(0, color=_GREY, lw=0.8)
+        axes.set_yticks(places, names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.margins(x=0.08)
+        axes.set_xlabel(label)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.3g}" if value else "0")
+        axes.grid(axis="x")
+        axes.tick_params(left=False)
+
+    return _svg(paint, width=7.2, height=0.8 + 0.27 * len(names))

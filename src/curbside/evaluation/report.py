@@ -1,4 +1,4 @@
-"""`report.json`, `report.md` and `report.html` of an evaluation."""
+"""`report.json`, `report.md`, `report.html` and `per_image.npz` of an evaluation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..imaging import colorize, resize_ids
 from ..prepared import Sample
 from . import plots
 from .page import Page
+from .per_image import write_per_image
 from .result import Evaluation
 from .scoring import Predictor
 from .tables import Table, class_table, group_table, score_table
@@ -20,11 +21,17 @@ __all__ = ["write_report"]
 
 _MAP_WIDTH = 340  # pixels; class maps are made small as ids, so that no colour is mixed
 
+_WHISKERS = (
+    "Whiskers: 95 % intervals over pictures. Neighbours of one drive are alike, so with other drives"
+    " the scores may differ by more."
+)
+
 
 def write_report(
     evaluation: Evaluation, out_dir: Path, predictor: Predictor, samples: Sequence[Sample]
 ) -> Path:
-    """Write `report.json`, `report.md` and `report.html` into a folder, which is made if missing.
+    """Write `report.json`, `report.md`, `report.html` and `per_image.npz` into a folder, which is
+    made if missing.
 
     Args:
         evaluation: What was found.
@@ -42,6 +49,7 @@ def write_report(
     page = _page(evaluation, predictor, samples)
     write_json(out_dir / "report.json", evaluation.to_dict())
     write_text(out_dir / "report.md", _markdown(evaluation))
+    write_per_image(out_dir, evaluation.image_ids, evaluation.per_image)
     page.write(out_dir / "report.html")
     return out_dir / "report.html"
 
@@ -62,11 +70,27 @@ def _page(evaluation: Evaluation, predictor: Predictor, samples: Sequence[Sample
         page.table(["left out"], [[message] for message in evaluation.unreadable])
     page.heading("Classes")
     page.figure(
-        plots.bars(evaluation.space.names, evaluation.overall.iou, label="intersection over union")
+        plots.bars(
+            evaluation.space.names,
+            evaluation.overall.iou,
+            label="intersection over union",
+            intervals=evaluation.iou_intervals,
+        ),
+        _WHISKERS if evaluation.miou_interval else "",
     )
     page.put(class_table(evaluation))
     if evaluation.groups:
         page.heading(f"By {evaluation.by}")
+        intervals = [group.miou_interval for group in evaluation.groups]
+        page.figure(
+            plots.bars(
+                [group.value for group in evaluation.groups],
+                [group.summary.miou for group in evaluation.groups],
+                label="mean intersection over union",
+                intervals=intervals,
+            ),
+            _WHISKERS if any(intervals) else "",
+        )
         page.put(group_table(evaluation))
     page.heading("What is taken for what")
     with np.errstate(invalid="ignore"):
@@ -77,13 +101,25 @@ def _page(evaluation: Evaluation, predictor: Predictor, samples: Sequence[Sample
     )
     if evaluation.reliability is not None:
         page.heading("Reliability")
-        page.figure(
-            plots.reliability(evaluation.reliability),
-            "Where a bar ends below the diagonal, the model is surer than it is right.",
-        )
+        page.text("Where a bar ends below the diagonal, the model is surer than it is right.")
+        page.figures(_reliability(evaluation))
     if evaluation.worst:
         _show_worst(page, evaluation, predictor, {sample.id: sample for sample in samples})
     return page
+
+
+def _reliability(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """The diagrams with their captions: without the model's temperature and as it is."""
+    found, ece = evaluation.overall, "expected calibration error"
+    before, after = evaluation.reliability_uncalibrated, evaluation.reliability
+    diagrams = []
+    if before is not None:
+        said = f"Uncalibrated: {ece} {found.ece_uncalibrated:.4f}."
+        diagrams.append((plots.reliability(before), said))
+    if after is not None:
+        said = f"With the temperature: {ece}" if before is not None else ece.capitalize()
+        diagrams.append((plots.reliability(after), f"{said} {found.ece:.4f}."))
+    return diagrams
 
 
 def _show_worst(

@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..labels import CommonSpace, LabelMap, LabelSpace
+from ..manifest import TemperatureScaling
 from ..metrics import Reliability, SegmentationSummary
 
-__all__ = ["ClassScore", "Evaluation", "GroupScore", "WorstImage"]
+__all__ = ["ClassScore", "Evaluation", "GroupScore", "Interval", "WorstImage"]
+
+Interval = tuple[float, float]
+"""The ends of a 95 % interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,10 @@ class ClassScore:
     """Its pixels in the truth."""
     iou: float | None
     """Intersection over union."""
+    iou_interval: Interval | None
+    """Its 95 % interval over pictures; None with fewer than five."""
+    boundary_iou: float | None
+    """Intersection over union of the parts near contours."""
     accuracy: float | None
     """Share of its pixels that was found."""
     auprc: float | None
@@ -42,6 +50,8 @@ class GroupScore:
     """Number of pictures."""
     summary: SegmentationSummary
     """Their scores."""
+    miou_interval: Interval | None
+    """The 95 % interval of their mIoU over pictures; None with fewer than five."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +82,17 @@ class Evaluation:
     """Pixels, (C, C) int64: rows are the truth, columns the prediction."""
     reliability: Reliability | None
     """Accuracy against confidence in 15 bins; None without confidence."""
+    reliability_uncalibrated: Reliability | None
+    """The same without the model's temperature; None where it has none."""
+    miou_interval: Interval | None
+    """The 95 % interval of the mIoU over pictures, by the bootstrap; None with fewer than five."""
+    iou_intervals: tuple[Interval | None, ...]
+    """The same for the IoU of each class."""
+    per_image: np.ndarray
+    """Pixels of each picture, (N, C, C + 1) int64: rows are the truth, columns the prediction, the
+    last one for pixels that were given no class. Kept in `per_image.npz`, not in the JSON."""
+    image_ids: tuple[str, ...]
+    """Ids of these pictures."""
     worst: tuple[WorstImage, ...]
     """The pictures with the lowest mean IoU, worst first."""
     unreadable: tuple[str, ...]
@@ -88,6 +109,8 @@ class Evaluation:
     """The architecture, in words."""
     source: Mapping[str, Any]
     """The run behind the model, from its Manifest."""
+    temperature_scaling: TemperatureScaling | None
+    """What its scores were divided by, from its Manifest."""
     precision: str
     """What the network really ran in."""
     input_size_hw: tuple[int, int]
@@ -100,10 +123,18 @@ class Evaluation:
     def classes(self) -> tuple[ClassScore, ...]:
         """The scores class by class, in order of their ids."""
         found = self.overall
-        columns = (self.space.classes, found.truth, found.iou, found.accuracy, found.auprc)
         return tuple(
-            ClassScore(id=c.id, name=c.name, pixels=pixels, iou=iou, accuracy=accuracy, auprc=auprc)
-            for c, pixels, iou, accuracy, auprc in zip(*columns, strict=True)
+            ClassScore(
+                id=item.id,
+                name=item.name,
+                pixels=found.truth[item.id],
+                iou=found.iou[item.id],
+                iou_interval=self.iou_intervals[item.id],
+                boundary_iou=found.boundary_iou[item.id],
+                accuracy=found.accuracy[item.id],
+                auprc=found.auprc[item.id],
+            )
+            for item in self.space.classes
         )
 
     def headline(self) -> dict[str, float | None]:
@@ -114,10 +145,16 @@ class Evaluation:
             "mIoU, classes in the truth": found.miou_truth,
             "pixel accuracy": found.pixel_accuracy,
             "mean accuracy": found.mean_accuracy,
+            "mean boundary IoU": found.mean_boundary_iou,
             "ECE, 15 bins": found.ece,
             "ECE, 1,500 bins": found.ece_fine,
+            **self._uncalibrated(),
             "mean AUPRC": found.mean_auprc,
         }
+
+    def _uncalibrated(self) -> dict[str, float | None]:
+        found = self.overall.ece_uncalibrated
+        return {} if found is None else {"ECE, uncalibrated, 15 bins": found}
 
     def measured_on(self) -> dict[str, str]:
         """What was measured on what, in words."""
@@ -130,6 +167,8 @@ class Evaluation:
             "label space": f"{self.space.name}, {len(self.space.classes)} classes",
             **self._ways(),
             "images": f"{self.images}",
+            "boundaries": f"{_span(self.overall.boundary_px)} px wide, 2 % of the diagonal",
+            **self._temperature(),
             "hardware": self.hardware,
             "time": f"{self.seconds:.1f} s, reading and scoring included",
         }
@@ -142,6 +181,7 @@ class Evaluation:
         return {
             "model": self.model,
             "source": dict(self.source),
+            "temperature_scaling": self.temperature_scaling and self.temperature_scaling.to_dict(),
             "precision": self.precision,
             "input_size_hw": list(self.input_size_hw),
             "dataset": self.dataset,
@@ -152,11 +192,13 @@ class Evaluation:
             "hardware": self.hardware,
             "seconds": self.seconds,
             "scores": asdict(self.overall),
+            "miou_interval": self.miou_interval,
             "classes": [asdict(item) for item in self.classes()],
             "by": self.by,
             "groups": [asdict(group) for group in self.groups],
             "confusion": self.confusion.tolist(),
-            "reliability": self._reliability_dict(),
+            "reliability": _reliability_dict(self.reliability),
+            "reliability_uncalibrated": _reliability_dict(self.reliability_uncalibrated),
             "worst": [asdict(item) for item in self.worst],
             "unreadable": list(self.unreadable),
             "missing": dict(self.missing),
@@ -175,13 +217,25 @@ class Evaluation:
             )
         return ways
 
-    def _reliability_dict(self) -> dict[str, list[float | None]] | None:
-        if self.reliability is None:
-            return None
-        return {
-            name: [None if np.isnan(value) else float(value) for value in values]
-            for name, values in vars(self.reliability).items()
-        }
+    def _temperature(self) -> dict[str, str]:
+        found = self.temperature_scaling
+        if found is None:
+            return {}
+        where = f"{found.images} pictures of {found.dataset}, split {found.split}"
+        return {"temperature": f"{found.temperature:.4f}, fitted on {where}"}
+
+
+def _span(values: tuple[int, ...]) -> str:
+    return " to ".join(str(value) for value in dict.fromkeys((values[0], values[-1])))
+
+
+def _reliability_dict(diagram: Reliability | None) -> dict[str, list[float | None]] | None:
+    if diagram is None:
+        return None
+    return {
+        name: [None if np.isnan(value) else float(value) for value in values]
+        for name, values in vars(diagram).items()
+    }
 
 
 def _way(labels: LabelMap) -> str:

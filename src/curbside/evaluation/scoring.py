@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -13,17 +13,19 @@ from ..errors import ConfigError, DataError, LabelError
 from ..hardware import core_count, cpu_model
 from ..labels import LabelSpace
 from ..manifest import Manifest
-from ..metrics import SegmentationScores
+from ..metrics import Calibration, Reliability, SegmentationScores, bootstrap_iou, bootstrap_miou
 from ..prepared import Sample
 from ..progress import track
 from ..results import SemanticResult
 from .at_common import CommonPredictor
-from .result import Evaluation, GroupScore, WorstImage
+from .result import Evaluation, GroupScore, Interval, WorstImage
 
-__all__ = ["Predictor", "evaluate", "require_same_space"]
+__all__ = ["Predictor", "check_tag", "evaluate", "require_same_space"]
 
 MAX_GROUPS = 32
 """A tag with more values is refused: it names pictures, not conditions, and groups take memory."""
+FEWEST_PICTURES = 5
+"""With fewer, drawing them again says nothing of how sure a score is."""
 
 
 class Predictor(Protocol):
@@ -52,7 +54,7 @@ class Predictor(Protocol):
 def evaluate(
     predictor: Predictor, samples: Sequence[Sample], *, by: str | None = None, worst: int = 6
 ) -> Evaluation:
-    """Score a predictor over samples, streaming: memory does not grow with their number.
+    """Score a predictor over samples, streaming: of a picture, its pixel counts alone are kept.
 
     Pixels are compared at the size of the masks. A picture that cannot be read is left out and
     named in `Evaluation.unreadable`.
@@ -72,14 +74,17 @@ def evaluate(
         raise ValueError("give at least one sample")
     space, manifest = samples[0].space, predictor.manifest
     require_same_space(manifest.space, space, otherwise=_AT_COMMON)
-    _check_tag(samples, by)
+    check_tag(samples, by)
     started = time.perf_counter()
     with_logits = manifest.output("logits") is not None
+    # Sums of probabilities do not tell what each of them was before.
+    temperature = 1.0 if isinstance(predictor, CommonPredictor) else manifest.temperature
     groups: dict[str, SegmentationScores] = defaultdict(
-        lambda: SegmentationScores(space.num_classes)
+        lambda: SegmentationScores(space.num_classes, temperature=temperature)
     )
-    counts: Counter[str] = Counter()
-    per_image: list[WorstImage] = []
+    members: dict[str, list[int]] = defaultdict(list)
+    pictures: list[WorstImage] = []
+    counts: list[np.ndarray] = []
     unreadable: list[str] = []
     for sample in track(samples, total=len(samples), description="evaluating"):
         try:
@@ -93,37 +98,50 @@ def evaluate(
         alone = groups[group].update(
             target, ids=result.ids, confidence=result.confidence, probabilities=result.probabilities
         )
-        counts[group] += 1
-        miou = alone.miou(over="truth")
-        if not np.isnan(miou):  # a mask that is ignored as a whole says nothing
-            per_image.append(WorstImage(id=sample.id, miou=miou))
+        members[group].append(len(counts))
+        counts.append(np.column_stack([alone.counts, alone.outside]))
+        pictures.append(WorstImage(id=sample.id, miou=alone.miou(over="truth")))
     if not counts:
         raise DataError(
             f"none of the {len(samples)} pictures could be read, the first because {unreadable[0]}",
             fix="restore the dataset or convert it again",
         )
-    total = SegmentationScores(space.num_classes)
+    total = SegmentationScores(space.num_classes, temperature=temperature)
     for scores in groups.values():
         total += scores
+    per_image = np.stack(counts)
+    # A mask that is ignored as a whole says nothing.
+    told = [picture for picture in pictures if not np.isnan(picture.miou)]
     return Evaluation(
         overall=total.summary(),
         space=space,
         common=predictor.common if isinstance(predictor, CommonPredictor) else None,
         by=by,
         groups=tuple(
-            GroupScore(value=value, images=counts[value], summary=groups[value].summary())
+            GroupScore(
+                value=value,
+                images=len(members[value]),
+                summary=groups[value].summary(),
+                miou_interval=_interval(per_image[members[value]]),
+            )
             for value in (sorted(groups) if by else ())
         ),
         confusion=total.confusion.counts,
-        reliability=total.calibration.reliability() if total.calibration.count else None,
-        worst=tuple(sorted(per_image, key=lambda image: (image.miou, image.id))[:worst]),
+        reliability=_reliability(total.calibration),
+        reliability_uncalibrated=_reliability(total.uncalibrated),
+        miou_interval=_interval(per_image),
+        iou_intervals=_iou_intervals(per_image),
+        per_image=per_image,
+        image_ids=tuple(picture.id for picture in pictures),
+        worst=tuple(sorted(told, key=lambda image: (image.miou, image.id))[:worst]),
         unreadable=tuple(unreadable),
-        missing=_missing(total, merges=isinstance(predictor, CommonPredictor) and predictor.merges),
-        images=counts.total(),
+        missing=_missing(total, manifest, predictor),
+        images=len(counts),
         dataset=samples[0].root.resolve().name,
         split=samples[0].record.split,
         model=manifest.model,
         source=dict(manifest.source),
+        temperature_scaling=manifest.temperature_scaling,
         precision=predictor.precision,
         input_size_hw=manifest.input.size_hw,
         hardware=f"{cpu_model()}, {core_count()} cores",
@@ -158,7 +176,12 @@ def require_same_space(model: LabelSpace, data: LabelSpace, *, otherwise: str = 
     )
 
 
-def _check_tag(samples: Sequence[Sample], by: str | None) -> None:
+def check_tag(samples: Sequence[Sample], by: str | None) -> None:
+    """Refuse a tag that the samples cannot be grouped by.
+
+    Raises:
+        ConfigError: No sample has it, or it has too many values.
+    """
     if by is None:
         return
     tags = sorted({tag for sample in samples for tag in sample.record.tags})
@@ -181,13 +204,40 @@ def _group(sample: Sample, by: str | None) -> str:
     return "" if by is None else sample.record.tags.get(by, "(none)")
 
 
-def _missing(total: SegmentationScores, *, merges: bool) -> dict[str, str]:
+def _reliability(calibration: Calibration) -> Reliability | None:
+    return calibration.reliability() if calibration.count else None
+
+
+def _interval(per_image: np.ndarray) -> Interval | None:
+    """The 95 % interval of the mIoU; None where there is no telling from so few pictures."""
+    return _known(bootstrap_miou(per_image)) if len(per_image) >= FEWEST_PICTURES else None
+
+
+def _iou_intervals(per_image: np.ndarray) -> tuple[Interval | None, ...]:
+    if len(per_image) < FEWEST_PICTURES:
+        return (None,) * per_image.shape[1]
+    return tuple(_known((float(low), float(high))) for low, high in bootstrap_iou(per_image).T)
+
+
+def _known(interval: Interval) -> Interval | None:
+    return None if np.isnan(interval).any() else interval
+
+
+def _missing(total: SegmentationScores, manifest: Manifest, predictor: Predictor) -> dict[str, str]:
+    common = isinstance(predictor, CommonPredictor)
+    merges = isinstance(predictor, CommonPredictor) and predictor.merges
     missing = {}
     if not total.calibration.count:
         missing["ECE"] = (
             "merged classes need probabilities to add up: export the model with --outputs logits"
             if merges
             else "the model gives ids only: export it with --outputs logits, or confidence"
+        )
+    if manifest.temperature != 1 and not total.uncalibrated.count:
+        missing["ECE without the temperature"] = (
+            "it cannot be told in the common classes of two label spaces"
+            if common
+            else "it needs every probability: export the model with --outputs logits"
         )
     if total.precision_recall is None:
         missing["AUPRC"] = "the model gives no probabilities: export it with --outputs logits"

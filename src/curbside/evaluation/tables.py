@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .result import Evaluation
+from .result import Evaluation, Interval
 
 __all__ = ["Table", "class_table", "group_table", "score_table"]
 
@@ -26,46 +26,67 @@ class Table:
 
 def score_table(evaluation: Evaluation) -> Table:
     """The main scores."""
-    rows = tuple((name, _score(value)) for name, value in evaluation.headline().items())
-    return Table(headers=("score", "value"), rows=rows)
+    rows = [(name, _score(value)) for name, value in evaluation.headline().items()]
+    rows.insert(1, ("mIoU, 95 % interval over pictures", _interval(evaluation.miou_interval)))
+    return Table(headers=("score", "value"), rows=tuple(rows))
 
 
 def class_table(evaluation: Evaluation) -> Table:
     """The scores class by class."""
     return Table(
-        headers=("class", "IoU", "accuracy", "AUPRC", "pixels in the truth"),
+        headers=(
+            "class",
+            "IoU",
+            "boundary IoU",
+            "accuracy",
+            "AUPRC",
+            "pixels in the truth",
+        ),
         rows=tuple(
-            (c.name, _score(c.iou), _score(c.accuracy), _score(c.auprc), f"{c.pixels:,}")
-            for c in evaluation.classes()
+            (
+                item.name,
+                *(
+                    _score(value)
+                    for value in (item.iou, item.boundary_iou, item.accuracy, item.auprc)
+                ),
+                f"{item.pixels:,}",
+            )
+            for item in evaluation.classes()
         ),
     )
 
 
 def group_table(evaluation: Evaluation) -> Table:
     """The scores group by group."""
+    columns = {
+        "mIoU": "miou",
+        "pixel accuracy": "pixel_accuracy",
+        "boundary IoU": "mean_boundary_iou",
+        "ECE": "ece",
+        "ECE at T = 1": "ece_uncalibrated",
+        "mean AUPRC": "mean_auprc",
+    }
+    if evaluation.overall.ece_uncalibrated is None:
+        del columns["ECE at T = 1"]
     return Table(
-        headers=(
-            evaluation.by or "group",
-            "images",
-            "mIoU",
-            "pixel accuracy",
-            "ECE, 15 bins",
-            "mean AUPRC",
-        ),
+        headers=(evaluation.by or "group", "images", *columns),
         rows=tuple(
             (
                 group.value,
                 str(group.images),
-                *(_score(v) for v in (s.miou, s.pixel_accuracy, s.ece, s.mean_auprc)),
+                *(_score(getattr(group.summary, name)) for name in columns.values()),
             )
             for group in evaluation.groups
-            for s in (group.summary,)
         ),
     )
 
 
 def _score(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
+
+
+def _interval(ends: Interval | None) -> str:
+    return "–" if ends is None else f"{ends[0]:.3f}–{ends[1]:.3f}"
 
 
 def _cell(text: str) -> str:

@@ -21,11 +21,12 @@ from .. import __version__
 from ..errors import ConfigError, ModelFileError
 from ..files import atomic_path
 from ..labels import LabelSpace
-from ..manifest import METADATA_KEY, Manifest
+from ..manifest import METADATA_KEY, Manifest, TemperatureScaling
 from ..models import SegmentationModel
 from .graph import DeployableGraph, Outputs
 from .operators import OperatorCheck, check_operators
 from .targets import target_named
+from .temperature import fold_temperature
 from .verification import LEAST_AGREEMENT, Verification, generated_pictures, verify
 
 __all__ = ["ExportConfig", "check_export", "export_onnx", "write_manifest"]
@@ -73,6 +74,7 @@ def export_onnx(
     title: str,
     source: Mapping[str, Any] | None = None,
     scores: Mapping[str, Any] | None = None,
+    temperature_scaling: TemperatureScaling | None = None,
     pictures: Sequence[np.ndarray] | None = None,
 ) -> Verification:
     """Write a network as an ONNX file, and only if it answers as the network does.
@@ -85,6 +87,7 @@ def export_onnx(
         title: The architecture in words, for the Manifest.
         source: The run behind it, for the Manifest.
         scores: The run's scores, for the Manifest.
+        temperature_scaling: What the scores of the file are to be divided by.
         pictures: (H, W, 3) uint8 BGR each, of any size, to compare on; generated ones where None.
 
     Returns:
@@ -113,9 +116,12 @@ def export_onnx(
         normalization=model.normalization,
         model=title,
         source=dict(source or {}),
+        temperature_scaling=temperature_scaling,
         scores=dict(scores or {}),
     )
     proto = _to_onnx(graph, config.opset)
+    if temperature_scaling is not None:
+        fold_temperature(proto, temperature_scaling.temperature)
     if config.target is not None:
         check_operators(proto, target_named(config.target)).require_accepted()
     write_manifest(proto, manifest)

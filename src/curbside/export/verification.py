@@ -70,7 +70,8 @@ def verify(path: Path, model: SegmentationModel, pictures: Sequence[np.ndarray])
 
     Args:
         path: The file, written by `export_onnx`.
-        model: The network on the CPU, in evaluation mode.
+        model: The network on the CPU, in evaluation mode; its scores are divided by the
+            temperature that the file says is folded into it.
         pictures: (H, W, 3) uint8 BGR each, of any size, at least one.
 
     Raises:
@@ -86,7 +87,7 @@ def verify(path: Path, model: SegmentationModel, pictures: Sequence[np.ndarray])
         with load_predictor(copy) as witness:
             for picture in track(pictures, total=len(pictures), description="verifying"):
                 frame = resize_frame(picture, predictor.manifest.input.size_hw)
-                expected = _expected(model, frame)
+                expected = _expected(model, frame) / predictor.manifest.temperature
                 given = predictor(frame)
                 scores = upsample(expected, given.size_hw)[0]
                 same += int((given.ids == scores.argmax(dim=0).numpy()).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from ..errors import LabelError
 from .space import LabelClass, LabelSpace
 from .taxonomy import ClassMap, LabelMap, counted, mapping, things_of
 
-__all__ = ["CommonSpace", "common"]
+__all__ = ["CommonSpace", "common", "joined"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,3 +132,73 @@ def _class(index: int, group: _Group, first: LabelSpace, second: LabelSpace) -> 
         color=next((item.color for item in held if item.name == group.name), held[0].color),
         has_instances=all(item.has_instances for item in held),
     )
+
+
+def joined(found: Sequence[CommonSpace]) -> list[CommonSpace]:
+    """Common spaces that have their second space in common, brought to the finest classes of all.
+
+    A class of the second space that has no partner in one of the first spaces is ignored for all.
+
+    Args:
+        found: At least one, as `common` made them.
+
+    Raises:
+        LabelError: Nothing is left.
+    """
+    second = found[0].second.source
+    ways = [{row.source: row.target for row in item.second.classes} for item in found]
+    parts: list[list[str]] = []  # classes of the second space that hang together
+    for name in second.names:
+        if all(way[name] for way in ways):
+            touched = [p for p in parts if any(way[name] == way[m] for m in p for way in ways)]
+            rest = [part for part in parts if part not in touched]
+            parts = [*rest, [*(member for part in touched for member in part), name]]
+    if not parts:
+        firsts = ", ".join(dict.fromkeys(item.first.source.name for item in found))
+        raise LabelError(
+            f"{firsts} and {second.name} have no class in common",
+            fix="see their classes with: curbside labels SPACE",
+        )
+    parts.sort(key=lambda part: second.names.index(part[0]))
+    classes = tuple(_joint(index, part, second, found) for index, part in enumerate(parts))
+    names = dict.fromkeys([*(item.first.source.name for item in found), second.name])
+    space = LabelSpace(name=" & ".join(names), classes=classes)
+    ends = {m: item.name for part, item in zip(parts, classes, strict=True) for m in part}
+    by_name = any(item.first.by_name for item in found)
+    made = []
+    for item, way in zip(found, ways, strict=True):
+        groups = {way[member]: end for member, end in ends.items()}
+        ends_of_first = {row.source: groups.get(row.target) for row in item.first.classes}
+        made.append(
+            CommonSpace(
+                space=space,
+                first=_led(item.first.source, space, ends_of_first, by_name),
+                second=_led(second, space, ends, by_name),
+            )
+        )
+    return made
+
+
+def _joint(
+    index: int, part: Sequence[str], second: LabelSpace, found: Sequence[CommonSpace]
+) -> LabelClass:
+    held = [item for item in second.classes if item.name in part]
+    names = {str(row.target) for f in found for row in f.second.classes if row.source in part}
+    return LabelClass(
+        id=index,
+        name=names.pop() if len(names) == 1 else "+".join(part),
+        color=held[0].color,
+        has_instances=all(item.has_instances for item in held),
+    )
+
+
+def _led(
+    source: LabelSpace, target: LabelSpace, ends: Mapping[str, str | None], by_name: bool
+) -> LabelMap:
+    rows = [
+        ClassMap(source=name, kind="one to one", targets=(end,))
+        if (end := ends.get(name)) is not None
+        else ClassMap(source=name, kind="lost", remark="not all spaces have it")
+        for name in source.names
+    ]
+    return LabelMap(source=source, target=target, classes=counted(rows), by_name=by_name)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..imaging import top_class
+from .boundary import BoundaryIoU
 from .calibration import Calibration
 from .confusion import ConfusionMatrix
 from .precision_recall import PrecisionRecall
+from .temperature import confidence_before
 
 __all__ = ["SegmentationScores", "SegmentationSummary"]
 
@@ -32,10 +34,19 @@ class SegmentationSummary:
     """Expected calibration error over 15 bins."""
     ece_fine: float | None
     """Expected calibration error over the fine bins."""
+    ece_uncalibrated: float | None
+    """Expected calibration error over 15 bins that it would be without the model's temperature; None
+    where it has none."""
     mean_auprc: float | None
     """Mean area under the precision-recall curve over the classes in the truth."""
+    mean_boundary_iou: float | None
+    """Mean boundary IoU over the classes with a boundary in truth or prediction."""
+    boundary_px: tuple[int, ...]
+    """How wide a boundary is in pixels; several where the pictures differ in size."""
     iou: tuple[float | None, ...]
     """IoU per class."""
+    boundary_iou: tuple[float | None, ...]
+    """Boundary IoU per class."""
     accuracy: tuple[float | None, ...]
     """Share found per class."""
     auprc: tuple[float | None, ...]
@@ -45,15 +56,21 @@ class SegmentationSummary:
 
 
 class SegmentationScores:
-    """Confusion matrix, calibration and precision-recall of one stream of pictures.
+    """Confusion matrix, boundaries, calibration and precision-recall of one stream of pictures.
 
     Args:
         num_classes: C, at most 255; the classes are 0..C-1.
+        temperature: What the scores behind the probabilities were divided by. Where it is not 1,
+            the calibration without it is taken too.
     """
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(self, num_classes: int, *, temperature: float = 1.0) -> None:
+        self.temperature = temperature
         self.confusion = ConfusionMatrix(num_classes)
+        self.boundary = BoundaryIoU(num_classes)
         self.calibration = Calibration()
+        self.uncalibrated = Calibration()
+        """Without the temperature; empty where it is 1 and where no probabilities come."""
         self.precision_recall: PrecisionRecall | None = None
         """None until probabilities come: it is the one that takes memory."""
 
@@ -95,16 +112,22 @@ class SegmentationScores:
         alone = ConfusionMatrix(self.num_classes)
         alone.update(ids, target)
         self.confusion += alone
+        self.boundary.update(ids, target)
         if confidence is not None:
             self.calibration.update(confidence, ids, target)
         if probabilities is not None:
             self._curves().update(probabilities, target, top=top)
+            if self.temperature != 1 and top is not None:
+                before = confidence_before(probabilities, top[1], self.temperature)
+                self.uncalibrated.update(before, ids, target)
         return alone
 
     def __iadd__(self, other: SegmentationScores) -> SegmentationScores:
         """Add the pixels that other scores of the same classes have counted."""
         self.confusion += other.confusion
+        self.boundary += other.boundary
         self.calibration += other.calibration
+        self.uncalibrated += other.uncalibrated
         if other.precision_recall is not None:
             curves = self._curves()
             curves += other.precision_recall
@@ -122,8 +145,12 @@ class SegmentationScores:
             mean_accuracy=_number(matrix.mean_accuracy()),
             ece=_number(calibration.ece()),
             ece_fine=_number(calibration.fine_ece()),
+            ece_uncalibrated=_number(self.uncalibrated.ece()),
             mean_auprc=_number(curves.mean_auprc()) if curves else None,
+            mean_boundary_iou=_number(self.boundary.mean_iou()),
+            boundary_px=tuple(sorted(self.boundary.widths)),
             iou=_numbers(matrix.iou()),
+            boundary_iou=_numbers(self.boundary.iou()),
             accuracy=_numbers(matrix.class_accuracy()),
             auprc=_numbers(curves.auprc() if curves else nothing),
             truth=tuple(int(count) for count in matrix.truth),

@@ -8,6 +8,7 @@
     best.ckpt           the same at the best validation score
     model.safetensors   the weights to ship: those of the best score (their average, with EMA)
     kept/STEP.safetensors  weights after a step, where they were asked for
+    calibration.json    the temperature of these weights, where `curbside calibrate` fitted one
     losses.svg          the losses drawn; scores.svg, the scores
     tensorboard/        the same for TensorBoard
 """
@@ -29,15 +30,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, safe_open
 
 from ..errors import ModelFileError
-from ..files import read_json, sha256_file
+from ..files import read_json, sha256_file, write_json
 from ..labels import LabelSpace
-from ..manifest import InputSpec, Manifest, OutputSpec
+from ..manifest import InputSpec, Manifest, OutputSpec, TemperatureScaling
 from ..models import SegmentationModel, inference_form, normalize
 from ..runtime import SemanticPredictor
 from .config import TrainConfig
 from .serialize import config_from_json, config_to_json
 
-__all__ = ["Run", "describe", "load_run", "load_run_predictor", "read_description"]
+__all__ = [
+    "Run",
+    "describe",
+    "load_run",
+    "load_run_predictor",
+    "read_description",
+    "write_calibration",
+]
 
 _TRAIN = "train one with: curbside train RECIPE"
 
@@ -53,11 +61,19 @@ class Run:
     space: LabelSpace
     """What its classes are."""
     model: SegmentationModel
-    """The network with the weights to ship, on the CPU, in evaluation mode."""
+    """The network with the weights to ship, on the CPU, in evaluation mode. Its scores are raw: who
+    deploys it divides them by `temperature`, and a teacher is left as it is."""
     source: Mapping[str, Any]
     """What a Manifest says of it: recipe, commit, step, SHA-256 of the weights, versions."""
     scores: Mapping[str, Any]
     """Its best validation score."""
+    temperature_scaling: TemperatureScaling | None = None
+    """What its scores are to be divided by, where it was fitted."""
+
+    @property
+    def temperature(self) -> float:
+        """What its scores are to be divided by; 1 where it was never fitted."""
+        return self.temperature_scaling.temperature if self.temperature_scaling else 1.0
 
     @property
     def title(self) -> str:
@@ -135,12 +151,13 @@ def read_description(folder: Path) -> dict[str, Any]:
     return about
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path, *, calibrated: bool = True) -> Run:
     """Open a run folder.
 
     Args:
         folder: The folder; or, in the place of its best weights, others that it kept, such as
-            `runs/teacher/kept/000500.safetensors`.
+            `runs/teacher/kept/000500.safetensors`, for which no temperature is fitted.
+        calibrated: Read `calibration.json` where there is one.
 
     Raises:
         ModelFileError: It is missing, unfinished, or its parts do not fit.
@@ -152,7 +169,7 @@ def load_run(folder: Path) -> Run:
             raise ModelFileError(
                 f"{folder} does not exist", fix="train with --keep to keep weights on the way"
             )
-        folder, weights_path = folder.parent.parent, folder
+        folder, weights_path, calibrated = folder.parent.parent, folder, False
     about = read_description(folder)
     if not weights_path.is_file():
         raise ModelFileError(
@@ -183,12 +200,54 @@ def load_run(folder: Path) -> Run:
     }
     scores = {"validation": {"miou": miou, "split": config.data.val_split, "step": step}}
     return Run(
-        folder=folder, config=config, space=space, model=model.eval(), source=source, scores=scores
+        folder=folder,
+        config=config,
+        space=space,
+        model=model.eval(),
+        source=source,
+        scores=scores,
+        temperature_scaling=_read_calibration(folder, source) if calibrated else None,
     )
 
 
+_CALIBRATE = "fit it again with: curbside calibrate RUN DATA; or delete the file"
+
+
+def _read_calibration(folder: Path, source: Mapping[str, Any]) -> TemperatureScaling | None:
+    path = folder / "calibration.json"
+    if not path.exists():
+        return None
+    data = read_json(path, error=ModelFileError, fix=_CALIBRATE)
+    try:
+        found = TemperatureScaling.from_dict(data)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(
+            f"{path} holds no calibration ({type(error).__name__}: {error})", fix=_CALIBRATE
+        ) from error
+    if found.weights_sha256 != source["weights_sha256"]:
+        raise ModelFileError(
+            f"{path} was fitted for other weights than the run has now", fix=_CALIBRATE
+        )
+    return found
+
+
+def write_calibration(folder: Path, scaling: TemperatureScaling) -> Path:
+    """Write `calibration.json` of a run folder, which `load_run` reads, and say where it is.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    path = folder / "calibration.json"
+    write_json(path, scaling.to_dict(), durable=True)
+    return path
+
+
 def load_run_predictor(
-    folder: Path, *, device: str | None = None, threads: int | None = None
+    folder: Path,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    calibrated: bool = True,
 ) -> SemanticPredictor:
     """Open a run folder as a predictor: the runtime's own, over torch.
 
@@ -196,14 +255,16 @@ def load_run_predictor(
         folder: The run folder.
         device: A torch device; a GPU where there is one.
         threads: Threads on the CPU.
+        calibrated: Divide the scores by the run's temperature, where it was fitted.
 
     Raises:
         ModelFileError: The run cannot be opened.
     """
     if threads is not None:
         torch.set_num_threads(threads)
+    run = load_run(folder, calibrated=calibrated)
     return SemanticPredictor(
-        TorchBackend(load_run(folder), device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        TorchBackend(run, device or ("cuda" if torch.cuda.is_available() else "cpu"))
     )
 
 
@@ -218,6 +279,7 @@ class TorchBackend:
             normalization=run.model.normalization,
             model=run.title,
             source=run.source,
+            temperature_scaling=run.temperature_scaling,
             scores=run.scores,
         )
         self.precision = "fp32"
@@ -230,7 +292,7 @@ class TorchBackend:
         image = normalize(frame.permute(0, 3, 1, 2), self.manifest.normalization)
         with torch.inference_mode():
             logits = self._model(image.contiguous(memory_format=torch.channels_last)).logits
-        return {"logits": logits.float().cpu().numpy()}
+        return {"logits": (logits.float() / self.manifest.temperature).cpu().numpy()}
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -1,0 +1,90 @@
+"""Fit the temperature that makes a run's confidence believable, on held-out pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..manifest import TemperatureScaling
+
+__all__ = ["main"]
+
+
+def main(argv: list[str]) -> None:
+    """Entry of `curbside calibrate`."""
+    tyro.cli(_calibrate, args=argv, prog="curbside calibrate", description=__doc__)
+
+
+def _calibrate(
+    run: tyro.conf.Positional[Path],
+    data: tyro.conf.Positional[Path],
+    /,
+    *,
+    split: Literal["train", "val", "test"] = "val",
+    space: str | None = None,
+    limit: int | None = None,
+    threads: int | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Fit the temperature that makes a run's confidence believable, on held-out pictures.
+
+    It is stored in the run folder, and `evaluate`, `export` and `run` apply it from then on. No
+    pixel changes its class.
+
+    Args:
+        run: A run folder.
+        data: A prepared folder with pictures that the run has not learned from.
+        split: Which of its splits.
+        space: Label space of a bare images/ + masks/ tree.
+        limit: Look at only so many pictures, spread evenly over the split.
+        threads: Threads for the network; all cores where not given.
+        as_json: Print JSON instead of lines.
+    """
+    from ..labels import load_space
+    from ..prepared import PreparedFolder, evenly_spaced
+    from ..training import load_run
+    from ..training.calibration import calibrate
+    from ..training.run_folder import write_calibration
+
+    if limit is not None and limit < 2:
+        raise ConfigError(f"--limit {limit} leaves too few pictures", fix="give 2 or more")
+    folder = PreparedFolder(data, space=load_space(space) if space else None)
+    samples = folder.samples(split, target="semantic")
+    if limit is not None:
+        samples = evenly_spaced(samples, limit)
+    learned = load_run(run, calibrated=False).config.data
+    if split == learned.train_split:
+        _warn(f"the run learned from a split {split}: if it is this one, it is far too sure there")
+    elif split == learned.val_split:
+        _warn(
+            f"the run chose its weights on a split {split}: if it is this one, it does well there"
+        )
+    found, unreadable = calibrate(run, samples, threads=threads)
+    for message in unreadable:
+        _warn(f"left out: {message}")
+    path = write_calibration(run, found)
+    if as_json:
+        print(json.dumps({**found.to_dict(), "file": str(path)}, indent=2))
+    else:
+        _show(found, path)
+
+
+def _warn(message: str) -> None:
+    print(f"curbside calibrate: {message}", file=sys.stderr)
+
+
+def _show(found: TemperatureScaling, path: Path) -> None:
+    print(f"temperature  {found.temperature:.4f}, fitted on {found.pixels:,} pixels of", end=" ")
+    print(f"{found.images} pictures of {found.dataset}, split {found.split}")
+    print(f"NLL          {found.nll_before:.4f} before, {found.nll_after:.4f} after")
+    print(f"ECE, 15 bins {found.ece_before:.4f} before, {found.ece_after:.4f} after,", end=" ")
+    print(f"{found.ece_cross_fitted:.4f} cross-fitted: each half measured with the")
+    print(f"             temperature of the other (halves: {found.halves})")
+    print(f"wrote        {path}")

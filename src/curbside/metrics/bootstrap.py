@@ -1,0 +1,106 @@
+"""How far a mIoU would move with other pictures of the same kind: the bootstrap over pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+__all__ = ["bootstrap_difference", "bootstrap_iou", "bootstrap_miou"]
+
+_CHUNK = 100  # resamples that are held at once
+_ENDS = (2.5, 97.5)  # percent: what lies between is the 95 % interval
+
+
+def bootstrap_miou(
+    per_image: np.ndarray, *, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % interval of the mIoU when the pictures are drawn again, with replacement.
+
+    The classes that count are those in truth or prediction of a resample. Pictures are taken to be
+    independent: neighbours of one drive are not, and the true interval is then wider.
+
+    Args:
+        per_image: Pixels of each picture, (N, C, C) or (N, C, C + 1) int64: rows are the truth,
+            columns the prediction, the last one for pixels that were given no class.
+        resamples: How often they are drawn.
+        seed: Of the draws.
+
+    Returns:
+        Its ends; nan without pictures.
+
+    Source: Efron 1979, Bootstrap Methods: Another Look at the Jackknife (the percentile interval).
+    """
+    return _interval(_means(per_image, resamples, seed))
+
+
+def bootstrap_difference(
+    first: np.ndarray, second: np.ndarray, *, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % interval of how much more mIoU the second has, the same pictures drawn for both.
+
+    Args:
+        first: Pixels of each picture as one network saw it; see `bootstrap_miou`.
+        second: The same pictures in the same order as another saw them.
+        resamples: How often they are drawn.
+        seed: Of the draws.
+
+    Returns:
+        Its ends: the difference is beyond chance where 0 lies outside them.
+
+    Raises:
+        ValueError: The two are not of the same number of pictures and classes.
+    """
+    if first.shape[:2] != second.shape[:2]:
+        raise ValueError(f"these are different pictures: {first.shape} and {second.shape}")
+    return _interval(_means(second, resamples, seed) - _means(first, resamples, seed))
+
+
+def bootstrap_iou(per_image: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> np.ndarray:
+    """The 95 % interval of the IoU of every class; see `bootstrap_miou`.
+
+    A class that is missing from a resample is left out of it.
+
+    Returns:
+        (2, C) float64; nan where a class is nowhere.
+    """
+    found = np.concatenate(list(_resampled(per_image, resamples, seed)))  # (R, C)
+    ends = np.full((2, found.shape[1]), np.nan)
+    for index, values in enumerate(found.T):
+        ends[:, index] = _interval(values)
+    return ends
+
+
+def _means(per_image: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """The mIoU of every resample, (R,) float64; nan where it has no pixel."""
+    means = []
+    for iou in _resampled(per_image, resamples, seed):
+        known = ~np.isnan(iou)
+        with np.errstate(invalid="ignore"):
+            means.append(np.where(known, iou, 0).sum(axis=1) / known.sum(axis=1))
+    return np.concatenate(means)
+
+
+def _resampled(per_image: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """The IoU per class of every resample, (<= 100, C) float64 at a time; nan without pixels."""
+    count, classes = per_image.shape[:2]
+    hits = np.diagonal(per_image, axis1=1, axis2=2).astype(np.float64)  # (N, C)
+    seen = (per_image.sum(axis=2) + per_image[:, :, :classes].sum(axis=1)).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, _CHUNK):
+        rounds = min(_CHUNK, resamples - start)
+        drawn = rng.integers(0, max(count, 1), (rounds, count))
+        drawn += np.arange(rounds)[:, None] * count
+        times = np.bincount(drawn.ravel(), minlength=rounds * count).reshape(rounds, count)
+        weights = times.astype(np.float64)
+        found = weights @ hits  # (rounds, N) @ (N, C) -> (rounds, C)
+        with np.errstate(invalid="ignore"):
+            yield found / (weights @ seen - found)
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    known = values[~np.isnan(values)]
+    if not known.size:
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, _ENDS)
+    return float(low), float(high)
