@@ -6,6 +6,7 @@ import argparse
 import sys
 import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> int | None:
         )
         for name, recipe in sorted(recipes().items()):
             print(f"  {name:<36} {(recipe.__doc__ or '').splitlines()[0]}")
-        print(f"\n{_ABOUT_NETWORK}")
+        print(f"\n{_ABOUT_CHOICES}")
         return None
     import tyro
 
@@ -34,15 +35,16 @@ def main(argv: list[str]) -> int | None:
         prog=f"curbside train {argv[0]}", add_help=False, allow_abbrev=False
     )
     parser.add_argument("--network")
+    parser.add_argument("--loss")
+    parser.add_argument("--distill")
+    parser.add_argument("--teacher", nargs="+", type=Path, default=[])
     chosen, rest = parser.parse_known_args(argv[1:])
-    default = load_recipe(argv[0])
-    if chosen.network is not None:
-        default = _with_network(default, chosen.network)
+    default = _changed(load_recipe(argv[0]), chosen)
     config = tyro.cli(
         TrainConfig,
         args=rest,
         prog=parser.prog,
-        description=_ABOUT_NETWORK,
+        description=_ABOUT_CHOICES,
         default=default,
         config=(tyro.conf.AvoidSubcommands,),
     )
@@ -65,16 +67,29 @@ def main(argv: list[str]) -> int | None:
     return None
 
 
-_ABOUT_NETWORK = (
+_ABOUT_CHOICES = (
     "--network NAME trains another network by the same recipe; curbside models lists them. It starts"
-    " from random weights unless --weights FILE or --model.encoder.pretrained says otherwise."
+    " from random weights unless --weights FILE or --model.encoder.pretrained says otherwise. --loss"
+    " NAME trains with another supervised loss, --distill NAME[+NAME...] --teacher RUN [RUN ...] with"
+    " teachers; their settings then show in --help."
 )
 
 
-def _with_network(config: TrainConfig, name: str) -> TrainConfig:
+def _changed(config: TrainConfig, chosen: argparse.Namespace) -> TrainConfig:
+    """A recipe with another network, loss or teacher, and a name that says so."""
     from ..models import load_network
+    from ..training import distilled, with_loss, with_teachers
 
-    return replace(config, name=f"{config.name}-{name}", model=load_network(name))
+    if chosen.network is not None:
+        model = load_network(chosen.network)
+        config = replace(config, name=f"{config.name}-{chosen.network}", model=model)
+    if chosen.loss is not None:
+        config = with_loss(config, chosen.loss)
+    if chosen.distill is not None:
+        config = distilled(config, chosen.teacher, chosen.distill)
+    elif chosen.teacher:
+        config = with_teachers(config, chosen.teacher)
+    return config
 
 
 def _say(message: Warning | str, *_: Any, **__: Any) -> None:

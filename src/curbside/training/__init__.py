@@ -5,6 +5,7 @@ from .fit import FitResult, fit
 from .record import read_metrics
 from .run_folder import Run, load_run, load_run_predictor
 from .serialize import config_from_json, config_to_json
+from .variants import distilled, with_loss, with_teachers
 
 __all__ = [
     "DataConfig",
@@ -16,8 +17,11 @@ __all__ = [
     "TrainConfig",
     "config_from_json",
     "config_to_json",
+    "distilled",
     "fit",
     "load_run",
     "load_run_predictor",
     "read_metrics",
+    "with_loss",
+    "with_teachers",
 ]

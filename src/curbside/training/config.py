@@ -147,15 +147,22 @@ class ScheduleConfig:
     """Steps over which it rises from zero, linearly."""
     power: float = 0.9
     """Exponent of the poly shape."""
+    stretch: float = 1.0
+    """Length of that shape in runs; over 1 for a run that stops early."""
 
     def __post_init__(self) -> None:
         if self.warmup_steps < 0:
             raise ConfigError(
                 f"a warm-up of {self.warmup_steps} steps is impossible", fix="choose 0 or more"
             )
+        if not self.stretch > 0:
+            raise ConfigError(
+                f"a schedule stretched by {self.stretch} is impossible", fix="choose 1 or more"
+            )
 
     def build(self, total_steps: int) -> Callable[[int], float]:
         """The factor of the learning rate at a step."""
+        total_steps = round(total_steps * self.stretch)
 
         def factor(step: int) -> float:
             if step < self.warmup_steps:
@@ -241,8 +248,9 @@ class TrainConfig:
     """Passes over the training split; ignored where `steps` is given."""
     steps: int | None = None
     """Length of the run in optimiser steps, in the place of `epochs`."""
-    validate_every: int | None = None
-    """Steps between two scorings of the validation split; one epoch where not given."""
+    validate_every: float | None = None
+    """Steps between two scorings of the validation split, or, below 1, what part of the run; one
+    epoch where not given."""
     checkpoint_every: int = 500
     """Most steps that a kill can cost: `last.ckpt` is written at least this often."""
     ema_decay: float | None = None
@@ -294,11 +302,11 @@ class TrainConfig:
                 fix="name one with --distillation.teacher, or leave out --data.unlabelled",
             )
         if self.checkpoint_every < 1 or (
-            self.validate_every is not None and self.validate_every < 1
+            self.validate_every is not None and not self.validate_every > 0
         ):
             raise ConfigError(
                 "checkpoints and validations need an interval of at least 1 step",
-                fix="choose 1 or more",
+                fix="choose 1 or more, or for validations a part of the run such as 0.1",
             )
 
     @property

@@ -1,0 +1,73 @@
+"""Variants of a training run that need no recipe of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import ConfigError
+from ..losses import distillation_losses, supervised_losses
+from .config import DistillationConfig, TrainConfig
+
+__all__ = ["distilled", "with_loss", "with_teachers"]
+
+Kind = TypeVar("Kind")
+
+
+def distilled(config: TrainConfig, teachers: Sequence[Path], losses: str) -> TrainConfig:
+    """A run, with teachers.
+
+    Args:
+        config: The run; another distillation of its own gives way.
+        teachers: Run folders or caches, at least one.
+        losses: Names of distillation losses, with a + between them: `feature-l2+logit-kd`. Their
+            settings are the defaults.
+
+    Returns:
+        The same run with these losses; they are added to its name.
+
+    Raises:
+        ConfigError: There is no teacher, or no such loss.
+    """
+    if not teachers:
+        raise ConfigError(f"{losses} has no teacher to learn from", fix="name it with --teacher")
+    kinds = [_find("distillation loss", distillation_losses(), name) for name in losses.split("+")]
+    distillation = DistillationConfig(
+        teacher=tuple(teachers), losses=tuple(kind() for kind in kinds)
+    )
+    return replace(config, name=f"{config.name}-{losses}", distillation=distillation)
+
+
+def with_teachers(config: TrainConfig, teachers: Sequence[Path]) -> TrainConfig:
+    """A run that is distilled, with other teachers.
+
+    Raises:
+        ConfigError: It has no distillation.
+    """
+    if config.distillation is None:
+        raise ConfigError(
+            f"{config.name} compares nothing with a teacher", fix="name the losses with --distill"
+        )
+    distillation = replace(config.distillation, teacher=tuple(teachers), shares=())
+    return replace(config, distillation=distillation)
+
+
+def with_loss(config: TrainConfig, name: str) -> TrainConfig:
+    """A run with another supervised loss, its settings the defaults; the name says so.
+
+    Raises:
+        ConfigError: There is no such loss.
+    """
+    loss = _find("supervised loss", supervised_losses(), name)()
+    return replace(config, name=f"{config.name}-{name}", loss=loss)
+
+
+def _find(what: str, known: Mapping[str, Kind], name: str) -> Kind:
+    if name not in known:
+        close = get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+        raise ConfigError(f"there is no {what} {name!r}", fix=hint)
+    return known[name]
