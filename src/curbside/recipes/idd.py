@@ -21,20 +21,25 @@ from ..training import DataConfig, DistillationConfig, OptimizerConfig, TrainCon
 __all__ = [
     "idd_level1_convnextb_upernet",
     "idd_level1_mnv4l_deeplab",
+    "idd_level1_mnv4l_deeplab_alone",
     "idd_level1_mnv4l_deeplab_kd_convnextb",
+    "idd_level1_mnv4s_deeplab_alone",
     "idd_level1_mnv4s_deeplab_kd_convnextb",
     "idd_level1_mnv4s_lraspp",
     "idd_level1_mnv4s_lraspp_kd",
     "idd_level1_mnv4s_lraspp_kd_convnextb",
     "idd_level2_convnextb_upernet",
     "idd_level2_mnv4l_deeplab",
+    "idd_level2_mnv4l_deeplab_alone",
     "idd_level2_mnv4l_deeplab_kd_convnextb",
+    "idd_level2_mnv4s_deeplab_alone",
     "idd_level2_mnv4s_deeplab_kd_convnextb",
     "idd_level2_mnv4s_lraspp",
     "idd_level2_mnv4s_lraspp_kd",
     "idd_level2_mnv4s_lraspp_kd_convnextb",
     "idd_level3_convnextb_upernet",
     "idd_level3_mnv4l_deeplab",
+    "idd_level3_mnv4s_deeplab_alone",
     "idd_level3_mnv4s_deeplab_kd_convnextb",
     "idd_level3_mnv4s_lraspp",
     "idd_level3_mnv4s_lraspp_kd",
@@ -289,4 +294,59 @@ def idd_level3_mnv4s_deeplab_kd_convnextb() -> TrainConfig:
         epochs=125,
         lr=0.0006,
         teacher="idd-level3-convnextb-upernet",
+    )
+
+
+def idd_level1_mnv4l_deeplab_alone() -> TrainConfig:
+    """The control that the source lacks: DeepLabV3+ MobileNetV4-L alone, 125 epochs."""
+    return _config(
+        "idd-level1-mnv4l-deeplab-alone",
+        _large_deeplab(),
+        level=1,
+        epochs=125,
+        lr=0.0006,
+    )
+
+
+def idd_level1_mnv4s_deeplab_alone() -> TrainConfig:
+    """The control that the source lacks: DeepLabV3+ MobileNetV4-S alone, 125 epochs."""
+    return _config(
+        "idd-level1-mnv4s-deeplab-alone",
+        _small_deeplab(),
+        level=1,
+        epochs=125,
+        lr=0.0006,
+    )
+
+
+def idd_level2_mnv4l_deeplab_alone() -> TrainConfig:
+    """The control that the source lacks: DeepLabV3+ MobileNetV4-L alone, 125 epochs."""
+    return _config(
+        "idd-level2-mnv4l-deeplab-alone",
+        _large_deeplab(),
+        level=2,
+        epochs=125,
+        lr=0.0006,
+    )
+
+
+def idd_level2_mnv4s_deeplab_alone() -> TrainConfig:
+    """The control that the source lacks: DeepLabV3+ MobileNetV4-S alone, 125 epochs."""
+    return _config(
+        "idd-level2-mnv4s-deeplab-alone",
+        _small_deeplab(),
+        level=2,
+        epochs=125,
+        lr=0.0006,
+    )
+
+
+def idd_level3_mnv4s_deeplab_alone() -> TrainConfig:
+    """The control that the source lacks: DeepLabV3+ MobileNetV4-S alone, 125 epochs."""
+    return _config(
+        "idd-level3-mnv4s-deeplab-alone",
+        _small_deeplab(),
+        level=3,
+        epochs=125,
+        lr=0.0006,
     )
