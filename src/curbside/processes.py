@@ -21,7 +21,7 @@ from .errors import ConfigError, MissingDependencyError
 from .hardware import core_count
 from .progress import track
 
-__all__ = ["Engine", "in_processes"]
+__all__ = ["Engine", "in_processes", "on_ray"]
 
 Engine = Literal["processes", "ray"]
 """Who does the work: processes of this machine, or Ray."""
@@ -136,7 +136,7 @@ def _on_ray(
     description: str,
     address: str | None,
 ) -> Generator[Result, None, None]:
-    with _ray(workers, address) as ray:
+    with on_ray(workers, address) as ray:
         cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
         # One chunk more per core than can run, so that none waits for work; as many again may be
         # done and wait for an earlier one. More would only fill the memory of the cluster.
@@ -180,8 +180,17 @@ def _do_chunk(work: Callable[[Job], Result], jobs: Sequence[Job], folder: str) -
 
 
 @contextmanager
-def _ray(workers: int | None, address: str | None) -> Iterator[Any]:
-    """Ray, connected; a Ray that the caller's own program is connected to is used as it is."""
+def on_ray(workers: int | None, address: str | None) -> Iterator[Any]:
+    """Ray, connected; a Ray that the caller's own program is connected to is used as it is.
+
+    Args:
+        workers: Cores of a Ray that is started here; all where None.
+        address: See `in_processes`.
+
+    Raises:
+        ConfigError: The cluster cannot be reached.
+        MissingDependencyError: Ray is not installed.
+    """
     # It would report its use over the network.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:

@@ -469,12 +469,13 @@ def test_auxiliary_and_boundary_heads_learn_by_their_share(data: Path, tmp_path:
     tiny = PIDNetConfig(width=8, context_channels=16, head_channels=16)
     config = _config(data, tmp_path / "run", model=tiny, steps=1, validate_every=1)
     whole = fit(config).folder
-    without = fit(
-        replace(config, out=tmp_path / "without", aux_weight=0, boundary=BoundaryConfig(weight=0))
-    ).folder
+    off = BoundaryConfig(weight=0, aware_weight=0)
+    without = fit(replace(config, out=tmp_path / "without", aux_weight=0, boundary=off)).folder
     rows = [_rows(folder)[0] for folder in (whole, without)]
-    ce, aux, boundary = (float(rows[0][f"train/{part}"]) for part in ("ce", "aux", "boundary"))
-    assert float(rows[0]["train/loss"]) == pytest.approx(ce + 0.4 * aux + 20 * boundary, rel=1e-4)
+    parts = ("ce", "aux", "boundary", "aware")
+    ce, aux, boundary, aware = (float(rows[0][f"train/{part}"]) for part in parts)
+    total = ce + 0.4 * aux + 20 * boundary + aware
+    assert float(rows[0]["train/loss"]) == pytest.approx(total, rel=1e-4)
     assert float(rows[1]["train/loss"]) == pytest.approx(float(rows[1]["train/ce"]), rel=1e-5)
     first = PIDNetConfig(width=8, context_channels=16, head_channels=16).build(4)
     heads = [key for key in first.state_dict() if key.startswith(first.training_only)]

@@ -40,6 +40,58 @@ class Piece(NamedTuple):
         covered[: self.inside_hw[0], : self.inside_hw[1]] = True
         return covered[:, ::-1] if self.flipped else covered
 
+    def sampling(self, map_hw: tuple[int, int], stride: int) -> tuple[np.ndarray, np.ndarray]:
+        """How a coarse map of the whole frame is read at every cell of the canvas: bilinear where a
+        cell is smaller than one of the map, the mean over what it covers of the interpolated map where
+        it is larger. A map that is linear in x and y stays exact either way. Beyond the map its edge goes
+        on.
+
+        Args:
+            map_hw: Height and width of the map, whose cells share the frame equally.
+            stride: Pixels of the canvas per cell, each way.
+
+        Returns:
+            Rows (ceil(H / stride), h) and columns (ceil(W / stride), w), float32, for a canvas of
+            (H, W): the canvas shows `rows @ map @ columns.T`.
+        """
+        rows, columns = (
+            _weights(
+                start=(self.top, self.left)[axis],
+                extent=(self.height, self.width)[axis],
+                frame=self.frame_hw[axis],
+                inside=self.inside_hw[axis],
+                size=self.size_hw[axis],
+                cells=map_hw[axis],
+                stride=stride,
+            )
+            for axis in (0, 1)
+        )
+        return rows, np.ascontiguousarray(columns[::-1]) if self.flipped else columns
+
+
+def _weights(
+    *, start: int, extent: int, frame: int, inside: int, size: int, cells: int, stride: int
+) -> np.ndarray:
+    """One axis of `Piece.sampling`."""
+    count = -(-size // stride)
+    to_map = extent / inside * cells / frame  # cells of the map per pixel of the canvas
+    centre = start * cells / frame + (np.arange(count) + 0.5) * size / count * to_map - 0.5
+    # The mean over a cell of the map is what the map holds, so only what is beyond that is averaged.
+    half = max(0.0, (size / count * to_map - 1) / 2)
+    low, high = (np.clip(centre + end, 0, cells - 1)[:, None] for end in (-half, half))
+    places = np.arange(cells)
+    weights = np.maximum(0, 1 - np.abs((low + high) / 2 - places))
+    wide = (high - low)[:, 0] > 1e-6
+    over = _hat_integral(high[wide] - places) - _hat_integral(low[wide] - places)
+    weights[wide] = over / (high - low)[wide]
+    return weights.astype(np.float32)
+
+
+def _hat_integral(x: np.ndarray) -> np.ndarray:
+    """The integral of max(0, 1 - |t|) up to x."""
+    x = np.clip(x, -1, 1)
+    return 0.5 + x - x * np.abs(x) / 2
+
 
 def resize_frame(frame: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     """A picture at another size, bilinear.

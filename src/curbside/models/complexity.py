@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .base import FeatureSpec, ModelConfig, SegmentationModel
 
-__all__ = ["Complexity", "complexity"]
+__all__ = ["Complexity", "complexity", "on_meta"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def complexity(config: ModelConfig, num_classes: int, *sizes_hw: tuple[int, int]
     Raises:
         ConfigError: The settings do not fit each other.
     """
-    model = _without_memory(config, num_classes).eval()
+    model = on_meta(config, num_classes).eval()
     idle = sum(_parameters(model.get_submodule(name)) for name in model.training_only)
     total = _parameters(model)
     return Complexity(
@@ -56,7 +56,7 @@ def complexity(config: ModelConfig, num_classes: int, *sizes_hw: tuple[int, int]
     )
 
 
-def _without_memory(config: ModelConfig, num_classes: int) -> SegmentationModel:
+def on_meta(config: ModelConfig, num_classes: int) -> SegmentationModel:
     """The network on the meta device: shapes without values."""
     config = config.from_random()
     try:

@@ -145,7 +145,8 @@ class _Plan:
 
     def __init__(self, config: TrainConfig, *, total: int, steps_per_epoch: int) -> None:
         self.total = total
-        every = min(config.validate_every or steps_per_epoch, total)
+        every = config.validate_every or steps_per_epoch
+        every = min(every if every >= 1 else max(1.0, every * total), total)
         validations = round(total / every)
         wanted = math.ceil(every / config.checkpoint_every)
         self.pauses_per_validation = min(wanted, total // validations)  # no pause without a step

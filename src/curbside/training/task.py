@@ -124,7 +124,8 @@ class SegmentationTask(lightning.LightningModule):
     def _supervise(
         self, batch: TrainItem, output: ModelOutput, logits: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The losses against labels: of the logits, of the auxiliary and of the boundary head."""
+        """The losses against labels: of the logits, of the auxiliary and of the boundary head, and of the
+        logits once more where that head sees a border."""
         target = batch.target.long()  # (B, H, W)
         supervised = self.loss(logits, target, batch.border_weight)
         total, parts = supervised.total, dict(supervised.parts)
@@ -138,6 +139,11 @@ class SegmentationTask(lightning.LightningModule):
             border = self.boundary(output.boundary, target)
             total = total + border.total
             parts |= border.parts
+            if self.config.boundary.aware_weight:
+                on_border = self.boundary.aware_target(output.boundary, target)
+                aware = self.loss(logits, on_border, batch.border_weight).total
+                total = total + self.config.boundary.aware_weight * aware
+                parts["aware"] = aware.detach()
         return total, parts
 
     def on_train_batch_end(self, outputs: Any, batch: TrainItem, batch_idx: int) -> None:

@@ -27,7 +27,7 @@ def distilled(config: TrainConfig, teachers: Sequence[Path], losses: str) -> Tra
             settings are the defaults.
 
     Returns:
-        The same run with these losses; they are added to its name.
+        The same run with these losses, which are added to its name; its folder is that of its name.
 
     Raises:
         ConfigError: There is no teacher, or no such loss.
@@ -38,7 +38,7 @@ def distilled(config: TrainConfig, teachers: Sequence[Path], losses: str) -> Tra
     distillation = DistillationConfig(
         teacher=tuple(teachers), losses=tuple(kind() for kind in kinds)
     )
-    return replace(config, name=f"{config.name}-{losses}", distillation=distillation)
+    return replace(config, name=f"{config.name}-{losses}", distillation=distillation, out=None)
 
 
 def with_teachers(config: TrainConfig, teachers: Sequence[Path]) -> TrainConfig:

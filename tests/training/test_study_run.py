@@ -1,0 +1,135 @@
+"""Doing the jobs of a study: their order, failures, death, and stopping."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from curbside.files import write_text
+from curbside.models import LRASPPConfig
+from curbside.training import DataConfig, TrainConfig
+from curbside.training.study import Cost, Crew, LocalCrew, Plan, RayCrew, Teacher, Variant, run_jobs
+from curbside.training.study.plan import Job
+
+COST = Cost(pictures=4, student=1, losses=0, teacher=0, once=0)
+
+
+def _plan(folder: Path, seeds: int = 1, **data: object) -> Plan:
+    """A teacher of an assistant of `kd`, and a control that needs neither; there are no data."""
+    config = TrainConfig(
+        name="recipe", model=LRASPPConfig(), steps=5, data=DataConfig(root=(folder / "absent",))
+    )
+    return Plan(
+        folder=folder,
+        budget="steps",
+        amount=5,
+        seeds=tuple(range(seeds)),
+        split="val",
+        by=None,
+        validations=1,
+        control="alone",
+        variants={
+            "kd": Variant(config=config, cost=COST, needs=("teachers/assistant",)),
+            "alone": Variant(config=config, cost=COST),
+        },
+        teachers={
+            "assistant": Teacher(path=folder, config=config, needs=("teachers/big",)),
+            "big": Teacher(path=folder, config=config),
+        },
+    )
+
+
+class _Fake(Crew):
+    """Does jobs in an instant, but for those that it is told to fail."""
+
+    def __init__(self, *failing: str, places: int = 2) -> None:
+        self.places, self.failing = places, failing
+        self.order: list[str] = []
+        self.under_way: list[tuple[Plan, Job]] = []
+
+    def start(self, plan: Plan, job: Job) -> None:
+        assert len(self.under_way) < self.places
+        self.order.append(job.key)
+        self.under_way.append((plan, job))
+
+    def wait(self) -> tuple[str, str | None]:
+        plan, job = self.under_way.pop()
+        if job.key in self.failing:
+            return job.key, "it broke"
+        outcome = '{"seconds": 1, "device": "", "precision": "", "commit": null, "best_step": 1,'
+        outcome += ' "last_miou": 0, "ece": 0, "ece_scaled": 0, "temperature": 1}'
+        write_text(plan.folder / job.key / "result.json", outcome)
+        return job.key, None
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_each_job_comes_after_those_it_needs(tmp_path) -> None:
+    plan, crew, said = _plan(tmp_path, seeds=2), _Fake(places=3), []
+    assert run_jobs(plan, crew, said.append) == {}
+    assert sorted(crew.order) == sorted(plan.jobs)
+    place = {key: crew.order.index(key) for key in crew.order}
+    assert place["teachers/big"] < place["teachers/assistant"] < place["runs/kd/seed-0"]
+    assert said[-1].endswith("(6 of 6)")
+
+
+def test_what_is_done_is_not_done_again_and_what_is_added_alone_is(tmp_path) -> None:
+    run_jobs(_plan(tmp_path), _Fake(), print)
+    crew = _Fake()
+    run_jobs(_plan(tmp_path), crew, print)
+    assert crew.order == []
+    run_jobs(_plan(tmp_path, seeds=2), crew, print)
+    assert sorted(crew.order) == ["runs/alone/seed-1", "runs/kd/seed-1"]
+
+
+def test_a_failure_takes_only_what_needs_it(tmp_path) -> None:
+    crew = _Fake("teachers/big", "runs/alone/seed-0")
+    failed = run_jobs(_plan(tmp_path, seeds=2), crew, print)
+    assert failed == {
+        "teachers/big": "it broke",
+        "runs/alone/seed-0": "it broke",
+        "teachers/assistant": "its teacher teachers/big failed",
+        "runs/kd/seed-0": "its teacher teachers/assistant failed",
+        "runs/kd/seed-1": "its teacher teachers/assistant failed",
+    }
+    assert sorted(crew.order) == ["runs/alone/seed-0", "runs/alone/seed-1", "teachers/big"]
+
+
+def test_processes_that_are_killed_or_stopped(tmp_path) -> None:
+    plan = _plan(tmp_path)
+    plan.write()
+    killed, stopped = "runs/alone/seed-0", "runs/kd/seed-0"
+    with LocalCrew(places=3) as crew:
+        crew.start(plan, plan.jobs[killed])
+        os.kill(crew._running[killed].pid, signal.SIGKILL)
+        key, why = crew.wait()
+        assert key == killed and why is not None and "SIGKILL" in why
+        crew.start(plan, plan.jobs[stopped])
+        process = crew._running[stopped]
+    assert process.returncode not in (None, 0)
+    assert "Traceback" not in (tmp_path / f"{stopped}.log").read_text()
+
+
+def test_cores_and_gpus_are_divided(monkeypatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    monkeypatch.setattr("curbside.training.study.run.core_count", lambda: 8)
+    crew = LocalCrew(places=3)
+    found = [crew._share(key) for key in "abc"]
+    assert [one["CUDA_VISIBLE_DEVICES"] for one in found] == ["4", "7", "4"]
+    assert {one["OMP_NUM_THREADS"] for one in found} == {"2"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
+def test_on_ray_a_failure_comes_back_as_its_line(tmp_path) -> None:
+    plan = _plan(tmp_path)
+    plan = replace(plan, teachers={}, variants={"alone": plan.variants["alone"]})
+    with RayCrew() as crew:
+        failed = run_jobs(plan, crew, print)
+    assert "does not exist" in failed["runs/alone/seed-0"]
