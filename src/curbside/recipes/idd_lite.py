@@ -1,0 +1,49 @@
+"""IDD-Lite: seven classes at 320 x 227, small enough for two cores.
+
+Give the encoder's weights with --weights. Pieces of 224 x 160 are cut from the pictures, which halves
+the cost of a step; scoring sees whole pictures at 320 x 224.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ..models import DeepLabV3PlusConfig, EncoderConfig, LRASPPConfig, ModelConfig
+from ..training import DataConfig, OptimizerConfig, ScheduleConfig, TrainConfig
+
+__all__ = ["iddlite_lite2_deeplab", "iddlite_mnv2_deeplab", "iddlite_mnv2_lraspp"]
+
+
+def iddlite_lite2_deeplab() -> TrainConfig:
+    """The teacher: DeepLabV3+ EfficientNet-Lite2, 20 epochs."""
+    encoder = EncoderConfig(name="tf_efficientnet_lite2", output_stride=16)
+    config = _config("iddlite-lite2-deeplab", DeepLabV3PlusConfig(encoder=encoder))
+    return replace(config, epochs=20)
+
+
+def iddlite_mnv2_deeplab() -> TrainConfig:
+    """A small student, DeepLabV3+ MobileNetV2, 12 epochs."""
+    encoder = EncoderConfig(name="mobilenetv2_100", output_stride=16)
+    return _config("iddlite-mnv2-deeplab", DeepLabV3PlusConfig(encoder=encoder, channels=128))
+
+
+def iddlite_mnv2_lraspp() -> TrainConfig:
+    """A smaller student, LR-ASPP MobileNetV2, 12 epochs."""
+    encoder = EncoderConfig(name="mobilenetv2_100", output_stride=16)
+    return _config("iddlite-mnv2-lraspp", LRASPPConfig(encoder=encoder))
+
+
+def _config(name: str, model: ModelConfig) -> TrainConfig:
+    return TrainConfig(
+        name=name,
+        model=model,
+        data=DataConfig(
+            root=(Path("data/idd-lite"),), batch_size=16, crop_hw=(160, 224), eval_hw=(224, 320)
+        ),
+        optimizer=OptimizerConfig(lr=1e-3, weight_decay=1e-2, encoder_lr_factor=0.3),
+        schedule=ScheduleConfig(warmup_steps=50),
+        epochs=12,
+        validate_every=0.125,
+        ema_decay=0.995,
+    )
