@@ -36,6 +36,8 @@ from torch.utils.data import DataLoader
 from curbside.datasets import (
     Augmentation,
     AugmentConfig,
+    CacheSettings,
+    CacheWriter,
     ResumableBatches,
     SegmentationDataset,
     TeacherCache,
@@ -43,8 +45,6 @@ from curbside.datasets import (
     collate_train,
     is_cache,
 )
-from curbside.datasets.cache_format import CacheSettings
-from curbside.datasets.cache_writer import CacheWriter
 from curbside.hardware import core_count, cpu_model
 from curbside.labels import LabelSpace
 from curbside.losses import CrossEntropyConfig

@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-__all__ = ["core_count", "cpu_flags", "cpu_model"]
+__all__ = ["computes_bf16", "core_count", "cpu_model"]
 
 
 def core_count() -> int:
@@ -23,9 +23,9 @@ def cpu_model() -> str:
     return named or platform.processor() or platform.machine()
 
 
-def cpu_flags() -> frozenset[str]:
-    """What the processor says it can do, such as `avx512_bf16`; empty where it does not say."""
-    return frozenset(_cpu_facts().get("flags", "").split())
+def computes_bf16() -> bool:
+    """Whether the processor says that it computes in bfloat16, rather than imitates it."""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_cpu_facts().get("flags", "").split())
 
 
 def _cpu_facts() -> dict[str, str]:

@@ -32,6 +32,7 @@ EDGE = [
 EDGE_VERBS = [
     "annotations",
     "benchmark",
+    "compare",
     "convert",
     "disparity_check",
     "doctor",

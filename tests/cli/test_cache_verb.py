@@ -39,6 +39,7 @@ def test_a_cache_is_made_told_of_and_learnt_from(
     assert main(["cache", str(run), str(data), "--threads", "1", "--precision", "fp32"]) == 0
     said = capsys.readouterr().out
     assert "data train" in said and "3 new entries" in said
+    assert f"--distillation.teacher {run / 'cache'}" in said
     assert "at temperature 1" in said and "same class at 100.00 % of the pixels" in said
     assert main(["cache", str(run), str(data), "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
@@ -52,6 +53,25 @@ def test_a_cache_is_made_told_of_and_learnt_from(
     teacher = ["--distillation.teacher", str(run / "cache")]
     assert _train("camvid-mnv4s-lraspp-kd", data, tmp_path / "student", *teacher) == 0
     assert "trained   2 steps" in capsys.readouterr().out
+
+
+def test_what_training_cannot_use_yet_is_said(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = blocks_folder(tmp_path / "data", train=3, val=1)
+    out = ["--out", str(tmp_path / "c")]
+    assert main(["cache", str(run), str(data), *out, "--limit", "2"]) == 0
+    assert "--distillation.teacher" not in capsys.readouterr().out
+    teacher = ["--distillation.teacher", str(tmp_path / "c")]
+    assert _train("camvid-mnv4s-lraspp-kd", data, tmp_path / "student", *teacher) == 2
+    error = capsys.readouterr().err.strip()
+    assert "lacks 1 of the 3 pictures" in error and "\n" not in error
+    (data / "train/images/001.jpg").write_bytes(b"")
+    assert main(["cache", str(run), str(data), *out]) == 0
+    first, second = capsys.readouterr().err.strip().splitlines()[-2:]
+    assert "left out" in first and "001.jpg" in first and "doctor DATA --quarantine" in second
+    assert main(["doctor", str(data), "--quarantine"]) == 0
+    assert _train("camvid-mnv4s-lraspp-kd", data, tmp_path / "student", *teacher) == 0
 
 
 def test_kept_weights_are_a_teacher_of_their_own(

@@ -138,9 +138,11 @@ def test_the_factor_is_found_stored_and_applied_everywhere(
     capsys.readouterr()
     with load_predictor(path, threads=1) as predictor:
         assert predictor.manifest.temperature == stored["temperature"]
-        exported = evaluate(predictor, samples)
-    assert exported.overall.ece == pytest.approx(after.overall.ece, abs=1e-4)
-    assert exported.overall.ece_uncalibrated == pytest.approx(before.overall.ece, abs=1e-4)
+    arguments = [str(path), str(data), "--split", "test", "--threads", "1", "--json"]
+    assert cli.main(["evaluate", *arguments]) == 0
+    exported = json.loads(capsys.readouterr().out)["scores"]
+    assert exported["ece"] == pytest.approx(after.overall.ece, abs=1e-4)
+    assert exported["ece_uncalibrated"] == pytest.approx(before.overall.ece, abs=1e-4)
 
     # What the two say of themselves.
     for place in (run, path):
@@ -167,6 +169,24 @@ def test_json_is_all_of_standard_output_and_a_limit_spreads(
     found = json.loads(streams.out)
     assert found["images"] == 3 and found["file"] == str(run / "calibration.json")
     assert "curbside calibrate" not in streams.err  # nothing to warn of on this split
+
+
+def test_a_temperature_at_the_end_of_the_range_is_said(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    writer = PreparedWriter(tmp_path / "noise", space=SPACE, source="drawn")
+    rng = np.random.default_rng(1)
+    for index in range(4):  # the labels have nothing to do with the pictures
+        rgb = np.kron(rng.integers(0, 256, (4, 6, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+        ids = rng.integers(0, 4, SIZE_HW).astype(np.uint8)
+        sample = SampleData(id=f"{index}", split="test", image=rgb, semantic=ids)
+        writer.add(write_sample(writer.root, sample, SPACE))
+    writer.finish()
+    arguments = [str(run), str(writer.root), "--split", "test", "--json"]
+    assert cli.main(["calibrate", *arguments]) == 0
+    streams = capsys.readouterr()
+    assert json.loads(streams.out)["temperature"] == pytest.approx(20, rel=1e-3)
+    assert "an end of the range" in streams.err
 
 
 def test_other_weights_are_refused_until_fitted_again(
@@ -234,7 +254,8 @@ def test_mistakes_are_one_line_and_leave_nothing(
     for arguments, message in (
         ([str(run), str(data), "--limit", "1"], "--limit 1 leaves too few"),
         ([str(run), str(data), "--split", "train"], "has no sample"),
-        ([str(run), str(tmp_path / "void")], "too few to fit a temperature"),
+        ([str(run), str(tmp_path / "void")], "of 2 of the pictures"),
+        ([str(run / "model.safetensors"), str(data)], "is a file, and a temperature belongs"),
         ([str(tmp_path / "none"), str(data)], "does not exist"),
     ):
         assert cli.main(["calibrate", *arguments]) == 2

@@ -11,9 +11,14 @@ import pytest
 from builders_data import blocks_folder
 
 from curbside.cli import main
+from curbside.cli.study import _configs, _parser
 from curbside.datasets import AugmentConfig
+from curbside.errors import CurbsideError
 from curbside.models import LRASPPConfig
 from curbside.training import DataConfig, TrainConfig, fit
+from curbside.training.study import Crew, Plan
+from curbside.training.study.plan import Job
+from curbside.training.study.work import do_job
 
 
 def _config(home: Path, name: str, **changes: object) -> TrainConfig:
@@ -52,11 +57,35 @@ def _times(study: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in files if path.is_file()}
 
 
+class _Inside(Crew):
+    """Does jobs in this process: what a process costs to start is paid in `test_study_run`."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+
+    def start(self, plan: Plan, job: Job) -> None:
+        self._ended: tuple[str, str | None] = (job.key, None)
+        try:
+            do_job(plan, job)
+        except CurbsideError as error:
+            self._ended = (job.key, str(error))
+
+    def wait(self) -> tuple[str, str | None]:
+        return self._ended
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _stopped(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_study_from_plan_to_report(home, capsys, monkeypatch) -> None:
     monkeypatch.chdir(home)
+    monkeypatch.setattr("curbside.training.study.LocalCrew", _Inside)
     student, study = str(home / "runs/student/config.json"), home / "studies/small"
     common = [
-        "--distill", "logit-kd", "--teacher", str(home / "runs/student"), "--out", str(study), "--jobs", "2",
+        "--distill", "logit-kd", "--teacher", str(home / "runs/student"), "--out", str(study),
         "--by", "weather", "--steps", "8", "--validate-every", "4", "--results", str(home / "results.md"),
     ]  # fmt: skip
     assert main(["study", student, *common, "--seeds", "1"]) == 0
@@ -78,16 +107,24 @@ def test_a_study_from_plan_to_report(home, capsys, monkeypatch) -> None:
         assert run / name in before
     metrics = (run / "metrics.csv").read_text().splitlines()
     assert metrics[-1].startswith("6,")
-
-    assert main(["study", student, *common, "--seeds", "1"]) == 0  # nothing is left to do
-    assert "of 3)" not in capsys.readouterr().err
-    assert _times(study) == before
+    page = (study / "report.html").read_text()
+    assert page.count("<svg") >= 6 and page.count("<img") == 24  # six pictures, four views
+    assert "Where student and logit-kd differ most" in page
 
     in_the_way = study / "runs/logit-kd/seed-43/notes.txt"
     in_the_way.parent.mkdir()
     in_the_way.write_text("mine")
+    with monkeypatch.context() as patch:
+        patch.setattr("curbside.training.study.work.evaluate", _stopped)
+        assert main(["study", student, *common, "--seeds", "2"]) == 130
+    assert capsys.readouterr().err.strip().endswith("curbside study: stopped")
+    checkpoint = study / "runs/student/seed-43/last.ckpt"
+    trained = checkpoint.stat().st_mtime_ns
+
     assert main(["study", student, *common, "--seeds", "2"]) == 1
     said = capsys.readouterr()
+    assert "runs/student/seed-43: done (1 of 2)" in said.err
+    assert checkpoint.stat().st_mtime_ns == trained  # it was scored only
     assert "failed: runs/logit-kd/seed-43: " in said.out and "holds no run" in said.out
     report = json.loads((study / "report.json").read_text())
     assert report["findings"]["student"]["seeds"] == [42, 43]
@@ -105,9 +142,6 @@ def test_a_study_from_plan_to_report(home, capsys, monkeypatch) -> None:
     for text in ((study / "report.md").read_text(), (home / "results.md").read_text()):
         assert "by Student's t over the seeds" in text and "steps 8 → 6" in text
         assert "| student | " in text and "mIoU, %, by weather" in text
-    page = (study / "report.html").read_text()
-    assert page.count("<svg") >= 6 and page.count("<img") == 24  # six pictures, four views
-    assert "Where student and logit-kd differ most" in page
 
 
 @pytest.mark.parametrize(
@@ -116,7 +150,8 @@ def test_a_study_from_plan_to_report(home, capsys, monkeypatch) -> None:
         (["{student}"], "is no comparison"),
         (["{student}", "{student}"], "student stands twice"),
         (["{student}", "--distill", "cwd"], "name it with --teacher"),
-        (["{student}", "--distill", "cwd", "--teacher", "nowhere"], "no teacher at nowhere"),
+        (["{student}", "--distill", "cwd@", "--teacher", "{run}"], "name it with --teacher"),
+        (["{student}", "--distill", "cwd@nowhere"], "no teacher at nowhere"),
         (
             ["{student}", "--distill", "cwd", "--teacher", "{run}", "--seeds", "0"],
             "is no comparison",
@@ -137,8 +172,6 @@ def test_mistakes_are_one_line(home, tmp_path, arguments, said, capsys) -> None:
 
 
 def test_settings_reach_whom_they_concern(home) -> None:
-    from curbside.cli.study import _configs, _parser
-
     student = str(home / "runs/student/config.json")
     words = [
         "--distill", "logit-kd", "--teacher", "t", "--teachers", "drawn-teacher", "--data.root", "a", "b",
@@ -155,6 +188,26 @@ def test_settings_reach_whom_they_concern(home) -> None:
     (teacher,) = teachers.values()
     assert teacher.data.root == (Path("a"), Path("b")) and teacher.precision == "bf16"
     assert teacher.steps == 700  # its own
+
+
+def test_each_variant_has_the_teachers_behind_its_name(home) -> None:
+    words = [
+        "--distill", "logit-kd@runs/t/cache", "--distill", "cwd@runs/t,runs/u/kept/000250.safetensors",
+        "--distill", "lad", "--teacher", "runs/all", "runs/more",
+    ]  # fmt: skip
+    chosen, _ = _parser().parse_known_args(words)
+    variants, _ = _configs([str(home / "runs/student/config.json")], chosen, [])
+    found = {
+        name: [str(path) for path in config.distillation.teacher]
+        for name, config in variants.items()
+        if config.distillation is not None
+    }
+    assert found == {
+        "logit-kd@t-cache": ["runs/t/cache"],
+        "cwd@t,u-000250": ["runs/t", "runs/u/kept/000250.safetensors"],
+        "lad": ["runs/all", "runs/more"],
+    }
+    assert variants["logit-kd@t-cache"].name == "student-logit-kd@t-cache"
 
 
 def test_help_tells_what_it_does(capsys) -> None:

@@ -15,11 +15,16 @@ from builders_data import blocks_folder
 from PIL import Image
 from torch.nn import functional as F
 
-from curbside.datasets import Augmentation, AugmentConfig, SegmentationDataset
-from curbside.datasets.cache_format import CacheSettings
-from curbside.datasets.cache_writer import CacheWriter
+from curbside.datasets import (
+    Augmentation,
+    AugmentConfig,
+    CacheSettings,
+    CacheWriter,
+    SegmentationDataset,
+    TeacherCache,
+    is_cache,
+)
 from curbside.datasets.logit_codes import decode, encode, log_probabilities
-from curbside.datasets.teacher_cache import TeacherCache, is_cache
 from curbside.errors import ConfigError, DataError
 from curbside.imaging import Piece
 from curbside.labels import load_space
@@ -295,6 +300,31 @@ def test_entries_of_another_cache_or_of_another_picture_are_refused(tmp_path):
         cache.read(larger)
 
 
+def test_what_is_missing_cut_off_or_outdated_is_counted_beforehand(tmp_path):
+    folder = blocks_folder(tmp_path / "data", train=5, val=1, size_hw=FRAME)
+    samples = PreparedFolder(folder).samples("train")
+    cache = TeacherCache(filled(tmp_path / "c", samples))
+    cache.require(samples)
+    entries = sorted((cache.root / "logits/data/train").iterdir())
+    entries[1].unlink()
+    entries[2].write_bytes(entries[2].read_bytes()[:-1])
+    entries[3].write_bytes(b"RIFF")
+    Image.new("RGB", FRAME[::-1]).save(samples[4].image_path)
+    said = (
+        r"lacks 4 of the 5 pictures.*001\.webp is missing.*"
+        rf"curbside cache RUN {folder} --split train --out {cache.root}$"
+    )
+    with pytest.raises(DataError, match=said):
+        cache.require(samples)
+    for number, what in (
+        (2, r"002\.webp is damaged"),
+        (3, r"003\.webp is damaged"),
+        (4, r"made of a picture of 96 x 64"),
+    ):
+        with pytest.raises(DataError, match=f"lacks 1 of the 2 pictures.*{what}"):
+            cache.require([samples[0], samples[number]])
+
+
 def test_the_dataset_reports_what_the_cache_lacks_and_takes_another(tmp_path, samples):
     cache = TeacherCache(filled(tmp_path / "c", samples))
     (cache.root / "logits/data/train/001.webp").unlink()
@@ -336,9 +366,19 @@ def test_two_folders_of_one_name_are_refused(tmp_path, samples):
     root = filled(tmp_path / "c", samples)
     with pytest.raises(ConfigError, match=r"two folders are called data.*rename"):
         CacheWriter(root, SETTINGS, [tmp_path / "data"], "val")
+    (tmp_path / "x").mkdir()
     with pytest.raises(ConfigError, match="two folders are called x"):
         CacheWriter(tmp_path / "d", SETTINGS, [tmp_path / "x", tmp_path / "y/x"], "train")
     assert not (tmp_path / "d").exists()
+
+
+def test_a_folder_that_was_moved_is_the_same_folder(tmp_path):
+    folder = blocks_folder(tmp_path / "here/data", train=2, val=1, size_hw=FRAME)
+    root = filled(tmp_path / "c", PreparedFolder(folder).samples("train"))
+    (tmp_path / "here").rename(tmp_path / "there")
+    samples = PreparedFolder(tmp_path / "there/data").samples("train")
+    writer = CacheWriter(root, SETTINGS, [tmp_path / "there/data"], "train")
+    assert all(map(writer.holds, samples))
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path, samples):

@@ -15,18 +15,15 @@ import numpy as np
 import pytest
 
 from curbside.errors import ConfigError, DataError, LabelError
-from curbside.evaluation import evaluate
-from curbside.evaluation.at_common import all_at_common_classes
-from curbside.evaluation.comparison import Contender, compare
-from curbside.evaluation.comparison_report import write_comparison
-from curbside.evaluation.comparison_result import Budget
-from curbside.evaluation.comparison_tables import (
-    budget_sentences,
-    class_change_table,
-    flow_table,
-    verdict,
+from curbside.evaluation import (
+    Budget,
+    Contender,
+    all_at_common_classes,
+    compare,
+    evaluate,
+    write_comparison,
 )
-from curbside.evaluation.comparison_tally import near_borders
+from curbside.evaluation.comparison_tables import remarks, sections, verdict
 from curbside.imaging import write_png
 from curbside.labels import LabelClass, LabelSpace, load_space
 from curbside.prepared import PreparedFolder, PreparedWriter, Sample, SampleData, write_sample
@@ -97,42 +94,43 @@ def test_everything_by_hand(prepared, told) -> None:
     after = painted(after, slice(22, 24), slice(8, 16), SKY)
     after = painted(after, slice(0, 1), slice(8), CAR)
     samples = prepared([truth] * 6)
-    found = compare([told("A", [before]), told("B", [after])], samples)
+    found = compare(told("A", [before]), told("B", [after]), samples)
     assert found.images == 6
-    (b,) = found.differences
     # road: found 10 * 16 by both, 12 * 16 true; A predicts 2 * 16 more, B nothing wrong.
-    iou = {item.name: item.iou for item in b.classes}
+    iou = {item.name: item.iou for item in found.classes}
     assert iou["road"].before == pytest.approx(160 / 224)
     assert iou["road"].after == pytest.approx(160 / 192)
     assert iou["sky"].before == pytest.approx(160 / 192)
     assert iou["sky"].after == pytest.approx(184 / (192 + 16))
     assert iou["car"].before == iou["car"].after == 0
-    assert [item.name for item in b.classes] == ["road", "sky", "car"]  # 0.119, 0.051, 0
-    assert b.miou.difference == pytest.approx((160 / 192 + 184 / 208 - 160 / 224 - 160 / 192) / 3)
-    assert b.pixel_accuracy.before == pytest.approx(320 / 384)
-    assert b.pixel_accuracy.after == pytest.approx(344 / 384)
+    assert [item.name for item in found.classes] == ["road", "sky", "car"]  # 0.119, 0.051, 0
+    assert found.miou.difference == pytest.approx(
+        (160 / 192 + 184 / 208 - 160 / 224 - 160 / 192) / 3
+    )
+    accuracy = found.scores["pixel accuracy"]
+    assert (accuracy.before, accuracy.after) == pytest.approx((320 / 384, 344 / 384))
     # Of a picture: 32 + 16 + 8 pixels changed.
-    assert (b.fixed, b.broken, b.still_wrong) == (6 * 32, 6 * 8, 6 * 16)
-    assert b.pixels == 6 * 384 and b.agreement == pytest.approx(1 - 56 / 384)
-    flows = [(flow.truth, flow.before, flow.after, flow.pixels) for flow in b.flows]
+    assert (found.fixed, found.broken, found.still_wrong) == (6 * 32, 6 * 8, 6 * 16)
+    assert found.pixels == 6 * 384 and found.agreement == pytest.approx(1 - 56 / 384)
+    flows = [(flow.truth, flow.before, flow.after, flow.pixels) for flow in found.flows]
     assert flows == [
         ("sky", "road", "sky", 6 * 32),
         ("road", "car", "sky", 6 * 16),
         ("sky", "sky", "car", 6 * 8),
     ]
-    kinds = [row[3] for row in flow_table(found, b).rows]
+    kinds = [row[3] for row in sections(found)["Most frequent changes"].rows]
     assert kinds == ["fixed", "still wrong", "broken"]
-    # The border is between rows 11 and 12: rows 8 to 15 are nearer than 4 pixels to one at it.
-    assert (b.near.pixels, b.inside.pixels) == (6 * 8 * 16, 6 * 16 * 16)
-    assert (b.near.accuracy.before, b.near.accuracy.after) == (0.75, 1.0)
-    assert b.inside.accuracy.before == pytest.approx(1 - 32 / 256)
-    assert b.inside.accuracy.after == pytest.approx(1 - 40 / 256)
     # All pictures are the same, so drawing them again changes nothing.
-    assert b.miou.low == pytest.approx(b.miou.difference) == b.miou.high
-    assert b.verdict == "better" and b.ece.difference is None
-    assert [change.id for change in b.gains] == ["p00", "p01", "p02", "p03"] and not b.losses
-    assert b.gains[0].fixed == pytest.approx(32 / 384)
-    assert b.gains[0].broken == pytest.approx(8 / 384)
+    assert found.miou.interval == pytest.approx([found.miou.difference] * 2)
+    assert found.verdict == "better" and found.scores["ECE, 15 bins"].difference is None
+    assert [change.id for change in found.gains] == [
+        "p00",
+        "p01",
+        "p02",
+        "p03",
+    ] and not found.losses
+    assert found.gains[0].fixed == pytest.approx(32 / 384)
+    assert found.gains[0].broken == pytest.approx(8 / 384)
 
 
 @pytest.fixture
@@ -151,76 +149,61 @@ def random_maps() -> list[np.ndarray]:
 def test_against_loops_over_pixels(prepared, told, random_maps) -> None:
     truths, first, second = random_maps
     samples = prepared(truths)
-    found = compare([told("A", first), told("B", second)], samples, by="weather")
-    (b,) = found.differences
+    found = compare(told("A", first), told("B", second), samples, by="weather")
     flows: Counter[tuple[int, ...]] = Counter()
     same = 0
     for t, x, y in zip(truths.flat, first.flat, second.flat, strict=True):
         same += x == y
         if t != 255:
             flows[int(t), min(int(x), 3), min(int(y), 3)] += 1
-    assert b.agreement == pytest.approx(same / truths.size)
-    assert b.pixels == flows.total()
-    assert b.fixed == sum(n for (t, x, y), n in flows.items() if x != t and y == t)
-    assert b.broken == sum(n for (t, x, y), n in flows.items() if x == t and y != t)
+    assert found.agreement == pytest.approx(same / truths.size)
+    assert found.pixels == flows.total()
+    assert found.fixed == sum(n for (t, x, y), n in flows.items() if x != t and y == t)
+    assert found.broken == sum(n for (t, x, y), n in flows.items() if x == t and y != t)
     wrong = sum(n for (t, x, y), n in flows.items() if x != t and y != t and x != y)
-    assert b.still_wrong == wrong
+    assert found.still_wrong == wrong
     names = ("road", "sky", "car", "no class")
     moved = {tuple(names[i] for i in key): n for key, n in flows.items() if key[1] != key[2]}
-    told_flows = {(flow.truth, flow.before, flow.after): flow.pixels for flow in b.flows}
+    told_flows = {(flow.truth, flow.before, flow.after): flow.pixels for flow in found.flows}
     assert len(told_flows) == 12 and told_flows.items() <= moved.items()
     assert sorted(told_flows.values()) == sorted(moved.values())[-12:]
     assert any(after == "no class" for _, _, after in moved)
     # Groups and totals are what `evaluate` finds for each model alone.
     for name, maps, which in (("A", first, "before"), ("B", second, "after")):
         alone = evaluate(told(name, maps).predictor, samples, by="weather")
-        assert getattr(b.miou, which) == pytest.approx(alone.overall.miou)
-        assert getattr(b.pixel_accuracy, which) == pytest.approx(alone.overall.pixel_accuracy)
-        for group, expected in zip(b.groups, alone.groups, strict=True):
+        assert getattr(found.miou, which) == pytest.approx(alone.overall.miou)
+        for score, value in alone.headline().items():
+            assert getattr(found.scores[score], which) == pytest.approx(value)
+        for group, expected in zip(found.groups, alone.groups, strict=True):
             assert (group.value, group.images) == (expected.value, expected.images)
             assert getattr(group.miou, which) == pytest.approx(expected.summary.miou)
-        for item in b.classes:
-            assert getattr(item.iou, which) == pytest.approx(alone.overall.iou[item.id])
-
-
-def test_near_borders_against_loops(random_maps) -> None:
-    for truth in (random_maps[0][0], scene(), np.zeros((5, 7), np.uint8)):
-        height, width = truth.shape
-        places = [(y, x) for y in range(height) for x in range(width)]
-        touching = [
-            (y, x)
-            for y, x in places
-            for v, u in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1))
-            if 0 <= v < height and 0 <= u < width and truth[v, u] != truth[y, x]
-        ]
-        near = near_borders(truth)
-        for y, x in places:
-            expected = any((y - v) ** 2 + (x - u) ** 2 < 16 for v, u in touching)
-            assert near[y, x] == expected
+        iou = dict(zip(alone.space.names, alone.overall.iou, strict=True))
+        for item in found.classes:
+            assert getattr(item.iou, which) == pytest.approx(iou[item.name])
 
 
 def test_the_same_model_twice_gives_no_difference(prepared, told, random_maps) -> None:
     truths, first, _ = random_maps
-    found = compare([told("A", first), told("B", first)], prepared(truths), by="weather")
-    (b,) = found.differences
-    changes = [b.miou, b.pixel_accuracy, b.near.accuracy, b.inside.accuracy]
-    for change in [*changes, *(item.iou for item in b.classes)]:
-        assert change.difference == 0 and change.low <= 0 <= change.high
-    assert b.verdict == "no difference shown" and b.agreement == 1
-    assert (b.fixed, b.broken, b.still_wrong, b.flows, b.gains, b.losses) == (0, 0, 0, (), (), ())
-    assert verdict(found, b) == "B and A give the same class to every pixel."
+    found = compare(told("A", first), told("B", first), prepared(truths), by="weather")
+    changes = [found.miou, found.scores["pixel accuracy"], *(i.iou for i in found.classes)]
+    for change in changes:
+        assert change.difference == 0 and change.interval == (0, 0) and change.sign == 0
+    assert found.verdict == "no difference shown" and found.agreement == 1
+    assert (found.fixed, found.broken, found.still_wrong) == (0, 0, 0)
+    assert (found.flows, found.gains, found.losses) == ((), (), ())
+    assert verdict(found) == "B and A give the same class to every pixel."
 
 
 def test_swapping_the_models_turns_every_sign(prepared, told, random_maps) -> None:
     truths, first, second = random_maps
     samples = prepared(truths)
-    models = [told("A", first), told("B", second)]
-    (there,) = compare(models, samples).differences
-    (back,) = compare([told("B", second), told("A", first)], samples).differences
+    there = compare(told("A", first), told("B", second), samples)
+    back = compare(told("B", second), told("A", first), samples)
     assert there.verdict == "better" and back.verdict == "worse"
     assert there.miou.difference == pytest.approx(-back.miou.difference)
-    assert (there.miou.low, there.miou.high) == pytest.approx((-back.miou.high, -back.miou.low))
-    assert there.miou.low < there.miou.difference < there.miou.high
+    low, high = there.miou.interval
+    assert back.miou.interval == pytest.approx((-high, -low))
+    assert low < there.miou.difference < high
     assert (there.fixed, there.broken) == (back.broken, back.fixed)
     assert [change.id for change in there.gains] == [change.id for change in back.losses]
 
@@ -232,20 +215,22 @@ def test_the_interval_is_that_of_pictures_drawn_again(prepared, told) -> None:
     truth = np.zeros(SIZE_HW, np.uint8)
     wrong, samples = np.full(SIZE_HW, CAR, np.uint8), prepared([truth] * 8)
     second = [truth] * 4 + [wrong] * 4
-    (b,) = compare([told("A", [wrong]), told("B", second)], samples).differences
-    assert b.pixel_accuracy.difference == 4 / 8
+    found = compare(told("A", [wrong]), told("B", second), samples)
+    accuracy = found.scores["pixel accuracy"]
+    assert accuracy.difference == 4 / 8
     expected = stats.binom(8, 4 / 8).ppf([0.025, 0.975]) / 8
-    assert (b.pixel_accuracy.low, b.pixel_accuracy.high) == pytest.approx(expected)
+    assert accuracy.interval == pytest.approx(expected)
 
 
 def test_few_pictures_show_nothing(prepared, told) -> None:
     truth = scene()
     rare = painted(truth, slice(20, 24), slice(4), CAR)
-    models = told("A", [truth]), told("B", [rare])
-    found = compare(models, prepared([rare] * 5))
-    (b,) = found.differences
-    assert b.miou.difference > 0.3 and b.miou.interval is None
-    assert b.verdict == "no difference shown" and "too few to tell" in verdict(found, b)
+    samples = prepared([rare] * 5)
+    found = compare(told("A", [truth]), told("B", [rare]), samples)
+    assert found.miou.difference > 0.3 and found.miou.interval is None
+    assert found.verdict == "no difference shown" and "5 pictures are too few" in verdict(found)
+    found = compare(told("A", [truth]), told("B", [rare]), samples[:1])
+    assert "1 picture is too few" in verdict(found)
 
 
 def test_a_class_of_few_pictures_is_not_marked(prepared, told) -> None:
@@ -253,52 +238,52 @@ def test_a_class_of_few_pictures_is_not_marked(prepared, told) -> None:
     rare = painted(truth, slice(20, 24), slice(4), CAR)
     worse = painted(truth, slice(12, 14), slice(None), SKY)
     truths = [rare] * 2 + [truth] * 6
-    found = compare([told("A", [worse]), told("B", truths)], prepared(truths))
-    (b,) = found.differences
-    marks = {row[0]: row[3] for row in class_change_table(found, b).rows}
+    found = compare(told("A", [worse]), told("B", truths), prepared(truths))
+    marks = {row[0]: row[3] for row in sections(found)["Classes"].rows}
     assert {name: mark[-1] for name, mark in marks.items()} == {"car": "0", "road": "*", "sky": "*"}
-    assert next(item for item in b.classes if item.name == "car").iou.difference == 1
+    assert next(item for item in found.classes if item.name == "car").iou.difference == 1
 
 
 def test_ece_of_both_by_hand(prepared, told) -> None:
     # Confidence is 0.8 everywhere; the first model has 3/4 right, the second all.
     truth = scene()
     first = painted(truth, slice(0, 6), slice(None), CAR)
-    models = [told("A", [first], "logits"), told("B", [truth], "ids", "confidence")]
-    (b,) = compare(models, prepared([truth] * 6)).differences
-    assert (b.ece.before, b.ece.after) == pytest.approx((0.05, 0.2))
+    models = told("A", [first], "logits"), told("B", [truth], "ids", "confidence")
+    found = compare(*models, prepared([truth] * 6))
+    ece = found.scores["ECE, 15 bins"]
+    assert (ece.before, ece.after) == pytest.approx((0.05, 0.2))
+    (said,) = [line for line in remarks(found) if line.startswith("No ")]
+    assert said.startswith("No AUPRC of B:") and "--outputs logits" in said
 
 
 def test_pictures_that_cannot_be_read_are_left_out_for_all(prepared, told) -> None:
     truth = scene()
     samples = prepared([truth] * 7)
     samples[2].image_path.write_bytes(b"no image")
-    found = compare([told("A", [truth]), told("B", [truth])], samples)
+    found = compare(told("A", [truth]), told("B", [truth]), samples)
     assert found.images == 6 and len(found.unreadable) == 1
     assert str(samples[2].image_path) in found.unreadable[0]
     for sample in samples:
         sample.image_path.write_bytes(b"no image")
     with pytest.raises(DataError, match="none of the 7 pictures could be read"):
-        compare([told("A", [truth]), told("B", [truth])], samples)
+        compare(told("A", [truth]), told("B", [truth]), samples)
 
 
 def test_refusals(prepared, told, space) -> None:
     truth = scene()
     samples = prepared([truth] * 2)
-    pair = [told("A", [truth]), told("B", [truth])]
-    with pytest.raises(ConfigError, match="one model alone"):
-        compare(pair[:1], samples)
+    pair = told("A", [truth]), told("B", [truth])
     with pytest.raises(ConfigError, match="no sample has the tag 'time'; its tags are weather"):
-        compare(pair, samples, by="time")
+        compare(*pair, samples, by="time")
     other = replace(space, classes=(*space.classes, LabelClass(id=3, name="tram", color=(1, 2, 3))))
     with pytest.raises(LabelError, match="--common"):
-        compare([pair[0], told("C", [truth], space=other)], samples)
+        compare(pair[0], told("C", [truth], space=other), samples)
 
 
 def test_masks_without_a_truth_are_refused(prepared, told) -> None:
     nothing = np.full(SIZE_HW, 255, np.uint8)
     with pytest.raises(DataError, match="every pixel of the 2 masks is ignored"):
-        compare([told("A", [scene()]), told("B", [scene()])], prepared([nothing] * 2))
+        compare(told("A", [scene()]), told("B", [scene()]), prepared([nothing] * 2))
 
 
 @pytest.mark.parametrize(
@@ -332,8 +317,14 @@ def test_masks_without_a_truth_are_refused(prepared, told) -> None:
 )
 def test_unequal_budgets_are_said(prepared, told, other: Budget | None, said: list[str]) -> None:
     truth = scene()
-    models = [told("A", [truth], budget=budget()), told("B", [truth], budget=other)]
-    assert budget_sentences(compare(models, prepared([truth]))) == said
+    first, second = (
+        told(name, [truth], "logits", budget=item) for name, item in (("A", budget()), ("B", other))
+    )
+    found = compare(first, second, prepared([truth]))
+    assert remarks(found) == said
+    assert found.equal_budget is (
+        None if other is None else not any("not of equal" in s for s in said)
+    )
 
 
 def test_settings_that_differ(prepared, told) -> None:
@@ -341,7 +332,7 @@ def test_settings_that_differ(prepared, told) -> None:
     first, second = told("A", [truth]), told("B", [truth])
     first = replace(first, settings={"lr": 0.1, "seed": 1, "loss.weight": 2.0, "size": [1, 2]})
     second = replace(second, settings={"lr": 0.2, "seed": 1, "size": [1, 2], "teacher": "t"})
-    found = compare([first, second], prepared([truth]))
+    found = compare(first, second, prepared([truth]))
     assert found.differing() == {
         "lr": (0.1, 0.2),
         "loss.weight": (2.0, None),
@@ -354,29 +345,33 @@ def test_report_is_complete_and_shows_what_changed(prepared, told, tmp_path) -> 
     truth = painted(scene(), slice(20, 24), slice(12, 16), 255)
     before = painted(truth, slice(0, 12), slice(8), CAR)  # fixed: the left half of the sky
     after = painted(truth, slice(12, 20), slice(8), CAR)  # broken: the left half of the road
+    truth, before, after = (
+        np.kron(ids, np.ones((8, 8), np.uint8)) for ids in (truth, before, after)
+    )
     samples = prepared([truth] * 6)
-    models = [told("A", [before]), told(hostile, [after], budget=budget())]
-    models.append(told("C", [truth]))
-    found = compare(models, samples, by="weather", pictures=1)
+    models = told("A", [before]), told(hostile, [after], budget=budget())
+    found = compare(*models, samples, by="weather", pictures=1)
     path = write_comparison(found, tmp_path / "out", models, samples)
     assert path == tmp_path / "out" / "comparison.html"
     data = json.loads(path.with_suffix(".json").read_text())
-    assert data == json.loads(json.dumps(found.to_dict()))
-    assert data["differences"][0]["verdict"] == found.differences[0].verdict
-    assert data["differences"][0]["miou"]["difference"] == found.differences[0].miou.difference
+    assert data == json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert data["verdict"] == found.verdict
+    assert data["scores"]["mIoU"]["difference"] == found.miou.difference
+    assert data["classes"][0]["iou"]["interval"] == list(found.classes[0].iou.interval)
+    assert data["groups"][0]["miou"]["interval"] is None  # three pictures each
     html = path.read_text()
-    assert "<script" not in html and html.count("<svg") == 2
+    assert "<script" not in html and html.count("<svg") == 1
     assert not re.search(r'(?:src|href)="(?!data:image/|#)', html)
-    for heading in ("C: Scores", "C: Where pixels moved", "Models", "Measured on"):
+    for heading in ("Scores", "By weather", "Pixels that changed", "Models", "Measured on"):
         assert f"<h2>{heading}</h2>" in html
     text = path.with_suffix(".md").read_text()
-    assert "<script" not in text and "## C: Most frequent changes" in text
-    rows = [line for line in text.splitlines() if line.startswith("| sky | car | sky |")]
-    assert rows == ["| sky | car | sky | fixed | 576 |"] * 2
-    # The first picture of the second model: frame, truth, what changed, both predictions.
+    assert "<script" not in text and "## Most frequent changes" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| sky | car | sky |")]
+    assert row == f"| sky | car | sky | fixed | {576 * 64:,} |"
+    # Frame, truth, both predictions, what changed.
     pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', html)
-    assert len(pictures) == 2 * 5
-    shown = cv2.imdecode(np.frombuffer(base64.b64decode(pictures[2]), np.uint8), cv2.IMREAD_COLOR)
+    assert len(pictures) == 5
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(pictures[4]), np.uint8), cv2.IMREAD_COLOR)
     height, width = shown.shape[:2]
     colors = [
         shown[int(height * y), int(width * x), ::-1].tolist()
@@ -384,6 +379,17 @@ def test_report_is_complete_and_shows_what_changed(prepared, told, tmp_path) -> 
     ]
     expected = [(34, 160, 84), (214, 48, 62), (205, 210, 216), (0, 0, 0)]
     np.testing.assert_allclose(colors, expected, atol=12)
+
+
+def test_one_picture_and_a_class_that_is_nowhere_are_strict_json(prepared, told, tmp_path) -> None:
+    samples = prepared([scene()])
+    models = told("A", [scene()], "logits"), told("B", [np.zeros(SIZE_HW, np.uint8)])
+    found = compare(*models, samples)
+    data = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    car = data["classes"][-1]
+    assert car["name"] == "car" and car["iou"]["before"] is None is car["iou"]["difference"]
+    html = write_comparison(found, tmp_path / "out", models, samples).read_text()
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", html)
 
 
 def test_classes_that_one_space_merges_are_one_for_all(fake, prepared) -> None:
@@ -398,13 +404,13 @@ def test_classes_that_one_space_merges_are_one_for_all(fake, prepared) -> None:
         predictors.append(fake("ids", answer=lambda _, ids=ids: ids, space=space))
     brought, mapped = all_at_common_classes(predictors, samples)
     models = [Contender(name=n, predictor=p) for n, p in zip("AB", brought, strict=True)]
-    found = compare(models, mapped)
-    (b,) = found.differences
-    assert found.space.name == "camvid11 & cityscapes19"
-    assert b.agreement == 1 and b.miou.difference == 0
-    (group,) = [item for item in b.classes if item.iou.before]
+    found = compare(*models, mapped)
+    space = found.models[0].evaluation.space
+    assert space.name == "camvid11 & cityscapes19"
+    assert found.agreement == 1 and found.miou.difference == 0
+    (group,) = [item for item in found.classes if item.iou.before]
     assert group.pixels == 3 * 8 * 6  # rider, motorcycle and bicycle of the truth
-    names = [found.space.name_of(int(i)) for i in mapped[0].read_semantic()[0]]
+    names = [space.name_of(int(i)) for i in mapped[0].read_semantic()[0]]
     here = dict(zip(data.names, names, strict=True))
     assert here["rider"] == here["motorcycle"] == here["bicycle"] == group.name
 
@@ -423,11 +429,11 @@ def test_classes_that_one_space_lacks_are_ignored_for_all(fake, prepared) -> Non
     brought, mapped = all_at_common_classes(predictors, samples)
     assert mapped[0].read_semantic()[0].tolist() == [0, 1, 255, 255] * 2
     models = [Contender(name=n, predictor=p) for n, p in zip("AB", brought, strict=True)]
-    found = compare(models, mapped)
-    (b,) = found.differences
+    found = compare(*models, mapped)
     # The first sees a everywhere, the second d, which is a class of none.
-    assert (b.pixel_accuracy.before, b.pixel_accuracy.after) == (0.5, 0)
-    flows = [(flow.truth, flow.before, flow.after) for flow in b.flows]
+    accuracy = found.scores["pixel accuracy"]
+    assert (accuracy.before, accuracy.after) == (0.5, 0)
+    flows = [(flow.truth, flow.before, flow.after) for flow in found.flows]
     assert flows == [("a", "a", "no class"), ("b", "a", "no class")]
     assert found.measured_on()["true classes ignored"] == "c, d"
 

@@ -41,14 +41,16 @@ def test_the_counts_of_every_picture_are_those_of_its_own_matrix(fake, samples, 
     assert "per_image" not in json.loads((tmp_path / "out/report.json").read_text())
 
 
-def test_intervals_need_five_pictures(fake, samples):
+def test_intervals_need_six_pictures(fake, samples):
     few = evaluate(fake("ids", answer=stripes), samples, by="weather")
     assert few.miou_interval is None and few.iou_intervals == (None,) * 3
     assert [group.miou_interval for group in few.groups] == [None, None]
     many = evaluate(fake("ids", answer=stripes), samples * 3, by="weather")
+    assert many.iou_intervals[2] is None, "only 3 of 12 pictures hold the class"
+    many = evaluate(fake("ids", answer=stripes), samples * 6, by="weather")
     assert many.miou_interval == bootstrap_miou(many.per_image)
     fog = many.groups[1]
-    assert fog.value == "fog" and fog.images == 6
+    assert fog.value == "fog" and fog.images == 12
     own = [i for i, name in enumerate(many.image_ids) if name in "ab"]
     assert fog.miou_interval == bootstrap_miou(many.per_image[own])
     low, high = many.miou_interval

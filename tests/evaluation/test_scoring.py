@@ -127,3 +127,10 @@ def test_a_tag_that_names_pictures_is_refused(fake, samples):
     with pytest.raises(ConfigError, match="'frame' has 33 values"):
         evaluate(fake("ids"), many, by="frame")
     assert len(evaluate(fake("ids"), many[:32], by="frame").groups) == 32
+
+
+def test_masks_that_are_all_ignored_are_refused(fake, samples, monkeypatch):
+    masks = {sample.id: np.full_like(sample.read_semantic(), 255) for sample in samples}
+    monkeypatch.setattr(type(samples[0]), "read_semantic", lambda self: masks[self.id])
+    with pytest.raises(DataError, match="every pixel of the 4 masks is ignored; choose"):
+        evaluate(fake("ids"), samples)

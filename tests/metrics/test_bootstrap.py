@@ -9,6 +9,7 @@ from curbside.metrics import (
     ConfusionMatrix,
     bootstrap_difference,
     bootstrap_iou,
+    bootstrap_iou_difference,
     bootstrap_miou,
 )
 
@@ -84,6 +85,20 @@ def test_differences_are_paired():
     assert bootstrap_difference(first, first) == (0.0, 0.0)
     with pytest.raises(ValueError, match="different pictures"):
         bootstrap_difference(first, first[:-1])
+    # Each class by itself is what two classes of which the other is nowhere are together.
+    ends = bootstrap_iou_difference(first, better)
+    for index in range(4):
+        alone = [_only(counts, index) for counts in (first, better)]
+        assert ends[:, index] == pytest.approx(bootstrap_difference(*alone))
+    with pytest.raises(ValueError, match="different pictures"):
+        bootstrap_iou_difference(first, first[:-1])
+
+
+def _only(counts: np.ndarray, index: int) -> np.ndarray:
+    """The pictures as of one class: what it shares with its truth, and what only one of them has."""
+    hits = counts[:, index, index]
+    union = counts[:, index].sum(axis=1) + counts[:, :, index].sum(axis=1) - hits
+    return np.stack([hits, union - hits], axis=1)[:, None]
 
 
 def test_classes_that_are_nowhere_do_not_count():

@@ -6,6 +6,7 @@ import csv
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from shutil import copyfile, copytree
 
 import numpy as np
 import pytest
@@ -14,16 +15,19 @@ from builders import tree_bytes
 from builders_data import blocks_folder, colour_blocks
 from PIL import Image
 
-from curbside.datasets import AugmentConfig, cache_writer
-from curbside.datasets.cache_format import CacheSettings
-from curbside.datasets.cache_writer import CacheWriter
-from curbside.datasets.teacher_cache import TeacherCache
+from curbside.datasets import (
+    AugmentConfig,
+    CacheSettings,
+    CacheWriter,
+    TeacherCache,
+    cache_writer,
+)
 from curbside.errors import ConfigError, DataError, LabelError
 from curbside.imaging import resize_frame
 from curbside.labels import load_space
 from curbside.losses import FeatureLossConfig, LogitKDConfig, distillation_losses
 from curbside.models import LRASPPConfig, normalize
-from curbside.prepared import PreparedFolder, picture_samples
+from curbside.prepared import PreparedFolder, picture_samples, write_quarantine
 from curbside.training import (
     DataConfig,
     DistillationConfig,
@@ -166,6 +170,7 @@ def test_an_interrupted_cache_ends_with_the_same_bytes(
     monkeypatch.undo()
     with pytest.raises(DataError, match="unfinished"):
         TeacherCache(out)
+    (out / "logits/data/train/.partial-abc.webp").write_bytes(b"RIFF")  # as kill -9 leaves them
     assert cache_teacher(teacher, folders, out, precision="fp32", batch_size=4).new == 5
     assert tree_bytes(out) == tree_bytes(work / "cache")
     damaged = sorted(out.rglob("*.webp"))[0]
@@ -219,6 +224,13 @@ def test_impossible_settings_are_refused(work, teacher, tmp_path, settings, said
     with pytest.raises(ConfigError, match=said):
         cache_teacher(teacher, [work / "data"], tmp_path / "c", **settings)
     assert not (tmp_path / "c").exists()
+
+
+def test_a_folder_whose_pictures_are_all_set_aside_is_refused(teacher, tmp_path):
+    Image.new("RGB", SIZE).save(tmp_path / "a.png")
+    write_quarantine(tmp_path, {("train", "a"): ("blurred",)})
+    with pytest.raises(DataError, match="has no picture"):
+        cache_teacher(teacher, [tmp_path], tmp_path / "c")
 
 
 def test_folders_and_names_that_are_not_unique_are_refused(work, teacher, tmp_path):
@@ -298,11 +310,37 @@ def test_a_loss_on_features_needs_the_network(work, cached, tmp_path):
         fit(config)
 
 
-def test_what_a_cache_lacks_is_reported_and_skipped(work, teacher, tmp_path):
+def test_a_cache_that_lacks_pictures_is_refused_before_training(work, teacher, cached, tmp_path):
     cache_teacher(teacher, [work / "data"], tmp_path / "c", limit=3)
     config = _config(work / "data", tmp_path / "run", distillation=_taught(tmp_path / "c"))
-    with pytest.warns(UserWarning, match=r"skipped: .*webp is missing.*curbside cache"):
-        assert fit(config).steps == 4
+    with pytest.raises(DataError, match=r"lacks 3 of the 6 pictures.*curbside cache RUN"):
+        fit(config)
+    cache_teacher(teacher, [work / "data"], tmp_path / "c")
+    more = replace(config.data, unlabelled=(work / "more",))
+    with pytest.raises(DataError, match=rf"lacks 3 of the 9 pictures.*RUN {work / 'more'} "):
+        fit(replace(config, data=more))
+    assert not (tmp_path / "run").exists()
+    other = blocks_folder(tmp_path / "other", train=2, val=1, size_hw=SIZE)
+    undrawn = replace(config.data, root=(work / "data", other), shares=(1.0, 0.0))
+    assert fit(replace(config, data=undrawn, steps=1)).steps == 1
+
+
+def test_a_cache_of_weights_that_changed_since_is_refused(work, teacher, tmp_path):
+    run = copytree(work / "teacher", tmp_path / "teacher")
+    kept = run / "kept/000030.safetensors"
+    kept.parent.mkdir()
+    copyfile(run / "model.safetensors", kept)
+    for weights, cache in (
+        (run / "model.safetensors", run / "cache"),
+        (kept, kept.with_suffix(".cache")),
+    ):
+        cache_teacher(load_run(run), [work / "data"], cache)
+        config = _config(work / "data", tmp_path / "student", distillation=_taught(cache), steps=1)
+        weights.write_bytes(weights.read_bytes() + b"\0")
+        with pytest.raises(ConfigError, match=rf"{weights} has changed since the cache {cache}"):
+            fit(config)
+        copyfile(work / "teacher/model.safetensors", weights)
+    assert fit(config).steps == 1
 
 
 def test_a_cache_of_other_classes_is_refused(work, tmp_path):

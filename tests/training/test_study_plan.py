@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from curbside.training import (
 )
 from curbside.training.caching import cache_teacher
 from curbside.training.study import Plan, lineage, make_plan, planning, read_plan
-from curbside.training.study.calibrate import Timed, measure_seconds
+from curbside.training.study.timing import Timed, measure_seconds
 from curbside.training.variants import distilled
 
 CROP = (64, 96)
@@ -126,6 +127,21 @@ def test_a_cache_is_paid_from_the_budget(home, tmp_path) -> None:
     assert plan.teachers["teacher"].path == home / "runs/teacher"  # which can be scored
 
 
+def test_a_cache_and_its_run_teach_in_one_study(home, tmp_path) -> None:
+    run = home / "runs/teacher"
+    variants = {
+        "alone": _config(home),
+        "kd@cache": _taught(home, run / "cache"),
+        "kd": _taught(home, Path(os.path.relpath(run))),
+    }
+    plan = _plan(home, tmp_path / "s", variants)
+    assert list(plan.teachers) == ["teacher"]  # scored once
+    cached, online = (plan.variants[name] for name in ("kd@cache", "kd"))
+    assert (cached.cost.teacher, online.cost.once) == (0, 0)
+    assert cached.cost.once > 0 and online.cost.teacher > 0
+    assert online.steps < cached.steps < 200
+
+
 def test_equal_time_is_measured_once_and_later_variants_in_proportion(
     home, tmp_path, monkeypatch
 ) -> None:
@@ -149,13 +165,13 @@ def test_equal_time_is_measured_once_and_later_variants_in_proportion(
 
 
 def test_steps_are_timed_in_turns(home, monkeypatch) -> None:
-    from curbside.training.study import calibrate
+    from curbside.training.study import timing
 
     turns = []
-    turn = calibrate._Bench.turn
-    monkeypatch.setattr(calibrate, "_ROUNDS", 2)
+    turn = timing._Bench.turn
+    monkeypatch.setattr(timing, "_ROUNDS", 2)
     monkeypatch.setattr(
-        calibrate._Bench,
+        timing._Bench,
         "turn",
         lambda self: turns.append(self._config.distillation is None) or turn(self),
     )

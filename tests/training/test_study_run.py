@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from builders_data import blocks_folder
 
 from curbside.files import write_text
 from curbside.models import LRASPPConfig
 from curbside.training import DataConfig, TrainConfig
 from curbside.training.study import Cost, Crew, LocalCrew, Plan, RayCrew, Teacher, Variant, run_jobs
+from curbside.training.study import __main__ as study_process
 from curbside.training.study.plan import Job
 
 COST = Cost(pictures=4, student=1, losses=0, teacher=0, once=0)
 
 
-def _plan(folder: Path, seeds: int = 1, **data: object) -> Plan:
+def _plan(folder: Path, seeds: int = 1) -> Plan:
     """A teacher of an assistant of `kd`, and a control that needs neither; there are no data."""
     config = TrainConfig(
         name="recipe", model=LRASPPConfig(), steps=5, data=DataConfig(root=(folder / "absent",))
@@ -100,19 +103,51 @@ def test_a_failure_takes_only_what_needs_it(tmp_path) -> None:
     assert sorted(crew.order) == ["runs/alone/seed-0", "runs/alone/seed-1", "teachers/big"]
 
 
-def test_processes_that_are_killed_or_stopped(tmp_path) -> None:
+def test_processes_stop_at_their_next_step_and_a_killed_one_is_told_of(tmp_path) -> None:
+    data = DataConfig(
+        root=(blocks_folder(tmp_path / "absent", train=2, val=1, size_hw=(64, 64)),),
+        batch_size=2,
+        crop_hw=(64, 64),
+        workers=0,
+    )
+    config = TrainConfig(
+        name="long",
+        model=LRASPPConfig(channels=16),
+        data=data,
+        steps=10**6,
+        validate_every=10**6,
+        checkpoint_every=1,
+        precision="fp32",
+        accelerator="cpu",
+    )
+    plan = _plan(tmp_path / "study")
+    plan = replace(plan, variants={"alone": Variant(config=config, cost=COST)}, seeds=(0, 1))
+    plan.write()
+    stopped, killed = plan.jobs["runs/alone/seed-0"], plan.jobs["runs/alone/seed-1"]
+    folder = plan.folder / stopped.key
+    with LocalCrew(places=2) as crew:
+        crew.start(plan, killed)
+        os.kill(crew._running[killed.key].pid, signal.SIGKILL)
+        key, why = crew.wait()
+        assert key == killed.key and why is not None and "SIGKILL" in why
+        crew.start(plan, stopped)
+        process = crew._running[stopped.key]
+        while not (folder / "last.ckpt").is_file():
+            assert process.poll() is None, (tmp_path / f"study/{stopped.key}.log").read_text()
+            time.sleep(0.1)
+    assert process.returncode == 130  # not by force, which would be 1
+    assert "Traceback" not in (plan.folder / f"{stopped.key}.log").read_text()
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".partial")]
+    assert (folder / "last.ckpt").is_file() and not (folder / "result.json").exists()
+
+
+def test_a_process_tells_why_its_job_failed(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(study_process, "_stop_with_parent", lambda: None)
     plan = _plan(tmp_path)
     plan.write()
-    killed, stopped = "runs/alone/seed-0", "runs/kd/seed-0"
-    with LocalCrew(places=3) as crew:
-        crew.start(plan, plan.jobs[killed])
-        os.kill(crew._running[killed].pid, signal.SIGKILL)
-        key, why = crew.wait()
-        assert key == killed and why is not None and "SIGKILL" in why
-        crew.start(plan, plan.jobs[stopped])
-        process = crew._running[stopped]
-    assert process.returncode not in (None, 0)
-    assert "Traceback" not in (tmp_path / f"{stopped}.log").read_text()
+    problem = tmp_path / "problem"
+    assert study_process.main(str(tmp_path), "runs/alone/seed-0", str(problem)) == 2
+    assert "absent does not exist" in problem.read_text()
 
 
 def test_cores_and_gpus_are_divided(monkeypatch) -> None:

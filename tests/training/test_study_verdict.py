@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +12,14 @@ import pytest
 from curbside.errors import DataError
 from curbside.evaluation.per_image import write_per_image
 from curbside.files import write_json
+from curbside.losses import LogitKDConfig
+from curbside.losses.distillation.feature_l2 import FeatureL2Config
+from curbside.losses.supervised.ohem import OHEMConfig
 from curbside.models import LRASPPConfig
-from curbside.training import TrainConfig
+from curbside.training import DistillationConfig, TrainConfig
 from curbside.training.study import Cost, Plan, Teacher, Variant, judge, write_section
-from curbside.training.study.pictures import most_different
-from curbside.training.study.tables import macs_text, score_table
+from curbside.training.study.figures import most_different
+from curbside.training.study.tables import change_table, macs_text, plan_table, summary_table
 from curbside.training.study.work import Outcome
 
 T2, T3 = 12.7062, 4.30265  # Student's t, 97.5 %, of two and of three values
@@ -133,7 +136,7 @@ def test_no_share_of_a_gap_that_is_none(tmp_path, alone, big, why) -> None:
     verdict = judge(plan)
     kd = verdict.findings["kd"]
     assert kd.gap_closed is None and why in kd.gap_remark
-    assert score_table(plan, verdict).rows[1][3] == "–"
+    assert summary_table(plan, verdict).rows[1][3] == "–"
     path = tmp_path / "results.md"
     write_section(path, plan, verdict, {})
     assert why in path.read_text()
@@ -155,6 +158,9 @@ def test_one_seed_speaks_of_pictures_and_says_so(tmp_path) -> None:
     assert kd.miou is not None and kd.difference is not None
     assert kd.over == "pictures" and kd.miou.low < kd.miou.high
     assert 0 < kd.difference.low < kd.difference.high  # every picture is better
+    for change in kd.iou_difference:  # what one class wins, the other loses no longer
+        assert change is not None and 0 < change.low < change.high
+    json.dumps(verdict.to_dict(), allow_nan=False)
     assert "over the pictures, with one seed" in kd.sentence and "Another seed" in kd.sentence
     path = tmp_path / "results.md"
     write_section(path, plan, verdict, {})
@@ -174,7 +180,7 @@ def test_a_missing_run_is_said_and_pairs_are_of_the_same_seed(tmp_path) -> None:
     assert kd.difference is not None
     assert kd.difference.value == pytest.approx(0.025)
     assert kd.difference.half == pytest.approx(T2 * 0.01 / 2, rel=1e-4)
-    assert score_table(plan, verdict).rows[0][-2] == "2 of 3"
+    assert summary_table(plan, verdict).rows[0][4] == "2 of 3"
     path = tmp_path / "results.md"
     write_section(path, plan, verdict, {"runs/alone/seed-1": "the disk is full"})
     assert "Failed: runs/alone/seed-1: the disk is full." in path.read_text()
@@ -196,7 +202,7 @@ def test_unequal_compute_is_said_wherever_scores_are(tmp_path, budget, steps, co
     _done(plan, [0.50, 0.51], [0.55, 0.57], big=0.61)
     verdict = judge(plan)
     assert f"It had {compute} times the control's compute." in verdict.findings["kd"].sentence
-    assert score_table(plan, verdict).rows[1][-1] == compute
+    assert summary_table(plan, verdict).rows[1][-1] == compute
     path = tmp_path / "results.md"
     write_section(path, plan, verdict, {})
     assert f"The compute is not equal. In times the control's: kd {compute}." in path.read_text()
@@ -237,6 +243,37 @@ def test_pictures_that_differ_most_come_first() -> None:
     ((place, before, after),) = most_different(first, second, 6)
     assert place == 1
     assert before == pytest.approx(5 / 15) and after == pytest.approx((1 + 0.8) / 2)
+
+
+def test_tables_say_how_teachers_teach_and_what_is_changed(tmp_path) -> None:
+    plan = _plan(tmp_path, 2)
+    control, kd = plan.variants["alone"], plan.variants["kd"]
+    cache, teacher = Path("runs/big/cache"), Path("runs/big")
+    losses = (FeatureL2Config(weight=3), LogitKDConfig())
+    cached = replace(control.config, distillation=DistillationConfig(teacher=(cache,)))
+    online = replace(
+        kd.config,
+        distillation=DistillationConfig(teacher=(teacher,), losses=losses),
+        loss=OHEMConfig(),
+    )
+    plan = replace(
+        plan,
+        variants={
+            "alone": control,
+            "cached": Variant(config=cached, cost=replace(control.cost, once=100 * 4 * 10**9)),
+            "kd": replace(kd, config=online),
+        },
+    )
+    # 400 of 400 + 3 * 400 GMACs; 3 of 3 + 3
+    assert [row[4] for row in plan_table(plan).rows] == ["–", "25 %, cached", "50 %, online"]
+    first, second = (row[1] for row in change_table(plan).rows)
+    assert first == (
+        "distillation.teacher runs/big/cache; distillation.losses.0 LogitKD: weight 1, resolution"
+        " logits, temperature 4, standardize False; distillation.supervised 1"
+    )
+    assert "loss CrossEntropy → OHEM: threshold 0.9" in second
+    assert "; steps 100 → 50; " in second
+    assert "; distillation.losses.0 FeatureL2: weight 3, adapter.norm True, adapter" in second
 
 
 def test_numbers_of_macs_have_a_unit() -> None:

@@ -51,7 +51,8 @@ def _cache(
         top_k: Classes per pixel that are kept apart, the others sharing one level; all where not given.
         size_hw: Height and width that the teacher sees pictures at; those of its run where not given.
         flip: Take the mean of what it says of a picture and of its mirror image, at twice the time.
-        limit: Cache only so many pictures of each folder, spread evenly over it.
+        limit: Cache only so many pictures of each folder, spread evenly over it, to see how large and
+            how faithful they are; training needs all.
         batch_size: Pictures per forward pass.
         precision: Arithmetic of the teacher: auto takes fp16 on a GPU, bf16 where the CPU computes it.
         threads: Threads for the network; all cores where not given.
@@ -81,10 +82,18 @@ def _cache(
     )
     for message in result.unreadable:
         print(f"curbside cache: left out: {message}", file=sys.stderr)
+    if result.unreadable:
+        print(
+            "curbside cache: training needs them all: restore these and run the same command again,"
+            " or set them aside with curbside doctor DATA --quarantine",
+            file=sys.stderr,
+        )
     if as_json:
         print(json.dumps({**asdict(result), "root": str(result.root)}, indent=2))
     else:
         _show(result)
+        if limit is None:
+            print(f"use it with: curbside train RECIPE --distillation.teacher {result.root}")
 
 
 def _show(result: CacheResult) -> None:
@@ -111,4 +120,3 @@ def _show(result: CacheResult) -> None:
         f"{found.kl_4:.1e} at 4; same class at {100 * found.agreement:.2f} % of the pixels"
     )
     print(f"{result.new:,} new entries in {result.root}")
-    print(f"use it with: curbside train RECIPE --distillation.teacher {result.root}")

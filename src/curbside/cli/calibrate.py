@@ -48,6 +48,7 @@ def _calibrate(
         as_json: Print JSON instead of lines.
     """
     from ..labels import load_space
+    from ..metrics.temperature import TEMPERATURES
     from ..prepared import PreparedFolder, evenly_spaced
     from ..training import load_run
     from ..training.calibration import calibrate
@@ -55,20 +56,35 @@ def _calibrate(
 
     if limit is not None and limit < 2:
         raise ConfigError(f"--limit {limit} leaves too few pictures", fix="give 2 or more")
+    if run.is_file():
+        raise ConfigError(
+            f"{run} is a file, and a temperature belongs to a run folder",
+            fix="calibrate the run folder, then export it again",
+        )
     folder = PreparedFolder(data, space=load_space(space) if space else None)
     samples = folder.samples(split, target="semantic")
     if limit is not None:
         samples = evenly_spaced(samples, limit)
     learned = load_run(run, calibrated=False).config.data
     if split == learned.train_split:
-        _warn(f"the run learned from a split {split}: if it is this one, it is far too sure there")
+        _warn(
+            f"the run learned from a split {split}: if it is this one, the temperature does not hold"
+            " for other pictures"
+        )
     elif split == learned.val_split:
         _warn(
-            f"the run chose its weights on a split {split}: if it is this one, it does well there"
+            f"the run chose its weights on a split {split}: if it is this one, the ECE is a little"
+            " too good"
         )
     found, unreadable = calibrate(run, samples, threads=threads)
     for message in unreadable:
         _warn(f"left out: {message}")
+    coldest, hottest = TEMPERATURES
+    if not 1.001 * coldest < found.temperature < 0.999 * hottest:
+        _warn(
+            f"a temperature of {found.temperature:g} is an end of the range that is looked at: the run"
+            " knows nothing of these pictures, or they are too few"
+        )
     path = write_calibration(run, found)
     if as_json:
         print(json.dumps({**found.to_dict(), "file": str(path)}, indent=2))

@@ -1,11 +1,10 @@
-"""Compare models on the same pictures: what changed where."""
+"""Compare two models on the same pictures: what changed where."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,7 +14,7 @@ import tyro
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..evaluation.comparison_result import Budget, Comparison
+    from ..evaluation import Budget, Comparison
 
 __all__ = ["main"]
 
@@ -26,7 +25,8 @@ def main(argv: list[str]) -> None:
 
 
 def _compare(
-    models: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    first: tyro.conf.Positional[Path],
+    second: tyro.conf.Positional[Path],
     /,
     *,
     data: Path | None = None,
@@ -39,41 +39,35 @@ def _compare(
     threads: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Compare models on the same pictures: what changed where.
+    """Compare two models on the same pictures: what changed where.
 
     Args:
-        models: Run folders or model files, two or more; the others are compared with the first.
+        first: A run folder or a model file.
+        second: Another one, of which is said what it does differently.
         data: A prepared folder; what the first model learned from where not given, if it is a run.
         split: Which of its splits.
         by: A tag of the samples to group the scores by, such as weather.
         out: Folder of the report; beside the first model where not given.
         space: Label space of a bare images/ + masks/ tree.
-        common: Compare at the finest classes that the label spaces of all models and of the data
+        common: Compare at the finest classes that the label spaces of both models and of the data
             have in common; without it, different spaces are refused.
         limit: Compare on only so many pictures, spread evenly over the split.
         threads: Threads for each network; all cores where not given.
         as_json: Print JSON instead of tables.
     """
-    from ..evaluation.at_common import all_at_common_classes
-    from ..evaluation.comparison import Contender, compare
-    from ..evaluation.comparison_report import write_comparison
+    from ..evaluation import Contender, all_at_common_classes, compare, write_comparison
     from ..evaluation.plots import require_matplotlib
     from ..labels import load_space
     from ..prepared import PreparedFolder, evenly_spaced
     from ._model import open_model
 
-    if len(models) < 2:
-        raise ConfigError(
-            f"{len(models)} model cannot be compared", fix="name two run folders or model files"
-        )
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit {limit} leaves nothing to compare", fix="give 1 or more")
     require_matplotlib()
-    for path, count in Counter(path.resolve() for path in models).items():
-        if count > 1:
-            print(f"curbside compare: {path} is compared with itself", file=sys.stderr)
-    root = data or _own_data(models[0])
-    folder = PreparedFolder(root, space=load_space(space) if space else None)
+    models = first, second
+    if first.resolve() == second.resolve():
+        print(f"curbside compare: {first} is compared with itself", file=sys.stderr)
+    folder = PreparedFolder(data or _own_data(first), space=load_space(space) if space else None)
     samples = folder.samples(split, target="semantic")
     if limit is not None:
         samples = evenly_spaced(samples, limit)
@@ -81,20 +75,20 @@ def _compare(
     settings = _settings(models, [dict(item.manifest.source) for item in predictors])
     if common:
         predictors, samples = all_at_common_classes(predictors, samples)
-    contenders = [
+    one, other = (
         Contender(name=name, predictor=predictor, settings=made, budget=_budget(path))
         for name, predictor, made, path in zip(
             _names(models), predictors, settings, models, strict=True
         )
-    ]
-    comparison = compare(contenders, samples, by=by)
+    )
+    comparison = compare(one, other, samples, by=by)
     for message in comparison.unreadable:
         print(f"curbside compare: left out: {message}", file=sys.stderr)
     if not as_json:
         _show(comparison)
     if out is None:
         out = _place(models, f"compare-{split}-common" if common else f"compare-{split}")
-    report = write_comparison(comparison, out, contenders, samples)
+    report = write_comparison(comparison, out, (one, other), samples)
     if as_json:
         print(json.dumps({**comparison.to_dict(), "report": str(report)}, indent=2))
     else:
@@ -122,8 +116,8 @@ def _config(run: Path) -> Any:
     return config_from_json(read_description(run)["config"], where=str(run / "config.json"))
 
 
-def _settings(models: tuple[Path, ...], sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """How the models were made, by dotted names: whole configs where all of them are run folders."""
+def _settings(models: tuple[Path, Path], sources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How the models were made, by dotted names: whole configs where both are run folders."""
     found: list[dict[str, Any]] = []
     for path, source in zip(models, sources, strict=True):
         source.pop("weights_sha256", None)  # no two models share it
@@ -153,7 +147,7 @@ def _budget(model: Path) -> Budget | None:
     """How much a run was trained; None for a model file."""
     if not model.is_dir():
         return None
-    from ..evaluation.comparison_result import Budget
+    from ..evaluation import Budget
     from ..training import read_metrics
     from ..training.run_folder import read_description
 
@@ -173,20 +167,16 @@ def _budget(model: Path) -> Budget | None:
     )
 
 
-def _names(models: tuple[Path, ...]) -> list[str]:
-    """The names of the files and folders, whole paths where these are not unique."""
-    names = [path.resolve().name for path in models]
-    return [
-        str(path) if names.count(name) > 1 else name
-        for path, name in zip(models, names, strict=True)
-    ]
+def _names(models: tuple[Path, Path]) -> tuple[str, ...]:
+    """The names of the files and folders, whole paths where these are the same."""
+    names = tuple(path.resolve().name for path in models)
+    return names if len(set(names)) > 1 else tuple(map(str, models))
 
 
-def _place(models: tuple[Path, ...], name: str) -> Path:
-    """Where the report goes: beside the first model, named by the others."""
-    first = models[0]
-    others = "-".join(path.resolve().name for path in models[1:])[:100]
-    whole = f"{name}-{others}"
+def _place(models: tuple[Path, Path], name: str) -> Path:
+    """Where the report goes: beside the first model, named by the second."""
+    first, second = models
+    whole = f"{name}-{second.resolve().name[:100]}"
     return first / whole if first.is_dir() else first.with_name(f"{first.name}.{whole}")
 
 
@@ -198,23 +188,10 @@ def _show(comparison: Comparison) -> None:
     from ._tables import print_table
 
     console = Console(highlight=False)
-    for key, value in comparison.measured_on().items():
-        console.print(f"[dim]{escape(key)}:[/] {escape(value)}")
-    print_table(console, tables.about_table(comparison))
-    if comparison.differing():
-        print_table(console, tables.setting_table(comparison))
-    for difference in comparison.differences:
-        for title, table in tables.difference_tables(comparison, difference).items():
-            console.print(f"\n[bold]{escape(title)}[/]")
-            print_table(console, table)
-        over = tables.over(comparison, difference)
-        said = f"{over}{difference.agreement:.2%} of all pixels have the same class in both"
-        console.print(escape(said))
-    if len(comparison.differences) > 1:
-        console.print()
-        print_table(console, tables.overview_table(comparison))
-    console.print(f"\n[dim]{tables.INTERVALS}[/]")
-    for sentence in tables.budget_sentences(comparison) + tables.missing_sentences(comparison):
-        console.print(f"[yellow]{escape(sentence)}[/]")
-    for difference in comparison.differences:
-        console.print(f"[bold]{escape(tables.verdict(comparison, difference))}[/]")
+    for title, table in tables.sections(comparison).items():
+        console.print(f"\n[bold]{escape(title)}[/]")
+        print_table(console, table)
+    console.print(f"{comparison.agreement:.2%} of all pixels have the same class in both.")
+    for sentence in tables.remarks(comparison):
+        console.print(f"\n{escape(sentence)}")
+    console.print(f"\n[bold]{escape(tables.verdict(comparison))}[/]")

@@ -162,19 +162,12 @@ def _score(run: Path, data: Path) -> Evaluation:
 
 
 def _export(run_folder: Path, file: Path) -> Verification:
-    from ..export import ExportConfig, export_onnx
+    from ..export import ExportConfig
     from ..training import load_run
+    from .export import export_run
 
     run = load_run(run_folder)
-    return export_onnx(
-        run.model,
-        file,
-        config=ExportConfig(size_hw=run.image_size_hw),
-        space=run.space,
-        title=run.title,
-        source=run.source,
-        scores=run.scores,
-    )
+    return export_run(run, file, ExportConfig(size_hw=run.image_size_hw))
 
 
 def _quantize(out: Path, data: Path) -> Comparison:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,11 +12,13 @@ import tyro
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..export import ExportConfig, OperatorCheck, Verification
     from ..models import SegmentationModel
     from ..training import Run
 
-__all__ = ["main"]
+__all__ = ["export_run", "main"]
 
 _PICTURES = 8
 _SIZE_HW = (512, 512)
@@ -83,7 +86,8 @@ def _export(
         _show_check(check_export(model, config), config, as_json)
     else:
         assert trained is not None
-        found = _write(trained, out, config, verify_data, verify_split)
+        pictures = _pictures(verify_data, verify_split) if verify_data else None
+        found = export_run(trained, out, config, pictures)
         _show_file(trained.title, out, config, found, verify_data, as_json)
 
 
@@ -110,25 +114,35 @@ def _untrained(name: str, classes: int) -> SegmentationModel:
     return load_network(name).build(classes).eval()
 
 
-def _write(
-    trained: Run, out: Path, config: ExportConfig, verify_data: Path | None, split: str
-) -> Verification:
-    from ..export import export_onnx
+def _pictures(data: Path, split: str) -> list[np.ndarray]:
     from ..prepared import PreparedFolder, evenly_spaced
 
-    pictures = None
-    if verify_data is not None:
-        samples = evenly_spaced(PreparedFolder(verify_data).samples(split), _PICTURES)
-        pictures = [sample.read_bgr() for sample in samples]
+    samples = evenly_spaced(PreparedFolder(data).samples(split), _PICTURES)
+    return [sample.read_bgr() for sample in samples]
+
+
+def export_run(
+    run: Run, out: Path, config: ExportConfig, pictures: Sequence[np.ndarray] | None = None
+) -> Verification:
+    """Write a run's network with all that the run knows of it; see `curbside.export.export_onnx`.
+
+    Args:
+        run: The run.
+        out: The file to write, ending in .onnx.
+        config: How it is written.
+        pictures: (H, W, 3) uint8 BGR to check it on; generated ones where not given.
+    """
+    from ..export import export_onnx
+
     return export_onnx(
-        trained.model,
+        run.model,
         out,
         config=config,
-        space=trained.space,
-        title=trained.title,
-        source=trained.source,
-        scores=trained.scores,
-        temperature_scaling=trained.temperature_scaling,
+        space=run.space,
+        title=run.title,
+        source=run.source,
+        scores=run.scores,
+        temperature_scaling=run.temperature_scaling,
         pictures=pictures,
     )
 

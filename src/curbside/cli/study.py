@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,10 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--out", type=Path, help="folder of the study; studies/CONTROL where not given")
-    add("--distill", action="append", default=[], metavar="LOSS[+LOSS...]",
-        help="one more variant: the control taught with these losses, by --teacher; may be repeated")  # fmt: skip
+    add("--distill", action="append", default=[], metavar="LOSS[+LOSS...][@PATH[,PATH...]]",
+        help="one more variant: the control taught with these losses, by the run folders or caches behind"
+        " the @, else by --teacher; may be repeated")  # fmt: skip
     add("--teacher", type=Path, nargs="+", default=[], metavar="PATH",
-        help="run folders or caches that teach the variants of --distill")  # fmt: skip
+        help="run folders or caches that teach the variants of --distill without an @")  # fmt: skip
     add("--teachers", nargs="+", default=[], metavar="RECIPE",
         help="recipes to train once, first; a config that learns from runs/RECIPE learns from it")  # fmt: skip
     add("--seeds", type=int, default=3, help="number of seeds, from the control's own on (3)")
@@ -103,11 +105,9 @@ def _configs(
     names: Sequence[str], chosen: argparse.Namespace, overrides: Sequence[str]
 ) -> tuple[dict[str, TrainConfig], dict[str, TrainConfig]]:
     """The students, the control first, and the teachers to train, by name."""
-    from ..training.variants import distilled
-
     variants = [(name, _overridden(config, overrides)) for name, config in map(_load, names)]
     control = variants[0][1]
-    variants += [(losses, distilled(control, chosen.teacher, losses)) for losses in chosen.distill]
+    variants += [_taught(control, text, chosen.teacher) for text in chosen.distill]
     for_teachers = _only(overrides, ("--data.", "--accelerator", "--devices", "--precision"))
     teachers = [(n, _overridden(c, for_teachers)) for n, c in map(_load, chosen.teachers)]
     every = [name for name, _ in [*variants, *teachers]]
@@ -115,6 +115,20 @@ def _configs(
     if twice is not None:
         raise ConfigError(f"{twice} stands twice in the study", fix="name each run once")
     return dict(variants), dict(teachers)
+
+
+def _taught(control: TrainConfig, text: str, teachers: Sequence[Path]) -> tuple[str, TrainConfig]:
+    """The control taught with LOSSES by some teachers, or by those of LOSSES@TEACHER[,TEACHER...]; with
+    the name it goes by."""
+    from ..training import distilled
+    from ..training.study.lineage import teacher_title
+
+    losses, at, named = text.partition("@")
+    if at:
+        teachers = [Path(path) for path in named.split(",") if path]
+        text = f"{losses}@{','.join(map(teacher_title, teachers))}"
+    config = distilled(control, teachers, losses)
+    return text, replace(config, name=f"{control.name}-{text}")
 
 
 def _load(name: str) -> tuple[str, TrainConfig]:
@@ -138,6 +152,8 @@ def _overridden(config: TrainConfig, overrides: Sequence[str]) -> TrainConfig:
 
     if config.distillation is None:
         overrides = _only(overrides, ("--distillation.",), out=True)
+    if not overrides:
+        return config
     return tyro.cli(
         TrainConfig,
         args=list(overrides),
@@ -179,8 +195,7 @@ def _show_plan(plan: Plan) -> None:
     from ..training.study.tables import plan_table
     from ._tables import print_table
 
-    console = Console(stderr=True)
-    print_table(console, plan_table(plan))
+    print_table(Console(stderr=True), plan_table(plan))
 
 
 def _show(plan: Plan, verdict: Verdict, failed: dict[str, str], report: Path) -> None:
@@ -189,8 +204,7 @@ def _show(plan: Plan, verdict: Verdict, failed: dict[str, str], report: Path) ->
     from ..training.study.tables import summary_table
     from ._tables import print_table
 
-    console = Console()
-    print_table(console, summary_table(plan, verdict))
+    print_table(Console(), summary_table(plan, verdict))
     for finding in verdict.findings.values():
         print(finding.sentence)
     for key, problem in failed.items():

@@ -3,6 +3,8 @@
 from .augment import Augmentation, AugmentConfig
 from .batches import ResumableBatches, SharedDraws
 from .border_weights import BorderWeightConfig, BorderWeights
+from .cache_format import CachedFolder, CacheSettings
+from .cache_writer import CacheWriter
 from .mixture import Mixture, Part, open_mixture
 from .segmentation import SegmentationDataset, TrainItem, ValItem, collate_train, collate_val
 from .teacher_cache import CachedLogits, TeacherCache, is_cache
@@ -12,6 +14,9 @@ __all__ = [
     "Augmentation",
     "BorderWeightConfig",
     "BorderWeights",
+    "CacheSettings",
+    "CacheWriter",
+    "CachedFolder",
     "CachedLogits",
     "Mixture",
     "Part",

@@ -3,17 +3,13 @@
 ::
 
     cache.json                          the teacher, what the cache was made with, and of which folders
-    logits/FOLDER/SPLIT/ID.webp         what the teacher said of one picture; see `logit_codes`
-
-Behind the WebP data of an entry stand 32 bytes: which picture it was made of, the size of the map, and
-a checksum that also covers the settings of the cache.
+    logits/FOLDER/SPLIT/ID.webp         what the teacher said of one picture; see `cache_entries`
 """
 
 from __future__ import annotations
 
 import json
 import reprlib
-import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -21,10 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, DataError, LabelError
-from ..files import inside, read_json, write_bytes, write_json
-from ..imaging.strict import read_file
+from ..files import read_json, write_json
 from ..labels import LabelSpace
-from ..prepared import Sample
 from .logit_codes import plane_count
 
 __all__ = [
@@ -32,22 +26,13 @@ __all__ = [
     "CacheAbout",
     "CacheSettings",
     "CachedFolder",
-    "damaged",
-    "entry_path",
     "read_about",
-    "read_entry",
     "write_about",
-    "write_entry",
 ]
 
 ABOUT = "cache.json"
 _FORMAT = {"format": "curbside-teacher-cache", "version": 1}
-_MAKE = "make one with: curbside cache RUN DATA"
-
-_TRAILER = struct.Struct("<8sQIIHHI")
-"""Mark; bytes of the picture; height and width of the picture and of the map; checksum."""
-_MARK = b"curbside"
-_SEAL = struct.Struct("<I")
+_MAKE = "remove what is there, and make it with: curbside cache RUN DATA"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,80 +168,3 @@ def read_about(root: Path) -> CacheAbout:
         raise DataError(
             f"{path} is damaged ({type(error).__name__}: {reason})", fix=_MAKE
         ) from error
-
-
-def entry_path(root: Path, sample: Sample) -> Path:
-    """Where the entry of a sample lies.
-
-    Raises:
-        DataError: Its names lead out of the cache.
-    """
-    name = sample.root.resolve().name
-    return inside(root / "logits", f"{name}/{sample.record.split}/{sample.id}.webp")
-
-
-def write_entry(
-    root: Path, settings: CacheSettings, sample: Sample, data: bytes, map_hw: Sequence[int]
-) -> None:
-    """Write the entry of a sample.
-
-    Args:
-        root: The cache.
-        settings: Its settings.
-        sample: The sample.
-        data: What `logit_codes.encode` made.
-        map_hw: Height and width of the map in it.
-    """
-    size = _picture_bytes(sample)
-    about = _TRAILER.pack(_MARK, size, *sample.record.size_hw, *map_hw, 0)[: -_SEAL.size]
-    seal = _SEAL.pack(zlib.crc32(data + about, settings.seal))
-    write_bytes(entry_path(root, sample), data + about + seal)
-
-
-def read_entry(
-    root: Path, settings: CacheSettings, sample: Sample
-) -> tuple[bytes, tuple[int, int]]:
-    """The WebP data of an entry, and height and width of the map in it.
-
-    Raises:
-        DataError: There is none, or it is damaged, of another cache or of another picture.
-    """
-    path = entry_path(root, sample)
-    try:
-        whole = read_file(path)
-    except FileNotFoundError:
-        raise DataError(
-            f"{path} is missing: the teacher was not asked about {sample.image_path}",
-            fix="run curbside cache with that folder and split: it adds what is missing",
-        ) from None
-    data, about = whole[: -_TRAILER.size], whole[-_TRAILER.size :]
-    if len(about) < _TRAILER.size:
-        raise damaged(path)
-    mark, size, *frame_hw, height, width, seal = _TRAILER.unpack(about)
-    sound = seal == zlib.crc32(data + about[: -_SEAL.size], settings.seal)
-    if mark != _MARK or not sound or height > frame_hw[0] or width > frame_hw[1]:
-        raise damaged(path)
-    if tuple(frame_hw) != tuple(sample.record.size_hw) or size != _picture_bytes(sample):
-        raise DataError(
-            f"{path} was made of a picture of {frame_hw[1]} x {frame_hw[0]} pixels in {size} bytes,"
-            f" which {sample.image_path} is not",
-            fix="run curbside cache with that folder and split: it replaces what is outdated",
-        )
-    return data, (height, width)
-
-
-def _picture_bytes(sample: Sample) -> int:
-    try:
-        return sample.image_path.stat().st_size
-    except OSError as error:
-        raise DataError(
-            f"{sample.image_path} cannot be read ({error.strerror})", fix="restore the picture"
-        ) from error
-
-
-def damaged(path: Path) -> DataError:
-    """The error of an entry that cannot be used."""
-    return DataError(
-        f"{path} is damaged, or belongs to another cache",
-        fix="run the same curbside cache command again: it replaces what is damaged",
-    )

@@ -9,17 +9,8 @@ import numpy as np
 
 from ..errors import ConfigError, DataError
 from ..prepared import Sample
-from .cache_format import (
-    ABOUT,
-    CacheAbout,
-    CachedFolder,
-    CacheSettings,
-    entry_path,
-    read_about,
-    read_entry,
-    write_about,
-    write_entry,
-)
+from .cache_entries import entry_path, read_entry, write_entry
+from .cache_format import ABOUT, CacheAbout, CachedFolder, CacheSettings, read_about, write_about
 from .logit_codes import encode
 
 __all__ = ["CacheWriter"]
@@ -54,7 +45,8 @@ class CacheWriter:
         for folder in folders:
             place = folder.resolve()
             for held in self._folders.values():
-                if held.name == place.name and held.root != str(place):
+                moved = not Path(held.root).is_dir()
+                if held.name == place.name and held.root != str(place) and not moved:
                     raise ConfigError(
                         f"two folders are called {place.name}: {held.root} and {place}",
                         fix="rename one, or give it a cache of its own with --out",
@@ -71,6 +63,8 @@ class CacheWriter:
                     f"{self.root} is not empty and holds no cache", fix="choose another --out"
                 )
             return {}
+        for leftover in (self.root / "logits").rglob(".partial-*"):  # of a run that was killed
+            leftover.unlink(missing_ok=True)
         held = read_about(self.root)
         before = held.settings.to_dict()
         for key, value in self.settings.to_dict().items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from ..errors import DataError
 from ..imaging import Piece
 from ..labels import LabelSpace
 from ..prepared import Sample
-from .cache_format import ABOUT, CacheSettings, damaged, entry_path, read_about, read_entry
+from .cache_entries import check_entry, damaged, entry_path, read_entry
+from .cache_format import ABOUT, CacheSettings, read_about
 from .logit_codes import decode, log_probabilities
 
 __all__ = ["CachedLogits", "TeacherCache", "is_cache"]
@@ -84,6 +86,27 @@ class TeacherCache:
     def space(self) -> LabelSpace:
         """The label space of the teacher."""
         return self.settings.space
+
+    def require(self, samples: Sequence[Sample]) -> None:
+        """See that it was filled with some samples, before they are asked for one by one.
+
+        Raises:
+            DataError: It lacks some of them, or has them of other pictures or cut off.
+        """
+        lacking = []
+        for sample in samples:
+            try:
+                check_entry(self.root, sample)
+            except DataError as error:
+                lacking.append((sample, error))
+        if lacking:
+            sample, first = lacking[0]
+            raise DataError(
+                f"{self.root} lacks {len(lacking)} of the {len(samples)} pictures to train on;"
+                f" the first: {first.what}",
+                fix=f"fill it, with the options it was made with: curbside cache RUN {sample.root}"
+                f" --split {sample.record.split} --out {self.root}",
+            )
 
     def read(self, sample: Sample) -> CachedLogits:
         """What the teacher said of a sample.

@@ -1,40 +1,32 @@
-"""`compare`: models on the same pictures, and what changed where from the first to the others."""
+"""`compare`: two models on the same pictures, and what changed where from the first to the second."""
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
-from ..hardware import core_count, cpu_model
 from ..labels import IGNORE_ID, LabelSpace
-from ..metrics.bootstrap import bootstrap_difference
 from ..prepared import Sample
-from ..progress import track
-from .at_common import CommonPredictor
 from .comparison_result import (
     Budget,
     Change,
     ClassChange,
     ComparedModel,
     Comparison,
-    Difference,
+    Flow,
     GroupChange,
-    PlaceChange,
+    PictureChange,
 )
-from .comparison_tally import ModelTally, PairTally, near_borders
-from .scoring import MAX_GROUPS, Predictor, require_same_space
+from .intervals import iou_intervals, miou_interval
+from .result import Evaluation
+from .scoring import Predictor, Scorer, group_of, readable
 
 __all__ = ["Contender", "compare"]
 
-_FEWEST = 6
-"""Of fewer pictures nothing is shown: even where all change the same way, a fair coin would do that more
-often than in 5 of 100 cases."""
+_FLOWS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,220 +44,184 @@ class Contender:
 
 
 def compare(
-    contenders: Sequence[Contender],
+    first: Contender,
+    second: Contender,
     samples: Sequence[Sample],
     *,
     by: str | None = None,
     pictures: int = 4,
-    seed: int = 0,
 ) -> Comparison:
-    """Compare models with the first of them, streaming; every picture is read once for all of them.
+    """Compare two models, streaming; every picture is read once for both.
 
-    Pixels are compared at the size of the masks. A picture that cannot be read is left out for all
+    Pixels are compared at the size of the masks. A picture that cannot be read is left out for both
     models and named in `Comparison.unreadable`.
 
     Args:
-        contenders: Two models or more; the first is the reference.
+        first: The reference.
+        second: The model of which is said what it does differently.
         samples: At least one, all of one split, each with a semantic target.
         by: A tag of the samples to group the scores by, such as `weather`.
         pictures: How many of the largest gains, and of the largest losses, to name.
-        seed: Decides the draws behind the intervals.
 
     Raises:
-        ConfigError: There is one model only; no sample has the tag, or it has too many values.
+        ConfigError: No sample has the tag, or it has too many values.
         LabelError: A model and the masks do not mean the same by their ids.
         DataError: Not one picture could be read, or all their pixels are ignored.
     """
-    if len(contenders) < 2:
-        raise ConfigError("one model alone cannot be compared", fix="name two models or more")
-    space = samples[0].space
-    for contender in contenders:
-        require_same_space(contender.predictor.manifest.space, space, otherwise=_AT_COMMON)
-    values = _values_of_tag(samples, by)
-    started = time.perf_counter()
-    tallies = [ModelTally(contender.predictor, space) for contender in contenders]
-    pairs = [PairTally(space) for _ in contenders[1:]]
-    groups: dict[str, list[int]] = defaultdict(list)
+    scorers = [Scorer(contender.predictor, samples, by=by) for contender in (first, second)]
+    moved = _Moved(samples[0].space)
     unreadable: list[str] = []
-    images = 0
-    for sample in track(samples, total=len(samples), description="comparing"):
-        try:
-            frame_bgr = sample.read_bgr()
-            target = sample.read_semantic()
-        except DataError as error:
-            unreadable.append(str(error))
-            continue
-        near = near_borders(target) & (target != IGNORE_ID)
-        maps = [tally.update(frame_bgr, target, near) for tally in tallies]
-        for pair, ids in zip(pairs, maps[1:], strict=True):
-            pair.update(sample.id, target, maps[0], ids)
-        if by is not None:
-            groups[values[sample.id]].append(images)
-        images += 1
-    if not images:
-        raise DataError(
-            f"none of the {len(samples)} pictures could be read, the first because {unreadable[0]}",
-            fix="restore the dataset or convert it again",
-        )
-    if not pairs[0].pixels:
-        raise DataError(
-            f"every pixel of the {images} masks is ignored",
-            fix="choose another split, or data with the classes of the models",
-        )
-    predictors = [contender.predictor for contender in contenders]
-    reference = _Reference(contenders[0], tallies[0], space, groups, seed)
+    for sample, frame_bgr, target in readable(samples, unreadable, doing="comparing"):
+        one, other = (scorer.update(sample, frame_bgr, target) for scorer in scorers)
+        moved.update(sample.id, target, one, other)
+    before, after = (scorer.evaluation(unreadable) for scorer in scorers)
+    changed = moved.pictures()
     return Comparison(
-        models=tuple(map(_compared, contenders, tallies)),
-        differences=tuple(
-            reference.difference(*other, pictures)
-            for other in zip(contenders[1:], tallies[1:], pairs, strict=True)
-        ),
-        space=space,
-        common=tuple(item.common for item in predictors if isinstance(item, CommonPredictor)),
-        by=by,
-        images=images,
-        unreadable=tuple(unreadable),
-        dataset=samples[0].root.resolve().name,
-        split=samples[0].record.split,
-        hardware=f"{cpu_model()}, {core_count()} cores",
-        seconds=time.perf_counter() - started,
+        models=(_compared(first, before), _compared(second, after)),
+        scores=_scores(before, after),
+        classes=_classes(before, after),
+        groups=_groups(before, after, samples),
+        agreement=moved.agreement,
+        pixels=moved.pixels,
+        fixed=moved.fixed,
+        broken=moved.broken,
+        still_wrong=moved.still_wrong,
+        flows=moved.flows(),
+        gains=tuple(change for change in changed[:pictures] if change.gain > 0),
+        losses=tuple(change for change in changed[::-1][:pictures] if change.gain < 0),
     )
 
 
-_AT_COMMON = ", or compare at their common classes with --common"
-
-
-def _values_of_tag(samples: Sequence[Sample], by: str | None) -> dict[str, str]:
-    """The value of the tag for each sample, by its id."""
-    if by is None:
-        return {}
-    tags = sorted({tag for sample in samples for tag in sample.record.tags})
-    if by not in tags:
-        known = f"its tags are {', '.join(tags)}" if tags else "leave out --by: there are no tags"
-        raise ConfigError(f"no sample has the tag {by!r}", fix=known)
-    values = {sample.id: sample.record.tags.get(by, "(none)") for sample in samples}
-    count = len(set(values.values()))
-    if count > MAX_GROUPS:
-        raise ConfigError(
-            f"the tag {by!r} has {count} values", fix=f"group by a tag with at most {MAX_GROUPS}"
-        )
-    return values
-
-
-def _compared(contender: Contender, tally: ModelTally) -> ComparedModel:
-    predictor = contender.predictor
+def _compared(contender: Contender, evaluation: Evaluation) -> ComparedModel:
     return ComparedModel(
         name=contender.name,
-        model=predictor.manifest.model,
-        precision=predictor.precision,
-        input_size_hw=predictor.manifest.input.size_hw,
-        summary=tally.scores.summary(),
+        evaluation=evaluation,
         budget=contender.budget,
         settings=contender.settings,
     )
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """The first model, from which the others differ."""
+def _scores(before: Evaluation, after: Evaluation) -> dict[str, Change]:
+    one, other = before.headline(), after.headline()
+    intervals = {
+        "mIoU": miou_interval(after.per_image, before.per_image),
+        "pixel accuracy": miou_interval(_right_and_wrong(after), _right_and_wrong(before)),
+    }
+    return {
+        name: Change(before=one.get(name), after=other.get(name), interval=intervals.get(name))
+        for name in {**one, **other}
+    }
 
-    contender: Contender
-    tally: ModelTally
-    space: LabelSpace
-    groups: Mapping[str, list[int]]
-    seed: int
 
-    def difference(
-        self, contender: Contender, tally: ModelTally, pair: PairTally, pictures: int
-    ) -> Difference:
-        """What another model does differently; so many pictures are named each way."""
-        ours, theirs = self.contender.budget, contender.budget
-        before, after = self.tally.classes, tally.classes
-        here, there = self.tally.places, tally.places
-        near, inside = (
-            PlaceChange(
-                pixels=int(here[:, i].sum()),
-                accuracy=self._change(here[:, i : i + 1], there[:, i : i + 1]),
-            )
-            for i in range(2)
+def _right_and_wrong(evaluation: Evaluation) -> np.ndarray:
+    """Pixels of each picture as of a single class, (N, 1, 2) int64, whose IoU is the accuracy."""
+    right = np.trace(evaluation.per_image, axis1=1, axis2=2)
+    return np.stack([right, evaluation.per_image.sum(axis=(1, 2)) - right], axis=-1)[:, None]
+
+
+def _classes(before: Evaluation, after: Evaluation) -> tuple[ClassChange, ...]:
+    intervals = iou_intervals(after.per_image, before.per_image)
+    changes = [
+        ClassChange(
+            name=one.name,
+            pixels=one.pixels,
+            iou=Change(before=one.iou, after=other.iou, interval=interval),
         )
-        shown = pair.pictures(self.tally.mious, tally.mious)
-        return Difference(
-            name=contender.name,
-            equal_budget=None if ours is None or theirs is None else ours.equals(theirs),
-            miou=self._change(before, after),
-            pixel_accuracy=self._change(
-                here.sum(axis=1, keepdims=True), there.sum(axis=1, keepdims=True)
-            ),
-            ece=Change.of(self.tally.ece, tally.ece),
-            classes=self._classes(before, after),
-            groups=tuple(
-                GroupChange(
-                    value=value,
-                    images=len(members),
-                    miou=self._change(before[members], after[members]),
-                )
-                for value, members in sorted(self.groups.items())
-            ),
-            near=near,
-            inside=inside,
-            agreement=pair.agreement,
-            pixels=pair.pixels,
-            fixed=pair.fixed,
-            broken=pair.broken,
-            still_wrong=pair.still_wrong,
-            flows=pair.flows(),
-            gains=tuple(change for change in shown[:pictures] if change.gain > 0),
-            losses=tuple(change for change in shown[::-1][:pictures] if change.gain < 0),
-        )
-
-    def _classes(self, before: np.ndarray, after: np.ndarray) -> tuple[ClassChange, ...]:
-        """Class by class, from (N, C, 2) each, the largest change first."""
-        pixels = self.tally.scores.confusion.truth
-        changes = [
-            ClassChange(
-                id=item.id,
-                name=item.name,
-                pixels=int(pixels[item.id]),
-                iou=self._change(before[:, item.id : item.id + 1], after[:, item.id : item.id + 1]),
-            )
-            for item in self.space.classes
-        ]
-        return tuple(sorted(changes, key=_size_of_change))
-
-    def _change(self, before: np.ndarray, after: np.ndarray) -> Change:
-        """A mean of quotients hits / (hits + misses) over all pictures, and its interval.
-
-        Args:
-            before: Hits and misses of each picture and kind, (N, K, 2) int64. Those of a class give
-                its IoU, all right and wrong pixels the accuracy.
-            after: The other model's.
-        """
-        score, other = (_mean_quotient(counts.sum(axis=0)) for counts in (before, after))
-        telling = np.count_nonzero((before + after).any(axis=(1, 2)))
-        if telling < _FEWEST:
-            return Change.of(score, other)
-        matrices = _as_confusion(before), _as_confusion(after)
-        return Change.of(score, other, bootstrap_difference(*matrices, seed=self.seed))
+        for one, other, interval in zip(before.classes(), after.classes(), intervals, strict=True)
+    ]
+    return tuple(sorted(changes, key=_size))
 
 
-def _size_of_change(change: ClassChange) -> tuple[bool, float]:
+def _size(change: ClassChange) -> tuple[bool, float]:
     found = change.iou.difference
     return found is None, -abs(found or 0.0)
 
 
-def _mean_quotient(counts: np.ndarray) -> float:
-    """Mean of hits / (hits + misses) over the kinds that have pixels, (K, 2); nan where none has."""
-    pixels = counts.sum(axis=1)
-    known = pixels > 0
-    return float((counts[known, 0] / pixels[known]).mean()) if known.any() else float("nan")
+def _groups(
+    before: Evaluation, after: Evaluation, samples: Sequence[Sample]
+) -> tuple[GroupChange, ...]:
+    values = {sample.id: group_of(sample, before.by) for sample in samples}
+    found = np.array([values[name] for name in before.image_ids])
+    return tuple(
+        GroupChange(
+            value=one.value,
+            images=one.images,
+            miou=Change(
+                before=one.summary.miou,
+                after=other.summary.miou,
+                interval=miou_interval(*(e.per_image[found == one.value] for e in (after, before))),
+            ),
+        )
+        for one, other in zip(before.groups, after.groups, strict=True)
+    )
 
 
-def _as_confusion(counts: np.ndarray) -> np.ndarray:
-    """Hits and misses, (N, K, 2), as (N, K, K + 1) confusion matrices whose IoU are their quotients."""
-    pictures, kinds, _ = counts.shape
-    matrices = np.zeros((pictures, kinds, kinds + 1), np.int64)
-    every = np.arange(kinds)
-    matrices[:, every, every] = counts[:, :, 0]
-    matrices[:, :, kinds] = counts[:, :, 1]
-    return matrices
+class _Moved:
+    """Where the pixels went from one model to another.
+
+    Args:
+        space: What the ids of the masks mean.
+    """
+
+    def __init__(self, space: LabelSpace) -> None:
+        self.pixels = 0
+        """Pixels with a truth."""
+        self.fixed = 0
+        """Those that only the second model has right."""
+        self.broken = 0
+        """Those that only the first model has right."""
+        self._names = [*space.names, "no class"]
+        sides = len(self._names)
+        self._flows = np.zeros((sides, sides, sides), np.int64)  # truth, first, second
+        self._same = self._all = 0
+        self._pictures: list[PictureChange] = []
+
+    def update(self, name: str, target: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
+        """Count the pixels of a picture.
+
+        Args:
+            name: Its id.
+            target: (H, W) uint8.
+            first: The first model's ids, (H, W) uint8.
+            second: The second model's.
+        """
+        known, differ = target != IGNORE_ID, first != second
+        self._all += target.size
+        self._same += target.size - int(np.count_nonzero(differ))
+        moved = known & differ
+        truth, before, after = target[moved], first[moved], second[moved]
+        no_class = len(self._names) - 1
+        places = [np.minimum(ids, no_class).astype(np.intp) for ids in (truth, before, after)]
+        index = np.ravel_multi_index(tuple(places), self._flows.shape)
+        found, counts = np.unique(index, return_counts=True)
+        self._flows.reshape(-1)[found] += counts
+        fixed, broken = (int(np.count_nonzero(ids == truth)) for ids in (after, before))
+        pixels = int(np.count_nonzero(known))
+        self.pixels += pixels
+        self.fixed += fixed
+        self.broken += broken
+        shares = fixed / max(1, pixels), broken / max(1, pixels)
+        self._pictures.append(PictureChange(id=name, fixed=shares[0], broken=shares[1]))
+
+    @property
+    def still_wrong(self) -> int:
+        """Pixels that both models have wrong, in different ways."""
+        return int(self._flows.sum()) - self.fixed - self.broken
+
+    @property
+    def agreement(self) -> float:
+        """Share of all pixels, ignored ones included, to which both models give the same id."""
+        return self._same / self._all
+
+    def flows(self) -> tuple[Flow, ...]:
+        """The most frequent changes, largest first."""
+        order = np.argsort(-self._flows, axis=None, kind="stable")[:_FLOWS]
+        return tuple(
+            Flow(truth=self._names[t], before=self._names[a], after=self._names[b], pixels=int(n))
+            for t, a, b in zip(*np.unravel_index(order, self._flows.shape), strict=True)
+            if (n := self._flows[t, a, b])
+        )
+
+    def pictures(self) -> list[PictureChange]:
+        """The pictures, those that gained most first."""
+        return sorted(self._pictures, key=lambda change: (-change.gain, change.id))

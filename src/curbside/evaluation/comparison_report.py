@@ -1,4 +1,4 @@
-"""`comparison.json`, `comparison.md` and `comparison.html` of models compared on the same pictures."""
+"""`comparison.json`, `comparison.md` and `comparison.html` of two models on the same pictures."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from ..files import write_json, write_text
-from ..imaging import colorize, resize_ids
-from ..labels import IGNORE_ID, LabelSpace
+from ..labels import IGNORE_ID
 from ..prepared import Sample
 from . import comparison_tables as tables
 from . import plots
 from .comparison import Contender
-from .comparison_result import Comparison, Difference, PictureChange
+from .comparison_result import Comparison, PictureChange
 from .page import Page
-from .tables import Table
+from .tables import Table, markdown
+from .thumbnails import class_map
 
 __all__ = ["write_comparison"]
 
-_WIDTH = 340  # pixels; class maps are made small as ids, so that no colour is mixed
+_WIDTH = 340  # pixels
 _SAME, _FIXED, _BROKEN, _STILL_WRONG = range(4)
 _COLORS = {
     "the same": (205, 210, 216),
@@ -41,7 +41,7 @@ def write_comparison(
     Args:
         comparison: What was found.
         out_dir: Where to write.
-        contenders: The models, to show the pictures that changed most again.
+        contenders: The two models, to show the pictures that changed most again.
         samples: The samples that were compared.
 
     Returns:
@@ -59,105 +59,82 @@ def write_comparison(
 
 
 def _title(comparison: Comparison) -> str:
-    first, *others = (model.name for model in comparison.models)
-    return f"{', '.join(others)} against {first} on {comparison.dataset}, {comparison.split}"
+    first, second = comparison.models
+    found = first.evaluation
+    return f"{second.name} against {first.name} on {found.dataset}, {found.split}"
 
 
 def _page(
     comparison: Comparison, contenders: Sequence[Contender], samples: dict[str, Sample]
 ) -> Page:
     page = Page(_title(comparison))
-    for difference in comparison.differences:
-        page.text(tables.verdict(comparison, difference))
-    for sentence in tables.budget_sentences(comparison) + tables.missing_sentences(comparison):
+    for sentence in (tables.verdict(comparison), *tables.remarks(comparison)):
         page.text(sentence)
-    if len(comparison.differences) > 1:
-        page.put(tables.overview_table(comparison))
-    page.text(tables.INTERVALS)
-    for contender, difference in zip(contenders[1:], comparison.differences, strict=True):
-        over = tables.over(comparison, difference)
-        page.heading(f"{over}Scores")
-        page.put(tables.score_change_table(comparison, difference))
-        _classes(page, comparison, difference, over)
-        if difference.groups:
-            page.heading(f"{over}By {comparison.by}")
-            page.put(tables.group_change_table(comparison, difference))
-        _pixels(page, comparison, difference, over)
-        _pictures(page, difference, (contenders[0], contender), samples, comparison.space, over)
-    page.heading("Models")
-    page.put(tables.about_table(comparison))
-    if comparison.differing():
-        page.heading("What differs in how they were made")
-        page.put(tables.setting_table(comparison))
-    page.heading("Measured on")
-    page.table(("what", "which"), comparison.measured_on().items())
+    for title, table in tables.sections(comparison).items():
+        if title == "Models":
+            _pictures(page, comparison, contenders, samples)
+        page.heading(title)
+        if title == "Classes":
+            page.figure(_class_plot(comparison), _PLOT)
+        if title == "Pixels that changed":
+            page.text(
+                f"Both models give the same class to {comparison.agreement:.2%} of all pixels."
+            )
+        page.put(table)
     if comparison.unreadable:
-        page.text(f"{len(comparison.unreadable)} pictures could not be read and were left out:")
-        page.table(["left out"], [[message] for message in comparison.unreadable])
+        page.heading("Left out")
+        page.table(["could not be read"], [[message] for message in comparison.unreadable])
     return page
 
 
-def _classes(page: Page, comparison: Comparison, difference: Difference, over: str) -> None:
-    page.heading(f"{over}Classes")
-    known = [item for item in difference.classes if item.iou.difference is not None]
-    page.figure(
-        plots.changes(
-            [item.name for item in known],
-            [item.iou.difference or 0.0 for item in known],
-            [item.iou.interval for item in known],
-            label="change of the IoU",
-        ),
-        "With 95 % intervals; green and red where they leave out zero.",
+_PLOT = "Green and red where the 95 % interval leaves out zero."
+
+
+def _class_plot(comparison: Comparison) -> str:
+    known = [item for item in comparison.classes if item.iou.difference is not None]
+    return plots.changes(
+        [item.name for item in known],
+        [item.iou.difference or 0.0 for item in known],
+        [item.iou.interval for item in known],
+        label="change of the IoU",
     )
-    page.put(tables.class_change_table(comparison, difference))
-
-
-def _pixels(page: Page, comparison: Comparison, difference: Difference, over: str) -> None:
-    page.heading(f"{over}Where pixels moved")
-    page.text(f"Both models give the same class to {difference.agreement:.2%} of all pixels.")
-    page.put(tables.moved_table(difference))
-    page.put(tables.flow_table(comparison, difference))
-    page.put(tables.place_table(comparison, difference))
 
 
 def _pictures(
     page: Page,
-    difference: Difference,
-    pair: tuple[Contender, Contender],
+    comparison: Comparison,
+    contenders: Sequence[Contender],
     samples: dict[str, Sample],
-    space: LabelSpace,
-    over: str,
 ) -> None:
-    if not difference.gains and not difference.losses:
+    if not comparison.gains and not comparison.losses:
         return
-    page.heading(f"{over}Pictures that changed most")
-    page.text("Picture, truth and what changed, then both predictions; ignored pixels are black.")
+    page.heading("Pictures that changed most")
+    page.text(
+        "Picture and truth, then both predictions and what changed; ignored pixels are black."
+    )
     page.swatches(_COLORS)
+    space = comparison.models[0].evaluation.space
     page.swatches({item.name: item.color for item in space.classes})
-    for what, changes in (("rose", difference.gains), ("fell", difference.losses)):
+    for what, changes in (("rose", comparison.gains), ("fell", comparison.losses)):
         if changes:
             page.text(f"Pixel accuracy {what} most in:")
         for change in changes:
-            _show(page, samples[change.id], change, pair)
+            _show(page, samples[change.id], change, contenders)
 
 
 def _show(
-    page: Page, sample: Sample, change: PictureChange, pair: tuple[Contender, Contender]
+    page: Page, sample: Sample, change: PictureChange, contenders: Sequence[Contender]
 ) -> None:
     rgb, truth, palette = sample.read_rgb(), sample.read_semantic(), sample.space.palette
     frame_bgr = np.ascontiguousarray(rgb[..., ::-1])
-    before, after = (contender.predictor(frame_bgr).ids for contender in pair)
-    height, width = truth.shape
-    small = (max(1, round(height * _WIDTH / width)), _WIDTH)
-    maps = ((truth, palette), _changed(truth, before, after), (before, palette), (after, palette))
-    shown = [colorize(resize_ids(ids, small), colors)[..., ::-1] for ids, colors in maps]
+    before, after = (contender.predictor(frame_bgr).ids for contender in contenders)
+    maps = ((truth, palette), (before, palette), (after, palette), _changed(truth, before, after))
+    shown = [class_map(ids, colors, _WIDTH) for ids, colors in maps]
     moved = f"fixed {change.fixed:.1%}, broken {change.broken:.1%} of the pixels"
-    scores = (change.miou.before, change.miou.after)
-    named = [f"{c.name}, mIoU {score:.3f}" for c, score in zip(pair, scores, strict=True)]
-    said = (change.id, "truth", moved, *named)
+    said = (change.id, "truth", *(contender.name for contender in contenders), moved)
     pictures = list(zip((rgb, *shown), said, strict=True))
-    page.images(pictures[:3], max_width=_WIDTH)
-    page.images(pictures[3:], max_width=_WIDTH)
+    page.images(pictures[:2], max_width=_WIDTH)
+    page.images(pictures[2:], max_width=_WIDTH)
 
 
 def _changed(
@@ -175,23 +152,9 @@ def _changed(
 
 
 def _markdown(comparison: Comparison) -> str:
-    parts: list[str | Table] = [f"# {_title(comparison)}"]
-    parts += [tables.verdict(comparison, item) for item in comparison.differences]
-    parts += tables.budget_sentences(comparison) + tables.missing_sentences(comparison)
-    parts.append(tables.overview_table(comparison))
-    for item in comparison.differences:
-        for title, table in tables.difference_tables(comparison, item).items():
-            parts += [f"## {title}", table]
-    parts.append(tables.INTERVALS)
-    parts += ["## Models", tables.about_table(comparison)]
-    if comparison.differing():
-        parts += ["## What differs in how they were made", tables.setting_table(comparison)]
-    rows = tuple(comparison.measured_on().items())
-    parts += ["## Measured on", Table(headers=("what", "which"), rows=rows)]
+    parts: list[str | Table] = [f"# {_title(comparison)}", tables.verdict(comparison)]
+    parts += tables.remarks(comparison)
+    for title, table in tables.sections(comparison).items():
+        parts += [f"## {title}", table]
     parts += [f"Left out: {message}" for message in comparison.unreadable]
-    texts = (part.markdown() if isinstance(part, Table) else _plain(part) for part in parts)
-    return "\n\n".join(texts) + "\n"
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace("<", "&lt;").split())
+    return markdown(parts)

@@ -1,30 +1,24 @@
-"""What a comparison of models found, and what was compared."""
+"""What a comparison of two models found, and what was compared."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..labels import CommonSpace, LabelSpace
-from ..metrics import SegmentationSummary
+from .intervals import Interval
+from .result import Evaluation
 
 __all__ = [
-    "UNSURE",
     "Budget",
     "Change",
     "ClassChange",
     "ComparedModel",
     "Comparison",
-    "Difference",
     "Flow",
     "GroupChange",
     "PictureChange",
-    "PlaceChange",
 ]
-
-UNSURE = "no difference shown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,55 +48,41 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A score of the reference and of another model; None where it could not be taken."""
+    """A score of both models; None where it could not be taken."""
 
     before: float | None
-    """The reference's."""
+    """The first model's."""
     after: float | None
-    """The other model's."""
-    difference: float | None
-    """Their difference, above 0 where the other model's is higher."""
-    low: float | None = None
-    """Lower end of the 95 % interval of the difference; None where nothing can be said."""
-    high: float | None = None
-    """Its upper end."""
-
-    @classmethod
-    def of(
-        cls, before: float, after: float, interval: tuple[float, float] = (math.nan, math.nan)
-    ) -> Change:
-        """A change, from numbers that are nan where something could not be taken."""
-        values = [None if math.isnan(v) else v for v in (before, after, after - before, *interval)]
-        return cls(
-            **dict(zip(("before", "after", "difference", "low", "high"), values, strict=True))
-        )
+    """The second model's."""
+    interval: Interval | None = None
+    """The 95 % interval of the difference over pictures; None where nothing can be said."""
 
     @property
-    def interval(self) -> tuple[float, float] | None:
-        """Both ends of the interval; None where nothing can be said."""
-        return None if self.low is None or self.high is None else (self.low, self.high)
+    def difference(self) -> float | None:
+        """Above 0 where the second model's is higher."""
+        if self.before is None or self.after is None:
+            return None
+        return self.after - self.before
 
     @property
-    def verdict(self) -> str:
-        """`higher` or `lower` where the interval leaves out zero, else `no difference shown`."""
+    def sign(self) -> int:
+        """1 where it rose and -1 where it fell, by an interval that leaves out zero; else 0."""
         low, high = self.interval or (0.0, 0.0)
-        return "higher" if low > 0 else "lower" if high < 0 else UNSURE
+        return (low > 0) - (high < 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The change as JSON values."""
+        return {**asdict(self), "difference": self.difference}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedModel:
-    """One of the models, and what it scored."""
+    """One of the two models, and what it scored."""
 
     name: str
     """What it is called in tables."""
-    model: str
-    """The architecture, in words."""
-    precision: str
-    """What the network really ran in."""
-    input_size_hw: tuple[int, int]
-    """Size of the network's input, in pixels; scores are taken at the size of the masks."""
-    summary: SegmentationSummary
-    """Its scores over all pictures."""
+    evaluation: Evaluation
+    """Its scores."""
     budget: Budget | None
     """How much it was trained; None where nobody knows."""
     settings: Mapping[str, Any]
@@ -113,8 +93,6 @@ class ComparedModel:
 class ClassChange:
     """What became of a class."""
 
-    id: int
-    """Its id."""
     name: str
     """Its name."""
     pixels: int
@@ -136,25 +114,15 @@ class GroupChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceChange:
-    """What became of the pixels near label borders, or of those inside."""
-
-    pixels: int
-    """Their number."""
-    accuracy: Change
-    """Share of them that is right."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Flow:
     """Pixels of one true class that went from one prediction to another."""
 
     truth: str
     """Their true class."""
     before: str
-    """What the reference takes them for."""
+    """What the first model takes them for."""
     after: str
-    """What the other model takes them for."""
+    """What the second model takes them for."""
     pixels: int
     """Their number."""
 
@@ -166,11 +134,9 @@ class PictureChange:
     id: str
     """Id of the sample."""
     fixed: float
-    """Share of its pixels that only the other model has right."""
+    """Share of its pixels that only the second model has right."""
     broken: float
-    """Share of its pixels that only the reference has right."""
-    miou: Change
-    """Its mean IoU over the classes in its truth."""
+    """Share of its pixels that only the first model has right."""
 
     @property
     def gain(self) -> float:
@@ -179,35 +145,25 @@ class PictureChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One model against the reference."""
+class Comparison:
+    """Two models on the same pictures, and what changed from the first to the second."""
 
-    name: str
-    """The model."""
-    equal_budget: bool | None
-    """Whether it saw as much in training as the reference did; None where nobody knows."""
-    miou: Change
-    """Mean IoU over the classes in truth or prediction."""
-    pixel_accuracy: Change
-    """Share of pixels that are right."""
-    ece: Change
-    """Expected calibration error over 15 bins."""
+    models: tuple[ComparedModel, ComparedModel]
+    """The models."""
+    scores: Mapping[str, Change]
+    """Their main scores, by the names of `Evaluation.headline`."""
     classes: tuple[ClassChange, ...]
     """Class by class, the largest change first; those without a score last."""
     groups: tuple[GroupChange, ...]
     """Per value of the tag; empty without a tag."""
-    near: PlaceChange
-    """Pixels near label borders."""
-    inside: PlaceChange
-    """All others."""
     agreement: float
     """Share of all pixels to which both give the same id, those without a truth included."""
     pixels: int
     """Pixels with a truth."""
     fixed: int
-    """Those that only this model has right."""
+    """Those that only the second model has right."""
     broken: int
-    """Those that only the reference has right."""
+    """Those that only the first model has right."""
     still_wrong: int
     """Those that both have wrong, in different ways."""
     flows: tuple[Flow, ...]
@@ -218,70 +174,95 @@ class Difference:
     """The pictures whose pixel accuracy fell most."""
 
     @property
+    def miou(self) -> Change:
+        """What became of the mean IoU over the classes in truth or prediction."""
+        return self.scores["mIoU"]
+
+    @property
     def verdict(self) -> str:
-        """`better` or `worse` by its mIoU, or `no difference shown`."""
-        return {"higher": "better", "lower": "worse"}.get(self.miou.verdict, UNSURE)
+        """`better` or `worse` by the mIoU, or `no difference shown`."""
+        return ("no difference shown", "better", "worse")[self.miou.sign]
 
+    @property
+    def by(self) -> str | None:
+        """The tag that the groups are of."""
+        return self.models[0].evaluation.by
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Several models on the same pictures; the first is the reference."""
+    @property
+    def images(self) -> int:
+        """Number of pictures compared."""
+        return self.models[0].evaluation.images
 
-    models: tuple[ComparedModel, ...]
-    """The models, in the order they were given."""
-    differences: tuple[Difference, ...]
-    """Every other model against the first."""
-    space: LabelSpace
-    """What the ids mean."""
-    common: tuple[CommonSpace, ...]
-    """How each model's classes and the data's came to these; empty where nothing was merged."""
-    by: str | None
-    """The tag that the groups are of."""
-    images: int
-    """Number of pictures compared."""
-    unreadable: tuple[str, ...]
-    """What was wrong with each picture that was left out."""
-    dataset: str
-    """Name of the dataset's folder."""
-    split: str
-    """The split."""
-    hardware: str
-    """The processor and its cores."""
-    seconds: float
-    """Time for everything, reading and scoring included."""
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """What was wrong with each picture that was left out."""
+        return self.models[0].evaluation.unreadable
 
-    def differing(self) -> dict[str, tuple[Any, ...]]:
-        """The settings that are not the same for all models; None for one that a model has not."""
-        names = dict.fromkeys(name for model in self.models for name in model.settings)
-        rows = {name: tuple(m.settings.get(name) for m in self.models) for name in names}
-        return {name: row for name, row in rows.items() if any(v != row[0] for v in row)}
+    @property
+    def equal_budget(self) -> bool | None:
+        """Whether both saw as much in training; None where nobody knows."""
+        first, second = (model.budget for model in self.models)
+        return None if first is None or second is None else first.equals(second)
+
+    def differing(self) -> dict[str, tuple[Any, Any]]:
+        """The settings that are not the same; None for one that a model has not."""
+        first, second = (model.settings for model in self.models)
+        rows = {name: (first.get(name), second.get(name)) for name in {**first, **second}}
+        return {name: (one, other) for name, (one, other) in rows.items() if one != other}
 
     def measured_on(self) -> dict[str, str]:
         """What was measured on what, in words."""
-        lost = [row.source for row in self.common[0].second.lost] if self.common else []
+        found = self.models[0].evaluation
+        lost = [row.source for row in found.common.second.lost] if found.common else []
         said = {
-            "dataset": f"{self.dataset}, split {self.split}",
-            "label space": f"{self.space.name}, {len(self.space.classes)} classes",
+            "dataset": f"{found.dataset}, split {found.split}",
+            "label space": f"{found.space.name}, {len(found.space.classes)} classes",
             "true classes ignored": ", ".join(lost),
-            "images": f"{self.images}, each predicted by all models in turn",
-            "hardware": self.hardware,
-            "time": f"{self.seconds:.1f} s, reading and scoring included",
+            "images": f"{found.images}, each predicted by both models in turn",
+            "hardware": found.hardware,
+            "time": f"{found.seconds:.1f} s, reading and scoring included",
         }
         return {name: text for name, text in said.items() if text}
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON values."""
+        found = self.models[0].evaluation
         return {
-            "dataset": self.dataset,
-            "split": self.split,
-            "images": self.images,
-            "label_space": self.space.to_dict(),
-            "common": [item.to_dict() for item in self.common],
-            "hardware": self.hardware,
-            "seconds": self.seconds,
-            "by": self.by,
-            "models": [{**asdict(m), "settings": dict(m.settings)} for m in self.models],
+            "dataset": found.dataset,
+            "split": found.split,
+            "images": found.images,
+            "label_space": found.space.to_dict(),
+            "hardware": found.hardware,
+            "seconds": found.seconds,
+            "models": [_model_dict(model) for model in self.models],
+            "equal_budget": self.equal_budget,
             "settings_that_differ": {k: list(row) for k, row in self.differing().items()},
-            "differences": [{**asdict(item), "verdict": item.verdict} for item in self.differences],
+            "verdict": self.verdict,
+            "scores": {name: change.to_dict() for name, change in self.scores.items()},
+            "classes": [{**vars(item), "iou": item.iou.to_dict()} for item in self.classes],
+            "by": self.by,
+            "groups": [{**vars(item), "miou": item.miou.to_dict()} for item in self.groups],
+            **{name: getattr(self, name) for name in _COUNTS},
+            "flows": [asdict(item) for item in self.flows],
+            "gains": [asdict(item) for item in self.gains],
+            "losses": [asdict(item) for item in self.losses],
             "unreadable": list(self.unreadable),
         }
+
+
+_COUNTS = ("agreement", "pixels", "fixed", "broken", "still_wrong")
+
+
+def _model_dict(model: ComparedModel) -> dict[str, Any]:
+    found = model.evaluation
+    return {
+        "name": model.name,
+        "model": found.model,
+        "precision": found.precision,
+        "input_size_hw": list(found.input_size_hw),
+        "common": None if found.common is None else found.common.to_dict(),
+        "scores": asdict(found.overall),
+        "missing": dict(found.missing),
+        "budget": model.budget and asdict(model.budget),
+        "settings": dict(model.settings),
+    }

@@ -14,7 +14,17 @@ from ..metrics import Reliability
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["bars", "changes", "confusion", "curves", "reliability", "require_matplotlib", "shares"]
+__all__ = [
+    "COLORS",
+    "bars",
+    "changes",
+    "confusion",
+    "curves",
+    "reliability",
+    "require_matplotlib",
+    "shares",
+    "svg",
+]
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, and can be searched
@@ -32,7 +42,8 @@ _STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
 }
 _DARK, _GREY = "#1f2933", "#3e4c59"
-_COLORS = ("#2f6f9f", "#d1732b", "#3d8b57", "#9b4f96", "#b83a3a", "#6b7280")
+COLORS = ("#2f6f9f", "#d1732b", "#3d8b57", "#9b4f96", "#b83a3a", "#6b7280")
+"""Of the series of a plot, in their order."""
 
 
 def require_matplotlib() -> None:
@@ -68,7 +79,7 @@ def bars(
 
     def paint(axes: Axes) -> None:
         places = np.arange(len(names))
-        axes.barh(places, [value or 0.0 for value in values], color=_COLORS[0], height=0.72)
+        axes.barh(places, [value or 0.0 for value in values], color=COLORS[0], height=0.72)
         ends = [value or 0.0 for value in values]
         for place, interval in enumerate(intervals):
             if interval is not None:
@@ -85,7 +96,7 @@ def bars(
         axes.grid(axis="x")
         axes.tick_params(left=False)
 
-    return _svg(paint, width=7.2, height=0.8 + 0.27 * len(names))
+    return svg(paint, width=7.2, height=0.8 + 0.27 * len(names))
 
 
 def shares(
@@ -111,7 +122,7 @@ def shares(
             places = np.arange(len(names)) - 0.4 + height * (index + 0.5)
             percent = [100 * (value or 0.0) for value in values]
             widths = [max(value - left, 0.0) for value in percent]
-            color = _COLORS[index % len(_COLORS)]
+            color = COLORS[index % len(COLORS)]
             axes.barh(places, widths, left=left, color=color, height=height * 0.9, label=name)
             for place, value in zip(places, percent, strict=True):
                 said = f"{value:.2g}" if value else "absent"
@@ -130,7 +141,7 @@ def shares(
         if len(series) > 1:
             axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 
-    return _svg(paint, width=7.2, height=0.9 + (0.1 + 0.2 * len(series)) * len(names))
+    return svg(paint, width=7.2, height=0.9 + (0.1 + 0.2 * len(series)) * len(names))
 
 
 def confusion(rates: np.ndarray, names: Sequence[str]) -> str:
@@ -166,7 +177,7 @@ def confusion(rates: np.ndarray, names: Sequence[str]) -> str:
         bar.outline.set_visible(False)  # type: ignore[operator]
 
     side = 2.2 + 0.36 * len(names)
-    return _svg(paint, width=side + 0.6, height=side)
+    return svg(paint, width=side + 0.6, height=side)
 
 
 def reliability(diagram: Reliability) -> str:
@@ -180,9 +191,7 @@ def reliability(diagram: Reliability) -> str:
         lower, width = diagram.edges[:-1], np.diff(diagram.edges)
         accuracy, filled = np.nan_to_num(diagram.accuracy), diagram.share > 0
         axes.plot([0, 1], [0, 1], color="#9aa5b1", ls="--", lw=1, label="calibrated")
-        axes.bar(
-            lower, accuracy, width, align="edge", color=_COLORS[0], alpha=0.8, label="accuracy"
-        )
+        axes.bar(lower, accuracy, width, align="edge", color=COLORS[0], alpha=0.8, label="accuracy")
         axes.plot(
             diagram.confidence[filled],
             diagram.accuracy[filled],
@@ -191,7 +200,7 @@ def reliability(diagram: Reliability) -> str:
             ms=3.5,
             label="mean confidence",
         )
-        axes.stairs(diagram.share, diagram.edges, color=_COLORS[1], lw=1.4, label="share of pixels")
+        axes.stairs(diagram.share, diagram.edges, color=COLORS[1], lw=1.4, label="share of pixels")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         axes.set_aspect("equal")
@@ -199,7 +208,7 @@ def reliability(diagram: Reliability) -> str:
         axes.set_ylabel("accuracy, share")
         axes.legend(loc="upper left", frameon=False, fontsize=9)
 
-    return _svg(paint, width=4.6, height=4.6)
+    return svg(paint, width=4.6, height=4.6)
 
 
 def curves(
@@ -220,34 +229,14 @@ def curves(
     def paint(axes: Axes) -> None:
         marker = "o" if len(x) <= 30 else None
         for index, (name, values) in enumerate(series.items()):
-            color = _COLORS[index % len(_COLORS)]
+            color = COLORS[index % len(COLORS)]
             axes.plot(x, values, color=color, lw=1.6, marker=marker, ms=3, label=name)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.grid()
         axes.legend(frameon=False, fontsize=9)
 
-    return _svg(paint, width=5.2, height=3.3)
-
-
-def _svg(paint: Callable[[Axes], None], *, width: float, height: float) -> str:
-    """The `<svg>` element of what `paint` draws on a figure; its inches grow for long labels."""
-    require_matplotlib()
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(width, height))
-        paint(figure.add_subplot())
-        text = io.StringIO()
-        figure.savefig(
-            text,
-            format="svg",
-            bbox_inches="tight",
-            metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
-        )
-    whole = text.getvalue()
-    return whole[whole.index("<svg") :]
+    return svg(paint, width=5.2, height=3.3)
 
 
 def changes(
@@ -272,7 +261,7 @@ def changes(
     def color(interval: tuple[float, float] | None) -> str:
         if interval is None or interval[0] <= 0 <= interval[1]:
             return "#9aa5b1"
-        return _COLORS[2] if interval[0] > 0 else _COLORS[4]
+        return COLORS[2] if interval[0] > 0 else COLORS[4]
 
     def paint(axes: Axes) -> None:
         places = np.arange(len(names))
@@ -289,4 +278,36 @@ def changes(
         axes.grid(axis="x")
         axes.tick_params(left=False)
 
-    return _svg(paint, width=7.2, height=0.8 + 0.27 * len(names))
+    return svg(paint, width=7.2, height=0.8 + 0.27 * len(names))
+
+
+def svg(paint: Callable[[Axes], None], *, width: float, height: float) -> str:
+    """Draw a plot.
+
+    Args:
+        paint: What draws on its axes.
+        width: In inches; it grows for long labels, the height too.
+        height: In inches.
+
+    Returns:
+        An `<svg>` element.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+    """
+    require_matplotlib()
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(width, height))
+        paint(figure.add_subplot())
+        text = io.StringIO()
+        figure.savefig(
+            text,
+            format="svg",
+            bbox_inches="tight",
+            metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")),
+        )
+    whole = text.getvalue()
+    return whole[whole.index("<svg") :]

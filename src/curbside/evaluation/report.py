@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from ..files import write_json, write_text
-from ..imaging import colorize, resize_ids
 from ..prepared import Sample
 from . import plots
 from .page import Page
 from .per_image import write_per_image
 from .result import Evaluation
 from .scoring import Predictor
-from .tables import Table, class_table, group_table, score_table
+from .tables import Table, class_table, group_table, markdown, score_table
+from .thumbnails import class_map
 
 __all__ = ["write_report"]
 
-_MAP_WIDTH = 340  # pixels; class maps are made small as ids, so that no colour is mixed
+_MAP_WIDTH = 340  # pixels
 
 _WHISKERS = (
     "Whiskers: 95 % intervals over pictures. Neighbours of one drive are alike, so with other drives"
@@ -136,11 +136,8 @@ def _show_worst(
         sample = samples[worst.id]
         rgb = sample.read_rgb()
         ids = predictor(np.ascontiguousarray(rgb[..., ::-1])).ids
-        height, width = ids.shape
-        small = (max(1, round(height * _MAP_WIDTH / width)), _MAP_WIDTH)
         truth, prediction = (
-            colorize(resize_ids(m, small), space.palette)[..., ::-1]
-            for m in (sample.read_semantic(), ids)
+            class_map(m, space.palette, _MAP_WIDTH) for m in (sample.read_semantic(), ids)
         )
         shown = (
             (rgb, f"{worst.id}, mIoU {worst.miou:.3f}"),
@@ -151,15 +148,11 @@ def _show_worst(
 
 
 def _markdown(evaluation: Evaluation) -> str:
-    tables = [score_table(evaluation), class_table(evaluation)]
+    parts: list[str | Table] = [f"# {_title(evaluation)}"]
+    parts += [score_table(evaluation), class_table(evaluation)]
     if evaluation.groups:
-        tables.append(group_table(evaluation))
-    tables.append(Table(headers=("measured on", ""), rows=tuple(evaluation.measured_on().items())))
-    parts = [f"# {_plain(_title(evaluation))}", *(table.markdown() for table in tables)]
-    parts += [f"No {score}: {reason}." for score, reason in evaluation.missing.items()]
-    parts += [f"Left out: {_plain(message)}" for message in evaluation.unreadable]
-    return "\n\n".join(parts) + "\n"
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace("<", "&lt;").split())
+        parts.append(group_table(evaluation))
+    parts.append(Table(headers=("measured on", ""), rows=tuple(evaluation.measured_on().items())))
+    parts += [f"No {name}: {reason}." for name, reason in evaluation.missing.items()]
+    parts += [f"Left out: {message}" for message in evaluation.unreadable]
+    return markdown(parts)

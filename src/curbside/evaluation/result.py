@@ -11,11 +11,9 @@ import numpy as np
 from ..labels import CommonSpace, LabelMap, LabelSpace
 from ..manifest import TemperatureScaling
 from ..metrics import Reliability, SegmentationSummary
+from .intervals import Interval
 
-__all__ = ["ClassScore", "Evaluation", "GroupScore", "Interval", "WorstImage"]
-
-Interval = tuple[float, float]
-"""The ends of a 95 % interval."""
+__all__ = ["ClassScore", "Evaluation", "GroupScore", "WorstImage"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +29,7 @@ class ClassScore:
     iou: float | None
     """Intersection over union."""
     iou_interval: Interval | None
-    """Its 95 % interval over pictures; None with fewer than five."""
+    """Its 95 % interval over pictures; None with too few of them."""
     boundary_iou: float | None
     """Intersection over union of the parts near contours."""
     accuracy: float | None
@@ -51,7 +49,7 @@ class GroupScore:
     summary: SegmentationSummary
     """Their scores."""
     miou_interval: Interval | None
-    """The 95 % interval of their mIoU over pictures; None with fewer than five."""
+    """The 95 % interval of their mIoU over pictures; None with too few of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +83,7 @@ class Evaluation:
     reliability_uncalibrated: Reliability | None
     """The same without the model's temperature; None where it has none."""
     miou_interval: Interval | None
-    """The 95 % interval of the mIoU over pictures, by the bootstrap; None with fewer than five."""
+    """The 95 % interval of the mIoU over pictures, by the bootstrap; None with too few of them."""
     iou_intervals: tuple[Interval | None, ...]
     """The same for the IoU of each class."""
     per_image: np.ndarray

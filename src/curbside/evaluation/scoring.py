@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,19 +13,26 @@ from ..errors import ConfigError, DataError, LabelError
 from ..hardware import core_count, cpu_model
 from ..labels import LabelSpace
 from ..manifest import Manifest
-from ..metrics import Calibration, Reliability, SegmentationScores, bootstrap_iou, bootstrap_miou
+from ..metrics import Calibration, Reliability, SegmentationScores
 from ..prepared import Sample
 from ..progress import track
 from ..results import SemanticResult
 from .at_common import CommonPredictor
-from .result import Evaluation, GroupScore, Interval, WorstImage
+from .intervals import iou_intervals, miou_interval
+from .result import Evaluation, GroupScore, WorstImage
 
-__all__ = ["Predictor", "check_tag", "evaluate", "require_same_space"]
+__all__ = [
+    "Predictor",
+    "Scorer",
+    "check_tag",
+    "evaluate",
+    "group_of",
+    "readable",
+    "require_same_space",
+]
 
 MAX_GROUPS = 32
 """A tag with more values is refused: it names pictures, not conditions, and groups take memory."""
-FEWEST_PICTURES = 5
-"""With fewer, drawing them again says nothing of how sure a score is."""
 
 
 class Predictor(Protocol):
@@ -68,88 +75,162 @@ def evaluate(
     Raises:
         ConfigError: No sample has the tag, or it has too many values.
         LabelError: The model and the masks do not mean the same by their ids.
-        DataError: Not one picture could be read.
+        DataError: Not one picture could be read, or all their pixels are ignored.
     """
-    if not samples:
-        raise ValueError("give at least one sample")
-    space, manifest = samples[0].space, predictor.manifest
-    require_same_space(manifest.space, space, otherwise=_AT_COMMON)
-    check_tag(samples, by)
-    started = time.perf_counter()
-    with_logits = manifest.output("logits") is not None
-    # Sums of probabilities do not tell what each of them was before.
-    temperature = 1.0 if isinstance(predictor, CommonPredictor) else manifest.temperature
-    groups: dict[str, SegmentationScores] = defaultdict(
-        lambda: SegmentationScores(space.num_classes, temperature=temperature)
-    )
-    members: dict[str, list[int]] = defaultdict(list)
-    pictures: list[WorstImage] = []
-    counts: list[np.ndarray] = []
+    scorer = Scorer(predictor, samples, by=by)
     unreadable: list[str] = []
-    for sample in track(samples, total=len(samples), description="evaluating"):
+    for sample, frame_bgr, target in readable(samples, unreadable, doing="evaluating"):
+        scorer.update(sample, frame_bgr, target)
+    return scorer.evaluation(unreadable, worst=worst)
+
+
+def readable(
+    samples: Sequence[Sample], unreadable: list[str], *, doing: str
+) -> Iterator[tuple[Sample, np.ndarray, np.ndarray]]:
+    """The samples with their pictures and masks, under a progress bar.
+
+    Args:
+        samples: At least one, each with a semantic target.
+        unreadable: Where is noted what was wrong with each one that is left out.
+        doing: What is done with them.
+
+    Yields:
+        A sample, its picture, (H, W, 3) uint8 BGR, and its mask, (H, W) uint8.
+
+    Raises:
+        DataError: Not one could be read.
+    """
+    for sample in track(samples, total=len(samples), description=doing):
         try:
-            frame_bgr = sample.read_bgr()
-            target = sample.read_semantic()
+            frame_bgr, target = sample.read_bgr(), sample.read_semantic()
         except DataError as error:
             unreadable.append(str(error))
             continue
-        result = predictor(frame_bgr, probabilities=with_logits)
-        group = _group(sample, by)
-        alone = groups[group].update(
-            target, ids=result.ids, confidence=result.confidence, probabilities=result.probabilities
-        )
-        members[group].append(len(counts))
-        counts.append(np.column_stack([alone.counts, alone.outside]))
-        pictures.append(WorstImage(id=sample.id, miou=alone.miou(over="truth")))
-    if not counts:
+        yield sample, frame_bgr, target
+    if len(unreadable) == len(samples):
         raise DataError(
             f"none of the {len(samples)} pictures could be read, the first because {unreadable[0]}",
             fix="restore the dataset or convert it again",
         )
-    total = SegmentationScores(space.num_classes, temperature=temperature)
-    for scores in groups.values():
-        total += scores
-    per_image = np.stack(counts)
-    # A mask that is ignored as a whole says nothing.
-    told = [picture for picture in pictures if not np.isnan(picture.miou)]
-    return Evaluation(
-        overall=total.summary(),
-        space=space,
-        common=predictor.common if isinstance(predictor, CommonPredictor) else None,
-        by=by,
-        groups=tuple(
-            GroupScore(
-                value=value,
-                images=len(members[value]),
-                summary=groups[value].summary(),
-                miou_interval=_interval(per_image[members[value]]),
+
+
+class Scorer:
+    """What a predictor scores, picture by picture.
+
+    Args:
+        predictor: See `evaluate`.
+        samples: Those that are to come.
+        by: The tag to group by.
+
+    Raises:
+        ConfigError: No sample has the tag, or it has too many values.
+        LabelError: The model and the masks do not mean the same by their ids.
+    """
+
+    def __init__(
+        self, predictor: Predictor, samples: Sequence[Sample], *, by: str | None = None
+    ) -> None:
+        if not samples:
+            raise ValueError("give at least one sample")
+        manifest, self._first = predictor.manifest, samples[0]
+        require_same_space(
+            manifest.space,
+            self._first.space,
+            otherwise=", or score at their common classes with --common",
+        )
+        check_tag(samples, by)
+        self._predictor, self._by = predictor, by
+        self._started = time.perf_counter()
+        self._with_logits = manifest.output("logits") is not None
+        # Sums of probabilities do not tell what each of them was before.
+        common = isinstance(predictor, CommonPredictor)
+        self._temperature = 1.0 if common else manifest.temperature
+        self._groups: dict[str, SegmentationScores] = defaultdict(self._scores)
+        self._members: dict[str, list[int]] = defaultdict(list)
+        self._pictures: list[WorstImage] = []
+        self._counts: list[np.ndarray] = []
+
+    def _scores(self) -> SegmentationScores:
+        return SegmentationScores(self._first.space.num_classes, temperature=self._temperature)
+
+    def update(self, sample: Sample, frame_bgr: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """Predict a picture and count its pixels.
+
+        Args:
+            sample: Where it comes from.
+            frame_bgr: (H, W, 3) uint8.
+            target: (H, W) uint8.
+
+        Returns:
+            The predicted ids, (H, W) uint8.
+        """
+        result = self._predictor(frame_bgr, probabilities=self._with_logits)
+        group = group_of(sample, self._by)
+        alone = self._groups[group].update(
+            target, ids=result.ids, confidence=result.confidence, probabilities=result.probabilities
+        )
+        self._members[group].append(len(self._counts))
+        self._counts.append(np.column_stack([alone.counts, alone.outside]))
+        self._pictures.append(WorstImage(id=sample.id, miou=alone.miou(over="truth")))
+        return result.ids
+
+    def evaluation(self, unreadable: Sequence[str], *, worst: int = 6) -> Evaluation:
+        """What the pictures so far, at least one, come to.
+
+        Args:
+            unreadable: What was wrong with those that were left out.
+            worst: How many of the worst pictures to name.
+
+        Raises:
+            DataError: All their pixels are ignored.
+        """
+        total = self._scores()
+        for scores in self._groups.values():
+            total += scores
+        if not total.confusion.truth.any():
+            raise DataError(
+                f"every pixel of the {len(self._counts)} masks is ignored",
+                fix="choose another split, or data with the classes of the model",
             )
-            for value in (sorted(groups) if by else ())
-        ),
-        confusion=total.confusion.counts,
-        reliability=_reliability(total.calibration),
-        reliability_uncalibrated=_reliability(total.uncalibrated),
-        miou_interval=_interval(per_image),
-        iou_intervals=_iou_intervals(per_image),
-        per_image=per_image,
-        image_ids=tuple(picture.id for picture in pictures),
-        worst=tuple(sorted(told, key=lambda image: (image.miou, image.id))[:worst]),
-        unreadable=tuple(unreadable),
-        missing=_missing(total, manifest, predictor),
-        images=len(counts),
-        dataset=samples[0].root.resolve().name,
-        split=samples[0].record.split,
-        model=manifest.model,
-        source=dict(manifest.source),
-        temperature_scaling=manifest.temperature_scaling,
-        precision=predictor.precision,
-        input_size_hw=manifest.input.size_hw,
-        hardware=f"{cpu_model()}, {core_count()} cores",
-        seconds=time.perf_counter() - started,
-    )
-
-
-_AT_COMMON = ", or score at their common classes with --common"
+        predictor, manifest, data = self._predictor, self._predictor.manifest, self._first
+        per_image = np.stack(self._counts)
+        # A mask that is ignored as a whole says nothing.
+        told = [picture for picture in self._pictures if not np.isnan(picture.miou)]
+        return Evaluation(
+            overall=total.summary(),
+            space=data.space,
+            common=predictor.common if isinstance(predictor, CommonPredictor) else None,
+            by=self._by,
+            groups=tuple(
+                GroupScore(
+                    value=value,
+                    images=len(self._members[value]),
+                    summary=self._groups[value].summary(),
+                    miou_interval=miou_interval(per_image[self._members[value]]),
+                )
+                for value in (sorted(self._groups) if self._by else ())
+            ),
+            confusion=total.confusion.counts,
+            reliability=_reliability(total.calibration),
+            reliability_uncalibrated=_reliability(total.uncalibrated),
+            miou_interval=miou_interval(per_image),
+            iou_intervals=iou_intervals(per_image),
+            per_image=per_image,
+            image_ids=tuple(picture.id for picture in self._pictures),
+            worst=tuple(sorted(told, key=lambda image: (image.miou, image.id))[:worst]),
+            unreadable=tuple(unreadable),
+            missing=_missing(total, predictor),
+            images=len(per_image),
+            dataset=data.root.resolve().name,
+            split=data.record.split,
+            model=manifest.model,
+            source=dict(manifest.source),
+            temperature_scaling=manifest.temperature_scaling,
+            precision=predictor.precision,
+            input_size_hw=manifest.input.size_hw,
+            hardware=f"{cpu_model()}, {core_count()} cores",
+            seconds=time.perf_counter() - self._started,
+        )
 
 
 def require_same_space(model: LabelSpace, data: LabelSpace, *, otherwise: str = "") -> None:
@@ -192,7 +273,7 @@ def check_tag(samples: Sequence[Sample], by: str | None) -> None:
             if tags
             else "leave out the grouping: the dataset has no tags",
         )
-    values = {_group(sample, by) for sample in samples}
+    values = {group_of(sample, by) for sample in samples}
     if len(values) > MAX_GROUPS:
         raise ConfigError(
             f"the tag {by!r} has {len(values)} values",
@@ -200,7 +281,8 @@ def check_tag(samples: Sequence[Sample], by: str | None) -> None:
         )
 
 
-def _group(sample: Sample, by: str | None) -> str:
+def group_of(sample: Sample, by: str | None) -> str:
+    """The value of the tag that a sample is grouped by; empty without a tag."""
     return "" if by is None else sample.record.tags.get(by, "(none)")
 
 
@@ -208,22 +290,7 @@ def _reliability(calibration: Calibration) -> Reliability | None:
     return calibration.reliability() if calibration.count else None
 
 
-def _interval(per_image: np.ndarray) -> Interval | None:
-    """The 95 % interval of the mIoU; None where there is no telling from so few pictures."""
-    return _known(bootstrap_miou(per_image)) if len(per_image) >= FEWEST_PICTURES else None
-
-
-def _iou_intervals(per_image: np.ndarray) -> tuple[Interval | None, ...]:
-    if len(per_image) < FEWEST_PICTURES:
-        return (None,) * per_image.shape[1]
-    return tuple(_known((float(low), float(high))) for low, high in bootstrap_iou(per_image).T)
-
-
-def _known(interval: Interval) -> Interval | None:
-    return None if np.isnan(interval).any() else interval
-
-
-def _missing(total: SegmentationScores, manifest: Manifest, predictor: Predictor) -> dict[str, str]:
+def _missing(total: SegmentationScores, predictor: Predictor) -> dict[str, str]:
     common = isinstance(predictor, CommonPredictor)
     merges = isinstance(predictor, CommonPredictor) and predictor.merges
     missing = {}
@@ -233,7 +300,7 @@ def _missing(total: SegmentationScores, manifest: Manifest, predictor: Predictor
             if merges
             else "the model gives ids only: export it with --outputs logits, or confidence"
         )
-    if manifest.temperature != 1 and not total.uncalibrated.count:
+    if predictor.manifest.temperature != 1 and not total.uncalibrated.count:
         missing["ECE without the temperature"] = (
             "it cannot be told in the common classes of two label spaces"
             if common

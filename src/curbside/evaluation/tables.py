@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .result import Evaluation, Interval
+from .intervals import Interval
+from .result import Evaluation
 
-__all__ = ["Table", "class_table", "group_table", "score_table"]
+__all__ = ["Table", "class_table", "group_table", "markdown", "score", "score_table"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +26,15 @@ class Table:
         return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 
 
+def markdown(parts: Iterable[str | Table]) -> str:
+    """Paragraphs and tables as a Markdown document; no text in them can bring its own HTML."""
+    texts = (part.markdown() if isinstance(part, Table) else _plain(part) for part in parts)
+    return "\n\n".join(texts) + "\n"
+
+
 def score_table(evaluation: Evaluation) -> Table:
     """The main scores."""
-    rows = [(name, _score(value)) for name, value in evaluation.headline().items()]
+    rows = [(name, score(value)) for name, value in evaluation.headline().items()]
     rows.insert(1, ("mIoU, 95 % interval over pictures", _interval(evaluation.miou_interval)))
     return Table(headers=("score", "value"), rows=tuple(rows))
 
@@ -46,7 +54,7 @@ def class_table(evaluation: Evaluation) -> Table:
             (
                 item.name,
                 *(
-                    _score(value)
+                    score(value)
                     for value in (item.iou, item.boundary_iou, item.accuracy, item.auprc)
                 ),
                 f"{item.pixels:,}",
@@ -74,14 +82,15 @@ def group_table(evaluation: Evaluation) -> Table:
             (
                 group.value,
                 str(group.images),
-                *(_score(getattr(group.summary, name)) for name in columns.values()),
+                *(score(getattr(group.summary, name)) for name in columns.values()),
             )
             for group in evaluation.groups
         ),
     )
 
 
-def _score(value: float | None) -> str:
+def score(value: float | None) -> str:
+    """A score with four decimals; a dash where there is none."""
     return "–" if value is None else f"{value:.4f}"
 
 
@@ -90,4 +99,8 @@ def _interval(ends: Interval | None) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+    return _plain(text).replace("|", "\\|")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("<", "&lt;").split())

@@ -1,4 +1,4 @@
-"""The files of a prepared folder as small pictures, in whatever state they are."""
+"""Small pictures: of class maps, and of a prepared folder's files in whatever state they are."""
 
 from __future__ import annotations
 
@@ -9,13 +9,30 @@ import numpy as np
 
 from ..errors import CurbsideError
 from ..files import inside
-from ..imaging import blend_classes, read_depth, read_ids, read_rgb, resize_ids
+from ..imaging import blend_classes, colorize, read_depth, read_ids, read_rgb, resize_ids
 from ..labels import IGNORE_ID, LabelSpace
 
-__all__ = ["closer", "colored_depth", "overlay", "picture", "read_mask"]
+__all__ = ["class_map", "closer", "colored_depth", "overlay", "picture", "read_mask"]
 
 _GREY = 200
 _STRANGE_RGB = (255, 255, 255)  # ids without a class
+
+
+def class_map(ids: np.ndarray, palette: np.ndarray, width: int) -> np.ndarray:
+    """A class map in colours, made small as ids, so that no colour is mixed.
+
+    Args:
+        ids: (H, W) uint8.
+        palette: (256, 3) uint8 RGB.
+        width: In pixels, at most; a map is not enlarged.
+
+    Returns:
+        (h, w, 3) uint8 RGB.
+    """
+    height, full = ids.shape
+    shown = min(width, full)
+    small = resize_ids(ids, (max(1, round(height * shown / full)), shown))
+    return colorize(small, palette)[..., ::-1]
 
 
 def picture(root: Path, file: str | None, width: int) -> np.ndarray:

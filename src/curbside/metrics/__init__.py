@@ -6,7 +6,12 @@ alone. The module `bootstrap` says how sure a mIoU is, `temperature` fits what m
 believable.
 """
 
-from .bootstrap import bootstrap_difference, bootstrap_iou, bootstrap_miou
+from .bootstrap import (
+    bootstrap_difference,
+    bootstrap_iou,
+    bootstrap_iou_difference,
+    bootstrap_miou,
+)
 from .boundary import BoundaryIoU
 from .calibration import Calibration, Reliability
 from .confusion import ConfusionMatrix
@@ -23,5 +28,6 @@ __all__ = [
     "SegmentationSummary",
     "bootstrap_difference",
     "bootstrap_iou",
+    "bootstrap_iou_difference",
     "bootstrap_miou",
 ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
-__all__ = ["bootstrap_difference", "bootstrap_iou", "bootstrap_miou"]
+__all__ = [
+    "bootstrap_difference",
+    "bootstrap_iou",
+    "bootstrap_iou_difference",
+    "bootstrap_miou",
+]
 
-_CHUNK = 100  # resamples that are held at once
+_CHUNK = 100  # resamples whose draws are held at once
 _ENDS = (2.5, 97.5)  # percent: what lies between is the 95 % interval
 
 
@@ -51,42 +54,56 @@ def bootstrap_difference(
     Raises:
         ValueError: The two are not of the same number of pictures and classes.
     """
-    if first.shape[:2] != second.shape[:2]:
-        raise ValueError(f"these are different pictures: {first.shape} and {second.shape}")
+    _require_pairs(first, second)
     return _interval(_means(second, resamples, seed) - _means(first, resamples, seed))
 
 
 def bootstrap_iou(per_image: np.ndarray, *, resamples: int = 1000, seed: int = 0) -> np.ndarray:
     """The 95 % interval of the IoU of every class; see `bootstrap_miou`.
 
-    A class that is missing from a resample is left out of it.
+    A resample without the class is left out.
 
     Returns:
         (2, C) float64; nan where a class is nowhere.
     """
-    found = np.concatenate(list(_resampled(per_image, resamples, seed)))  # (R, C)
-    ends = np.full((2, found.shape[1]), np.nan)
-    for index, values in enumerate(found.T):
-        ends[:, index] = _interval(values)
-    return ends
+    return _intervals(_resampled(per_image, resamples, seed))
+
+
+def bootstrap_iou_difference(
+    first: np.ndarray, second: np.ndarray, *, resamples: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """The 95 % interval of how much more IoU the second has, class by class; see
+    `bootstrap_difference`.
+
+    A resample in which one of the two has no IoU of the class is left out.
+
+    Returns:
+        (2, C) float64; nan where a class is nowhere.
+    """
+    _require_pairs(first, second)
+    return _intervals(_resampled(second, resamples, seed) - _resampled(first, resamples, seed))
+
+
+def _require_pairs(first: np.ndarray, second: np.ndarray) -> None:
+    if first.shape[:2] != second.shape[:2]:
+        raise ValueError(f"these are different pictures: {first.shape} and {second.shape}")
 
 
 def _means(per_image: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """The mIoU of every resample, (R,) float64; nan where it has no pixel."""
-    means = []
-    for iou in _resampled(per_image, resamples, seed):
-        known = ~np.isnan(iou)
-        with np.errstate(invalid="ignore"):
-            means.append(np.where(known, iou, 0).sum(axis=1) / known.sum(axis=1))
-    return np.concatenate(means)
+    iou = _resampled(per_image, resamples, seed)
+    known = ~np.isnan(iou)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, iou, 0).sum(axis=1) / known.sum(axis=1)
 
 
-def _resampled(per_image: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """The IoU per class of every resample, (<= 100, C) float64 at a time; nan without pixels."""
+def _resampled(per_image: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """The IoU per class of every resample, (R, C) float64; nan without pixels."""
     count, classes = per_image.shape[:2]
     hits = np.diagonal(per_image, axis1=1, axis2=2).astype(np.float64)  # (N, C)
     seen = (per_image.sum(axis=2) + per_image[:, :, :classes].sum(axis=1)).astype(np.float64)
     rng = np.random.default_rng(seed)
+    parts = []
     for start in range(0, resamples, _CHUNK):
         rounds = min(_CHUNK, resamples - start)
         drawn = rng.integers(0, max(count, 1), (rounds, count))
@@ -95,7 +112,13 @@ def _resampled(per_image: np.ndarray, resamples: int, seed: int) -> Iterator[np.
         weights = times.astype(np.float64)
         found = weights @ hits  # (rounds, N) @ (N, C) -> (rounds, C)
         with np.errstate(invalid="ignore"):
-            yield found / (weights @ seen - found)
+            parts.append(found / (weights @ seen - found))
+    return np.concatenate(parts)
+
+
+def _intervals(values: np.ndarray) -> np.ndarray:
+    """The intervals of columns, (R, C) to (2, C)."""
+    return np.array([_interval(column) for column in values.T]).T
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:

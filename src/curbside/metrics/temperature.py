@@ -12,6 +12,7 @@ from ..labels import IGNORE_ID
 from .calibration import Calibration
 
 __all__ = [
+    "TEMPERATURES",
     "SampledPixels",
     "calibration_at",
     "confidence_before",
@@ -19,7 +20,7 @@ __all__ = [
     "negative_log_likelihood",
 ]
 
-_BOUNDS = (0.05, 20.0)
+TEMPERATURES = (0.05, 20.0)
 """Where a temperature is looked for; one at its end means that nothing (or everything) was right."""
 _STEPS = 60
 _CHUNK = 2**16  # pixels
@@ -103,7 +104,7 @@ def fit_temperature(scores: np.ndarray, target: np.ndarray) -> float:
 
     Source: Guo et al. 2017, On Calibration of Modern Neural Networks.
     """
-    low, high = 1 / _BOUNDS[1], 1 / _BOUNDS[0]
+    low, high = 1 / TEMPERATURES[1], 1 / TEMPERATURES[0]
     sharpness = 1.0
     for _ in range(_STEPS):
         slope = curvature = 0.0

@@ -15,7 +15,7 @@ from ..files import read_json, require_file
 from ..labels import LabelSpace
 from .layout import FORMAT, SPLITS, SampleRecord
 
-__all__ = ["IMAGE_SUFFIXES", "BareSample", "Listing", "list_folder"]
+__all__ = ["IMAGE_SUFFIXES", "BareSample", "Listing", "list_folder", "require_folder"]
 
 _CONVERT = "make it with: curbside convert SOURCE ROOT OUT"
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -59,8 +59,7 @@ def list_folder(root: Path, space: LabelSpace | None = None) -> Listing:
             readable.
         LabelError: Its label space is none.
     """
-    if not root.is_dir():
-        raise DataError(f"the folder {root} does not exist", fix=_CONVERT)
+    require_folder(root)
     if (root / "dataset.json").is_file():
         info = _read_info(root)
         return Listing(info=info, space=_own_space(root, info), samples=_read_records(root))
@@ -69,15 +68,25 @@ def list_folder(root: Path, space: LabelSpace | None = None) -> Listing:
         if not found:
             raise DataError(f"{root} has no <split>/images with <split>/masks", fix=_CONVERT)
         return Listing(info={"source": "bare tree", "options": {}}, space=space, samples=found)
-    if (root / ".journal.jsonl").is_file():
-        raise DataError(
-            f"{root} is only half prepared",
-            fix="run the same convert command again: it goes on where it stopped",
-        )
     raise DataError(
         f"{root} has no dataset.json",
         fix=f"{_CONVERT}, or name the label space of a bare images/ + masks/ tree with --space",
     )
+
+
+def require_folder(root: Path) -> None:
+    """Refuse what is no folder, or one that is still being prepared.
+
+    Raises:
+        DataError: It is one of these.
+    """
+    if not root.is_dir():
+        raise DataError(f"the folder {root} does not exist", fix=_CONVERT)
+    if (root / ".journal.jsonl").is_file() and not (root / "dataset.json").is_file():
+        raise DataError(
+            f"{root} is only half prepared",
+            fix="run the same convert command again: it goes on where it stopped",
+        )
 
 
 def _bare_samples(root: Path) -> list[BareSample]:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..datasets.cache_format import CachedFolder, CacheSettings
-from ..datasets.cache_writer import CacheWriter
-from ..datasets.teacher_cache import TeacherCache
+from ..datasets import CachedFolder, CacheSettings, CacheWriter, TeacherCache
 from ..errors import ConfigError, DataError
-from ..hardware import core_count, cpu_flags
-from ..imaging import Piece, resize_frame, resize_scores
+from ..hardware import computes_bf16
+from ..imaging import resize_scores
 from ..labels import LabelSpace
-from ..models import inference_form, normalize
-from ..prepared import PreparedFolder, Sample, evenly_spaced, picture_samples
+from ..prepared import Sample, evenly_spaced, picture_samples
 from ..progress import track
+from .filling import AskedTeacher, Filling
 from .run_folder import Run
 
 __all__ = ["CacheResult", "Faithfulness", "Precision", "cache_teacher"]
@@ -32,9 +28,6 @@ __all__ = ["CacheResult", "Faithfulness", "Precision", "cache_teacher"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _COMPARED = 16
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +122,7 @@ def cache_teacher(
     if limit is not None:
         wanted = {folder: evenly_spaced(found, limit) for folder, found in wanted.items()}
     writer = CacheWriter(out, settings, list(wanted), split)
-    filling = _Filling(_Teacher(run, settings, device, _DTYPES[chosen]), writer, batch_size)
+    filling = Filling(AskedTeacher(run, settings, device, _DTYPES[chosen]), writer, batch_size)
     held: dict[Path, list[Sample]] = {folder: [] for folder in wanted}
     walk = ((folder, sample) for folder, found in wanted.items() for sample in filling(found))
     count = sum(map(len, wanted.values()))
@@ -143,7 +136,7 @@ def cache_teacher(
             fix="restore the data",
         )
     folders = writer.finish(held, chosen)
-    exact = _Teacher(run, settings, device, torch.float32)
+    exact = AskedTeacher(run, settings, device, torch.float32)
     return CacheResult(
         root=Path(out),
         folders=tuple(folders),
@@ -156,8 +149,7 @@ def cache_teacher(
 def _half(device: str) -> Literal["fp32", "bf16", "fp16"]:
     if device.startswith("cuda"):
         return "fp16"  # finer than bf16
-    able = torch.backends.mkldnn.is_available() and {"avx512_bf16", "amx_bf16"} & cpu_flags()
-    return "bf16" if able else "fp32"
+    return "bf16" if computes_bf16() else "fp32"
 
 
 def _samples(folders: Sequence[Path], split: str, space: LabelSpace) -> dict[Path, list[Sample]]:
@@ -165,15 +157,9 @@ def _samples(folders: Sequence[Path], split: str, space: LabelSpace) -> dict[Pat
     if not folders or len({folder.resolve() for folder in folders}) < len(folders):
         named = ", ".join(map(str, folders)) or "none"
         raise ConfigError(f"the folders are {named}", fix="name at least one, and each once")
-    found = {}
-    for folder in folders:
-        bare = (folder / split / "images").is_dir() and not (folder / "dataset.json").is_file()
-        found[folder] = (
-            PreparedFolder(folder, space=space).samples(split)
-            if bare
-            else picture_samples(folder, split, space)
-        )
-        name, times = Counter(sample.id for sample in found[folder]).most_common(1)[0]
+    found = {folder: picture_samples(folder, split, space) for folder in folders}
+    for folder, samples in found.items():
+        name, times = Counter(sample.id for sample in samples).most_common(1)[0]
         if times > 1:
             raise DataError(
                 f"{folder} has {times} pictures called {name}", fix="keep one, or rename the others"
@@ -181,137 +167,7 @@ def _samples(folders: Sequence[Path], split: str, space: LabelSpace) -> dict[Pat
     return found
 
 
-class _Teacher:
-    """A network that gives log-probabilities of pictures.
-
-    Args:
-        run: Whose network.
-        settings: Those of the cache.
-        device: Where it runs.
-        dtype: What it computes in.
-    """
-
-    def __init__(self, run: Run, settings: CacheSettings, device: str, dtype: torch.dtype) -> None:
-        self._model = inference_form(run.model).to(device=device, dtype=dtype)
-        self._normalization = run.model.normalization
-        self._device, self._dtype = device, dtype
-        self._flip = settings.flip
-        self._input_hw = settings.input_hw
-
-    def frame(self, sample: Sample) -> np.ndarray:
-        """A picture at the input's size, (H, W, 3) uint8 RGB; raises what `Sample.read_rgb` raises."""
-        return resize_frame(sample.read_rgb(), self._input_hw)
-
-    @torch.inference_mode()
-    def __call__(self, frames: Sequence[np.ndarray]) -> Tensor:
-        """Log-probabilities of frames, (B, C, h, w) float32 at the size of the network's logits."""
-        images = torch.from_numpy(np.stack(frames)).to(self._device).permute(0, 3, 1, 2)
-        said = self._ask(images)
-        if self._flip:
-            mirrored = self._ask(images.flip(-1)).flip(-1)
-            said = torch.logaddexp(said, mirrored) - math.log(2)
-        return said
-
-    def _ask(self, images: Tensor) -> Tensor:
-        pixels = normalize(images, self._normalization).to(self._dtype)
-        logits = self._model(pixels.contiguous(memory_format=torch.channels_last)).logits.float()
-        if not torch.isfinite(logits).all():
-            raise ConfigError(
-                "the teacher's logits are not finite", fix="let it compute with --precision fp32"
-            )
-        return F.log_softmax(logits, dim=1)
-
-
-class _Filling:
-    """Asks the teacher for what a cache lacks, while other threads read pictures and write entries.
-
-    A batch is always made of the same pictures, and asked as a whole where one of its entries is
-    missing: so a cache that was interrupted ends with the same bytes.
-
-    Args:
-        teacher: Who is asked.
-        writer: Takes what it says.
-        batch_size: Pictures per question.
-
-    Attributes:
-        new: Number of entries written.
-        unreadable: What is wrong with the pictures that were left out.
-    """
-
-    def __init__(self, teacher: _Teacher, writer: CacheWriter, batch_size: int) -> None:
-        self._teacher, self._writer, self._batch_size = teacher, writer, batch_size
-        self.new = 0
-        self.unreadable: list[str] = []
-
-    def __call__(self, samples: Sequence[Sample]) -> Iterator[Sample | None]:
-        """Fill in some samples; each comes back when it is done with, or None where its picture cannot
-        be read. All entries are there when the last one has come."""
-        with ThreadPoolExecutor(core_count()) as pool:
-            held = list(pool.map(self._writer.holds, samples))
-            starts = range(0, len(samples), self._batch_size)
-            parts = [slice(start, start + self._batch_size) for start in starts]
-            asked = [sample for part in parts if not all(held[part]) for sample in samples[part]]
-            frames = _ahead(pool, self._read, asked, 2 * self._batch_size)
-            writing: list[Future[None]] = []
-            for part in parts:
-                if all(held[part]):
-                    yield from samples[part]
-                    continue
-                pairs = [(sample, next(frames)) for sample in samples[part]]
-                good = [(sample, frame) for sample, frame in pairs if frame is not None]
-                said = self._teacher([frame for _, frame in good]) if good else ()
-                _wait(writing)  # so that no more than a batch of them is ever kept
-                writing = [
-                    pool.submit(self._write, sample, one)
-                    for (sample, _), one in zip(good, said, strict=True)
-                ]
-                self.new += len(good)
-                yield from (None if frame is None else sample for sample, frame in pairs)
-            _wait(writing)
-
-    def _read(self, sample: Sample) -> np.ndarray | None:
-        try:
-            return self._teacher.frame(sample)
-        except DataError as error:
-            self.unreadable.append(str(error))
-            return None
-
-    def _write(self, sample: Sample, said: Tensor) -> None:
-        map_hw = self._writer.settings.map_hw(said.shape[1:], sample.record.size_hw)
-        self._writer.write(sample, _shrunk(said, map_hw).cpu().numpy())
-
-
-def _ahead(
-    pool: Executor, work: Callable[[Item], Result], items: Sequence[Item], depth: int
-) -> Iterator[Result]:
-    """The results of some work, in order, of which at most `depth` are made before they are asked for."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(work, item))
-        if len(waiting) >= depth:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _wait(work: Sequence[Future[None]]) -> None:
-    for item in work:
-        item.result()
-
-
-def _shrunk(log_probs: Tensor, map_hw: tuple[int, int]) -> Tensor:
-    """Log-probabilities, (C, h, w), at a smaller size: means of those that lie in a cell."""
-    size_hw = (log_probs.shape[1], log_probs.shape[2])
-    if size_hw == map_hw:
-        return log_probs
-    whole = Piece(0, 0, *size_hw, size_hw, inside_hw=map_hw, size_hw=map_hw, flipped=False)
-    rows, columns = (
-        torch.from_numpy(weights).to(log_probs.device) for weights in whole.sampling(size_hw, 1)
-    )
-    return F.log_softmax(rows @ log_probs @ columns.T, dim=0)
-
-
-def _compare(teacher: _Teacher, cache: TeacherCache, samples: Sequence[Sample]) -> Faithfulness:
+def _compare(teacher: AskedTeacher, cache: TeacherCache, samples: Sequence[Sample]) -> Faithfulness:
     found = []
     for sample in samples:
         true = teacher([teacher.frame(sample)])[0].cpu()

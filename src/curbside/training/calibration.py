@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..evaluation import require_same_space
+from ..evaluation import readable, require_same_space
 from ..manifest import TemperatureScaling
 from ..metrics.temperature import (
     SampledPixels,
@@ -19,7 +19,6 @@ from ..metrics.temperature import (
     negative_log_likelihood,
 )
 from ..prepared import Sample
-from ..progress import track
 from .run_folder import load_run_predictor
 
 __all__ = ["calibrate", "halves"]
@@ -52,7 +51,7 @@ def calibrate(
     Raises:
         ModelFileError: The run cannot be opened.
         LabelError: The run and the masks do not mean the same by their ids.
-        DataError: Fewer than two pictures have labelled pixels.
+        DataError: No picture could be read, or fewer than two have labelled pixels.
     """
     predictor = load_run_predictor(folder, device=device, threads=threads, calibrated=False)
     space = predictor.manifest.space
@@ -60,12 +59,7 @@ def calibrate(
     drawn = SampledPixels(space.num_classes, pictures=len(samples))
     seen: list[Sample] = []
     unreadable: list[str] = []
-    for sample in track(samples, total=len(samples), description="calibrating"):
-        try:
-            frame_bgr, target = sample.read_bgr(), sample.read_semantic()
-        except DataError as error:
-            unreadable.append(str(error))
-            continue
+    for sample, frame_bgr, target in readable(samples, unreadable, doing="calibrating"):
         result = predictor(frame_bgr, probabilities=True)
         assert result.probabilities is not None
         drawn.update(result.probabilities, target)
@@ -75,8 +69,8 @@ def calibrate(
     parts = [drawn.of(~second), drawn.of(second)]
     if not all(len(target) for _, target in parts):
         raise DataError(
-            f"{len(samples)} pictures of {samples[0].root} are too few to fit a temperature and to"
-            " say how well it works",
+            f"the labelled pixels of {len(seen)} of the pictures of {samples[0].root} are too few to"
+            " fit a temperature and to say how well it works",
             fix="give at least two with labelled pixels, better a hundred",
         )
     one, other = (fit_temperature(*part) for part in parts)

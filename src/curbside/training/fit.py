@@ -8,7 +8,7 @@ import math
 import time
 import warnings
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, compress, repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +16,21 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
-from torch.utils.data import DataLoader, DistributedSampler
 
-from ..datasets import (
-    Augmentation,
-    Mixture,
-    ResumableBatches,
-    SegmentationDataset,
-    SharedDraws,
-    TeacherCache,
-    collate_train,
-    collate_val,
-    is_cache,
-    open_mixture,
-)
+from ..datasets import Mixture, open_mixture
 from ..errors import ConfigError
-from ..evaluation import plots, require_same_space
+from ..evaluation import plots
 from ..files import write_json, write_text
-from ..hardware import cpu_flags
-from ..labels import LabelSpace
-from ..models import SegmentationModel, inference_form, load_weights
-from ..prepared import Sample, picture_samples
+from ..models import SegmentationModel, load_weights
+from ..prepared import Sample
 from .config import TrainConfig
+from .loading import loaders, unlabelled_samples
+from .precision import lightning_precision
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
-from .run_folder import describe, load_run, read_description
+from .run_folder import describe, read_description
 from .serialize import config_from_json, config_to_json
 from .task import SegmentationTask
+from .teachers import open_teachers
 
 __all__ = ["FitResult", "fit"]
 
@@ -89,7 +78,10 @@ def fit(config: TrainConfig) -> FitResult:
     plan = _Plan(config, total=total, steps_per_epoch=math.ceil(pictures / per_step))
     _check_shares(config, train)
     last = _claim(folder, config)
-    teachers, caches = _teachers(config, data.space)
+    alone = unlabelled_samples(config, data.space)
+    drawn = compress(train, config.data.shares or repeat(1))
+    named = config.distillation.teacher if config.distillation else ()
+    teachers, caches = open_teachers(named, data.space, [*chain(*drawn, *alone)])
     start = _step_of(last)
 
     torch.manual_seed(config.seed)
@@ -106,7 +98,7 @@ def fit(config: TrainConfig) -> FitResult:
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
-        facts = describe(config, data.space, _counts(data, train, val), str(_precision(config)))
+        facts = describe(config, data.space, _counts(data, train, val), lightning_precision(config))
         write_json(folder / "config.json", facts)
     for line in data.warnings(config.data.train_split):
         rank_zero_warn(line, category=UserWarning)
@@ -114,14 +106,12 @@ def fit(config: TrainConfig) -> FitResult:
     parts = dict(zip(names, map(len, val), strict=True))
     task = SegmentationTask(config, model, data.space, total, teachers, parts)
     trainer = _trainer(config, plan, task, start)
-    loaders = _loaders(
-        config, plan, [*train, *_unlabelled(config, data.space)], val, caches, trainer
-    )
+    batches = loaders(config, [*train, *alone], val, caches, trainer, pause=plan.next_pause)
     began = time.monotonic()
     if start < total:
         try:
             trainer.fit(
-                task, *loaders, ckpt_path=None if last is None else str(last), weights_only=True
+                task, *batches, ckpt_path=None if last is None else str(last), weights_only=True
             )
         except SystemExit:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
@@ -241,45 +231,6 @@ def _step_of(last: Path | None) -> int:
         ) from error
 
 
-def _teachers(
-    config: TrainConfig, space: LabelSpace
-) -> tuple[list[SegmentationModel | None], list[TeacherCache]]:
-    """The network of each teacher, None for one that is a cache; and the caches."""
-    networks: list[SegmentationModel | None] = []
-    caches = []
-    for path in config.distillation.teacher if config.distillation else ():
-        if is_cache(path):
-            cache = TeacherCache(path)
-            require_same_space(cache.space, space)
-            caches.append(cache)
-            networks.append(None)
-        else:
-            run = load_run(path)
-            require_same_space(run.space, space)
-            networks.append(inference_form(run.model))
-    return networks, caches
-
-
-def _unlabelled(config: TrainConfig, space: LabelSpace) -> list[list[Sample]]:
-    data = config.data
-    return [picture_samples(root, data.train_split, space) for root in data.unlabelled]
-
-
-def _precision(config: TrainConfig) -> Any:
-    on_gpu = config.accelerator != "cpu" and torch.cuda.is_available()
-    if config.precision == "auto":
-        able = (
-            torch.cuda.is_bf16_supported()
-            if on_gpu
-            else torch.backends.mkldnn.is_available() and bool(_BF16 & cpu_flags())
-        )
-        return "bf16-mixed" if able else "16-mixed" if on_gpu else "32-true"
-    return {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[config.precision]
-
-
-_BF16 = {"avx512_bf16", "amx_bf16"}
-
-
 def _trainer(
     config: TrainConfig, plan: _Plan, task: SegmentationTask, start: int
 ) -> lightning.Trainer:
@@ -294,7 +245,7 @@ def _trainer(
         accelerator=config.accelerator,
         devices=config.devices,
         num_nodes=config.num_nodes,
-        precision=_precision(config),
+        precision=lightning_precision(config),
         max_steps=plan.total,
         max_epochs=-1,
         check_val_every_n_epoch=plan.pauses_per_validation,
@@ -312,84 +263,6 @@ def _trainer(
         use_distributed_sampler=False,
         default_root_dir=folder,
     )
-
-
-def _loaders(
-    config: TrainConfig,
-    plan: _Plan,
-    train: list[list[Sample]],
-    val: list[list[Sample]],
-    caches: list[TeacherCache],
-    trainer: lightning.Trainer,
-) -> tuple[Any, Any]:
-    rank, world = trainer.global_rank, trainer.world_size
-    if config.data.batch_size % world:
-        raise ConfigError(
-            f"a batch of {config.data.batch_size} cannot be shared by {world} devices",
-            fix=f"choose a multiple of {world}",
-        )
-    lengths = [len(samples) for samples in train]
-    shares = _shares(config, lengths)
-    batches = ResumableBatches(
-        length=sum(lengths),
-        batch_size=config.data.batch_size,
-        accumulate=config.data.accumulate,
-        seed=config.seed,
-        step=lambda: trainer.global_step,
-        pause=plan.next_pause,
-        rank=rank,
-        world=world,
-        drawn=SharedDraws(lengths, shares, config.seed) if shares else None,
-    )
-    augmentation = Augmentation(config.data.augment, config.data.crop_hw)
-    workers: dict[str, Any] = {
-        "num_workers": config.data.workers,
-        "pin_memory": torch.cuda.is_available(),
-    }
-    if config.data.workers:
-        workers |= {"persistent_workers": True, "worker_init_fn": _one_thread}
-    train_set = SegmentationDataset(
-        list(chain(*train)),
-        size_hw=config.data.crop_hw,
-        augmentation=augmentation,
-        seed=config.seed,
-        border_weights=config.data.border_weights.build() if config.uses_border_weight else None,
-        caches=caches,
-    )
-    val_set = SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw)
-    sampler: Any = DistributedSampler(val_set, world, rank, shuffle=False) if world > 1 else None
-    return (
-        DataLoader(train_set, batch_sampler=batches, collate_fn=collate_train, **workers),
-        DataLoader(
-            val_set,
-            batch_size=min(8, config.data.batch_size),
-            sampler=sampler,
-            collate_fn=collate_val,
-            **workers,
-        ),
-    )
-
-
-def _shares(config: TrainConfig, lengths: list[int]) -> list[float]:
-    """The share of the draws of every set of samples, those without labels last; empty where all
-    pictures come equally often."""
-    labelled = lengths[: len(config.data.root)]
-    if not config.data.unlabelled:
-        return list(config.data.shares)
-    shares = config.data.shares or labelled
-    rest, part = lengths[len(labelled) :], config.data.unlabelled_share
-    return [
-        *((1 - part) * share / sum(shares) for share in shares),
-        *(part * length / sum(rest) for length in rest),
-    ]
-
-
-def _one_thread(worker: int) -> None:
-    """A reader keeps to one core; the network needs the rest."""
-    import cv2
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(0)
 
 
 def _draw(folder: Path) -> None:

@@ -65,10 +65,9 @@ class Cost:
         once = self.spent(budget, 0)
         return max(1, round((amount - once) / (self.spent(budget, 1) - once)))
 
-    @property
-    def teachers_share(self) -> float:
-        """Which part of a step's MACs the teachers take."""
-        return self.pictures * self.teacher / self.macs
+    def teachers_macs(self, steps: int) -> int:
+        """MACs of the teachers in so many steps, and those behind their caches."""
+        return self.once + steps * self.pictures * self.teacher
 
 
 def count_macs(

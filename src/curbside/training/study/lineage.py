@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from itertools import chain, count
 from pathlib import Path
 
 from ...datasets import TeacherCache, is_cache, open_mixture
@@ -18,11 +19,11 @@ from ...models.complexity import complexity
 from ..config import TrainConfig
 from ..run_folder import read_description
 from ..serialize import config_from_json
-from .calibrate import Timed
 from .cost import Cost, count_macs
 from .plan import Teacher, run_key, teacher_key
+from .timing import Timed
 
-__all__ = ["Draft", "draft_runs", "steps_of"]
+__all__ = ["Draft", "draft_runs", "steps_of", "teacher_title"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +118,10 @@ def draft_runs(
                 home = None
             if home is None:
                 source, teacher = _outside(path, space)
-                named = {one.path: known for known, one in {**held, **found}.items()}
-                taken = {*configs, *held, *found}
-                found[named.get(teacher.path) or _unused(teacher.path, taken)] = teacher
+                known = {**held, **found}
+                named = {one.path.resolve(): other for other, one in known.items()}
+                title = named.get(teacher.path.resolve())
+                found[title or _unused(teacher.path, {*configs, *known})] = teacher
             else:
                 taught_by[name].add(homes[home])
                 source = _Source(model=configs[homes[home]].model)
@@ -217,13 +219,22 @@ def _cached_run(cache: Path) -> Path:
 
 
 def _unused(path: Path, names: set[str]) -> str:
-    """A name for a teacher by its path."""
-    plain = f"{path.parent.parent.name}-{path.stem}" if path.suffix else path.absolute().name
-    return next(
-        name
-        for number in range(1, len(names) + 2)
-        if (name := plain if number == 1 else f"{plain}-{number}") not in names
-    )
+    """A name for a teacher that no other has."""
+    plain = teacher_title(path)
+    numbered = (f"{plain}-{number}" for number in count(2))
+    return next(name for name in chain([plain], numbered) if name not in names)
+
+
+def teacher_title(path: Path) -> str:
+    """What a teacher is called by its path: its run folder, and what is meant of it.
+
+    Args:
+        path: A run folder, a cache, or weights that a run kept.
+    """
+    path = path.absolute()
+    if path.suffix == ".safetensors":
+        return f"{path.parent.parent.name}-{path.stem}"
+    return f"{path.parent.name}-cache" if path.name == "cache" else path.name
 
 
 def steps_of(config: TrainConfig) -> int:

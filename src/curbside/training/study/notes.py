@@ -25,7 +25,7 @@ def notes(plan: Plan, verdict: Verdict, failed: Mapping[str, str]) -> list[str]:
     if unequal:
         listed = ", ".join(f"{one.name} {one.compute:.2f}" for one in unequal)
         found.append(f"The compute is not equal. In times the control's: {listed}.")
-    found += [_intervals(plan, verdict), _selection(plan, verdict)]
+    found += [_intervals(plan, verdict), _selection(plan)]
     remarks = dict.fromkeys(one.gap_remark for one in verdict.findings.values() if one.gap_remark)
     found += [f"No share of the gap is given where {remark}." for remark in remarks]
     found.append(
@@ -46,12 +46,17 @@ def _budget(plan: Plan) -> str:
         "multiply-accumulates of convolutions and matrix products, 3 forward passes for a student's"
         " step, 1 for every teacher beside it, and all those behind a cache"
     )
+    lengths = ", ".join(f"{one.steps:,} of {name}" for name, one in plan.variants.items())
     if plan.budget == "flops":
-        return f"Equal compute: every run may cost what the control's does, {macs_text(plan.amount)} ({macs})."
+        return (
+            f"Equal compute: every run may cost what the control's does, {macs_text(plan.amount)} ({macs})."
+            f" That is enough for these steps: {lengths}."
+        )
     if plan.budget == "time":
         return (
             f"Equal time: every run may take what the control's does, {plan.amount:,.0f} seconds by steps"
             f" that were timed in turns beforehand on {plan.made_on['processor']}, making caches included."
+            f" That is enough for these steps: {lengths}."
         )
     return (
         f"Equal steps, {control.steps:,}, whatever they cost: the column of the compute says how much"
@@ -79,25 +84,19 @@ def _intervals(plan: Plan, verdict: Verdict) -> str:
     )
 
 
-def _selection(plan: Plan, verdict: Verdict) -> str:
+def _selection(plan: Plan) -> str:
     control = plan.variants[plan.control].config
     on = control.data.val_split
     said = f"Scored are the weights of the best of {plan.validations} validations on {on}, of every run"
     if on == plan.split:
         said += ": on the same pictures, so all are flattered, and alike"
-    last = [
-        f"{one.name} {100 * one.last_miou:.2f}"
-        for one in verdict.findings.values()
-        if one.last_miou is not None
-    ]
-    return (
-        f"{said}. Those of the last step, on {on}, in %: {', '.join(last)}." if last else f"{said}."
-    )
+    return f"{said}."
 
 
 def measured_on(plan: Plan) -> dict[str, str]:
     """What was measured on what, in words."""
-    data = plan.variants[plan.control].config.data
+    control = plan.variants[plan.control].config
+    data = control.data
     runs = [run for by_seed in read_results(plan).values() for run in by_seed.values()]
     outcomes = [run.outcome for run in runs]
     made = plan.made_on
@@ -113,6 +112,7 @@ def measured_on(plan: Plan) -> dict[str, str]:
             [
                 name if name == variant.config.name else f"{name}: {variant.config.name}"
                 for name, variant in plan.variants.items()
+                if variant.config.name != f"{control.name}-{name}"  # the control taught
             ]
         ),
         "network": _listed([variant.config.model.title for variant in plan.variants.values()]),

@@ -17,10 +17,10 @@ from ...hardware import core_count, cpu_model
 from ..config import TrainConfig
 from ..run_folder import describe
 from ..serialize import config_to_json
-from .calibrate import measure_seconds
 from .cost import Budget, Cost
 from .lineage import Draft, draft_runs, steps_of
 from .plan import Plan, Teacher, Variant, read_plan
+from .timing import measure_seconds
 
 __all__ = ["changed_settings", "make_plan"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...evaluation.tables import Table
-from .cost import Budget
+from ..config import TrainConfig
+from .cost import Budget, Cost
 from .plan import Plan
 from .planning import changed_settings
 from .statistics import Interval
@@ -19,7 +20,7 @@ __all__ = [
     "macs_text",
     "macs_unit",
     "plan_table",
-    "score_table",
+    "quality_table",
     "summary_table",
     "teacher_table",
 ]
@@ -29,75 +30,96 @@ _NONE = "–"
 
 def plan_table(plan: Plan) -> Table:
     """Length and compute of a run of every variant."""
-    unit: Budget = "time" if plan.budget == "time" else "flops"
+    timed = plan.budget == "time"
+    unit: Budget = "time" if timed else "flops"
     control = plan.variants[plan.control]
     whole = control.cost.spent(unit, control.steps)
     rows = []
     for name, variant in plan.variants.items():
         cost, steps = variant.cost, variant.steps
-        macs = cost.spent("flops", steps)
-        share = (cost.once + steps * cost.pictures * cost.teacher) / macs
-        seconds = (f"{cost.spent('time', steps):,.1f}",) if unit == "time" else ()
         rows.append(
             (
                 name,
                 f"{steps:,}",
                 f"{steps * cost.pictures:,}",
-                macs_text(macs),
-                f"{100 * share:.0f} %" if share else _NONE,
-                *seconds,
+                macs_text(cost.spent("flops", steps)),
+                _teaching(cost, steps),
+                *((f"{cost.spent('time', steps):,.1f}",) if timed else ()),
                 f"{cost.spent(unit, steps) / whole:.2f}",
             )
         )
-    seconds = ("seconds, as timed",) if unit == "time" else ()
+    seconds = ("seconds, as timed",) if timed else ()
     return Table(
-        headers=("variant", "steps", "pictures", "compute", "teachers", *seconds, "× control"),
+        headers=(
+            "variant",
+            "steps",
+            "pictures",
+            "compute",
+            "its teachers' part",
+            *seconds,
+            "× control",
+        ),
         rows=tuple(rows),
     )
 
 
+def _teaching(cost: Cost, steps: int) -> str:
+    """How the teachers teach, and which part of the compute they take."""
+    kinds = [kind for kind, macs in (("online", cost.teacher), ("cached", cost.once)) if macs]
+    share = cost.teachers_macs(steps) / cost.spent("flops", steps)
+    return f"{100 * share:.0f} %, {' and '.join(kinds)}" if kinds else _NONE
+
+
 def summary_table(plan: Plan, verdict: Verdict) -> Table:
-    """What fits on a terminal."""
-    return Table(
-        headers=("variant", "mIoU, %", "points over control", "gap closed", "compute × control"),
-        rows=tuple(
-            (*_compared(finding), f"{finding.compute:.2f}") for finding in verdict.findings.values()
-        ),
-    )
-
-
-def score_table(plan: Plan, verdict: Verdict) -> Table:
-    """The scores of every variant; see `plan_table` for what they cost."""
-    towards = f"gap to {verdict.teacher} closed" if verdict.teacher else "gap closed"
-    scores = (("mean_auprc", 3), ("mean_boundary_iou", 3), ("ece", 4), ("ece_scaled", 4))
+    """The verdict in numbers: what fits on a terminal."""
     return Table(
         headers=(
             "variant",
             "mIoU, %",
             "points over control",
-            towards,
-            "AUPRC",
-            "boundary IoU",
-            "ECE",
-            "ECE, scaled",
+            f"gap to {verdict.teacher} closed" if verdict.teacher else "gap closed",
             "seeds",
+            "steps",
             "compute × control",
         ),
         rows=tuple(
             (
-                *_compared(finding),
-                *(_plain(finding.scores[key], digits) for key, digits in scores),
-                _seeds(finding),
-                f"{finding.compute:.2f}",
+                one.name,
+                _percent(one.miou),
+                _points(one.difference),
+                _share(one.gap_closed),
+                _seeds(one),
+                f"{one.steps:,}",
+                f"{one.compute:.2f}",
             )
-            for finding in verdict.findings.values()
+            for one in verdict.findings.values()
         ),
     )
 
 
-def _compared(finding: Finding) -> tuple[str, ...]:
-    closed = _share(finding.gap_closed)
-    return finding.name, _percent(finding.miou), _points(finding.difference), closed
+def quality_table(plan: Plan, verdict: Verdict) -> Table:
+    """The other scores of every variant."""
+    scores = (("mean_auprc", 3), ("mean_boundary_iou", 3), ("ece", 4), ("ece_scaled", 4))
+    return Table(
+        headers=(
+            "variant",
+            "AUPRC",
+            "boundary IoU",
+            "ECE",
+            "ECE, scaled",
+            f"mIoU of the last step on {plan.variants[plan.control].config.data.val_split}, %",
+            "compute × control",
+        ),
+        rows=tuple(
+            (
+                one.name,
+                *(_plain(one.scores[key], digits) for key, digits in scores),
+                _plain(_times(one.last_miou, 100), 2),
+                f"{one.compute:.2f}",
+            )
+            for one in verdict.findings.values()
+        ),
+    )
 
 
 def teacher_table(plan: Plan, verdict: Verdict) -> Table:
@@ -107,48 +129,38 @@ def teacher_table(plan: Plan, verdict: Verdict) -> Table:
         teacher = plan.teachers.get(name)
         macs = None if teacher is None else teacher.training_macs
         made = "a variant of the study" if teacher is None else str(teacher.path)
-        rows.append((name, f"{100 * miou:.2f}", _NONE if macs is None else macs_text(macs), made))
+        rows.append((name, f"{100 * miou:.2f}", _some(macs), made))
     headers = ("teacher", "mIoU, %", "its own training, in no budget", "from")
     return Table(headers=headers, rows=tuple(rows))
 
 
 def cost_table(plan: Plan) -> Table:
     """What a step costs."""
-    rows = []
-    for name, variant in plan.variants.items():
-        cost = variant.cost
-        rows.append(
-            (
-                name,
-                str(cost.pictures),
-                macs_text(cost.student),
-                macs_text(cost.losses) if cost.losses else _NONE,
-                macs_text(cost.teacher) if cost.teacher else _NONE,
-                macs_text(cost.once) if cost.once else _NONE,
-                macs_text(cost.macs),
-                _NONE if cost.seconds is None else f"{cost.seconds:.3f}",
-            )
-        )
-    headers = (
-        "variant",
-        "pictures a step",
-        "student, forward",
-        "adapters and losses, forward",
-        "teachers, forward",
-        "once, for caches",
-        "a step",
-        "seconds a step",
-    )
-    return Table(headers=headers, rows=tuple(rows))
+    costs = {name: variant.cost for name, variant in plan.variants.items()}
+    columns = {
+        "pictures a step": [str(cost.pictures) for cost in costs.values()],
+        "student, forward": [macs_text(cost.student) for cost in costs.values()],
+        "adapters and losses, forward": [_some(cost.losses) for cost in costs.values()],
+        "teachers, forward": [_some(cost.teacher) for cost in costs.values()],
+        "a step": [macs_text(cost.macs) for cost in costs.values()],
+        "once, for caches": [_some(cost.once) for cost in costs.values()],
+        "seconds a step": [_plain(cost.seconds, 3) for cost in costs.values()],
+    }
+    shown = {header: cells for header, cells in columns.items() if set(cells) != {_NONE}}
+    return Table(headers=("variant", *shown), rows=tuple(zip(costs, *shown.values(), strict=True)))
+
+
+def _some(macs: float | None) -> str:
+    return macs_text(macs) if macs else _NONE
 
 
 def class_table(verdict: Verdict) -> Table:
-    """IoU and AUPRC class by class: the control's, and the differences to it."""
+    """IoU and AUPRC class by class: the control's, and the differences to it, Δ."""
     control = verdict.findings[verdict.control]
     others = [one for one in verdict.findings.values() if one is not control and one.iou]
     headers = ["class", f"{control.name}: IoU, %", "AUPRC"]
     for one in others:
-        headers += [f"{one.name}: IoU", "AUPRC"]
+        headers += [f"{one.name}: Δ IoU", "Δ AUPRC"]
     rows = []
     for index, name in enumerate(verdict.classes if control.iou else ()):
         row = [name, _plain(_times(control.iou[index], 100), 1), _plain(control.auprc[index], 3)]
@@ -173,27 +185,41 @@ def group_table(plan: Plan, verdict: Verdict) -> Table:
 def change_table(plan: Plan) -> Table:
     """In what the variants differ from the control."""
     control = plan.variants[plan.control].config
-    rows = []
-    for name, variant in plan.variants.items():
-        changes = [
-            _change(key, before, after)
-            for key, before, after in changed_settings(control, variant.config)
-        ]
-        rows.append((name, "; ".join(change for change in changes if change)))
     return Table(
         headers=("variant", "differs from the control in"),
-        rows=tuple(row for row in rows if row[0] != plan.control),
+        rows=tuple(
+            (name, _changes(control, variant.config))
+            for name, variant in plan.variants.items()
+            if name != plan.control
+        ),
     )
 
 
-def _change(key: str, before: object, after: object) -> str:
-    old, new = _setting(before), _setting(after)
-    if key.endswith(".class"):
-        key, new = key.removesuffix(".class"), new.removesuffix("Config")
-        old = old.removesuffix("Config")
-    if new in (old, key.rpartition(".")[2].capitalize()):
-        return ""
-    return f"{key} {new}" if old in ("", _NONE) else f"{key} {old} → {new}"
+def _changes(control: TrainConfig, config: TrainConfig) -> str:
+    """The settings that differ; those of a part that is of another kind, a loss say, behind its name."""
+    said: dict[str, str] = {}
+    inside: dict[str, list[str]] = {}
+    for key, before, after in changed_settings(control, config):
+        old, new = _setting(before), _setting(after)
+        part = next((part for part in inside if key.startswith(f"{part}.")), None)
+        if key.endswith(".class"):
+            key, old, new = key.removesuffix(".class"), _kind(old), _kind(new)
+            if new == key.rpartition(".")[2].capitalize():  # there is one kind only
+                continue
+            inside[key] = []
+        elif part is not None:
+            inside[part] += [f"{key.removeprefix(f'{part}.')} {new}"] if new != _NONE else []
+            continue
+        if new != old:
+            said[key] = f"{key} {new}" if old == _NONE else f"{key} {old} → {new}"
+    return "; ".join(
+        f"{text}: {', '.join(inside[key])}" if inside.get(key) else text
+        for key, text in said.items()
+    )
+
+
+def _kind(name: str) -> str:
+    return name.removesuffix("Config")
 
 
 def macs_text(macs: float) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any, Literal
 
-from ...metrics import bootstrap_difference, bootstrap_miou
+from ...metrics import bootstrap_difference, bootstrap_iou_difference, bootstrap_miou
 from .plan import Plan, Variant
 from .results import Result, read_results, read_teachers
 from .statistics import Interval, mean_interval
@@ -45,7 +46,7 @@ class Finding:
     iou: tuple[float | None, ...]
     """IoU per class."""
     iou_difference: tuple[Interval | None, ...]
-    """IoU per class less the control's, by pairs; with a single pair, the ends are nan."""
+    """IoU per class less the control's, by pairs."""
     auprc: tuple[float | None, ...]
     """AUPRC per class."""
     groups: Mapping[str, float | None]
@@ -156,7 +157,7 @@ def _finding(
         steps=variant.steps,
         pictures=variant.steps * cost.pictures,
         macs=cost.spent("flops", variant.steps),
-        teachers_macs=cost.once + variant.steps * cost.pictures * cost.teacher,
+        teachers_macs=cost.teachers_macs(variant.steps),
         seconds=None if cost.seconds is None else cost.spent("time", variant.steps),
         compute=compute,
         sentence=_sentence(plan, name, difference, len(pairs), missing, compute),
@@ -227,24 +228,25 @@ def _by_class(runs: Sequence[Result], score: str) -> tuple[float | None, ...]:
 
 
 def _class_differences(pairs: Sequence[tuple[Result, Result]]) -> tuple[Interval | None, ...]:
-    found: list[Interval | None] = []
     ious = [([c["iou"] for c in run.report["classes"]] for run in pair) for pair in pairs]
-    for values in zip(*(zip(*pair, strict=True) for pair in ious), strict=True):
-        known = [one - other for one, other in values if one is not None and other is not None]
-        if len(known) > 1:
-            found.append(mean_interval(known))
-        else:
-            nan = float("nan")
-            found.append(Interval(value=known[0], low=nan, high=nan) if known else None)
-    return tuple(found)
+    by_class = [
+        [one - other for one, other in values if one is not None and other is not None]
+        for values in zip(*(zip(*pair, strict=True) for pair in ious), strict=True)
+    ]
+    if len(pairs) == 1:
+        ((run, other),) = pairs
+        ends = bootstrap_iou_difference(other.per_image()[1], run.per_image()[1])
+        return tuple(
+            Interval(value=known[0], low=float(low), high=float(high)) if known else None
+            for known, low, high in zip(by_class, *ends, strict=True)
+        )
+    return tuple(mean_interval(known) if len(known) > 1 else None for known in by_class)
 
 
 def _by_group(runs: Sequence[Result]) -> dict[str, float | None]:
-    values = [group["value"] for run in runs[:1] for group in run.report["groups"]]
-    of: Callable[[Result, str], float | None] = lambda run, value: next(  # noqa: E731
-        (g["summary"]["miou"] for g in run.report["groups"] if g["value"] == value), None
-    )
-    return {value: _mean([of(run, value) for run in runs]) for value in values}
+    groups = [{g["value"]: g["summary"]["miou"] for g in run.report["groups"]} for run in runs]
+    values = dict.fromkeys(chain(*groups))
+    return {value: _mean([group.get(value) for group in groups]) for value in values}
 
 
 def _compute(plan: Plan, variant: Variant) -> float:

@@ -19,7 +19,8 @@ from ...datasets import TeacherCache, open_mixture
 from ...models import ModelConfig, SegmentationModel, inference_form
 from ...progress import track
 from ..config import TrainConfig
-from ..fit import _loaders, _Plan, _precision, _unlabelled
+from ..loading import loaders, unlabelled_samples
+from ..precision import lightning_precision
 from ..task import SegmentationTask
 
 __all__ = ["Timed", "measure_seconds"]
@@ -86,15 +87,17 @@ class _Bench:
         self._task = SegmentationTask(config, model, data.space, _LONG, teachers)
         # What the readers have ready must be used up before their own speed shows.
         self._idle = 2 * config.data.workers + 1
-        plan = _Plan(config, total=_LONG, steps_per_epoch=_LONG)
-        samples = [*train, *_unlabelled(config, data.space)]
-        loader, _ = _loaders(config, plan, samples, [], caches, self._trainer())
+        samples = [*train, *unlabelled_samples(config, data.space)]
+        loader, _ = loaders(config, samples, [], caches, self._trainer(), pause=lambda step: _LONG)
         self._batches = _Endless(loader)
 
     def turn(self) -> float:
         """Seconds of a step, mean over a few."""
         clock = _Clock()
-        self._trainer(clock).fit(self._task, self._batches)
+        try:
+            self._trainer(clock).fit(self._task, self._batches)
+        except SystemExit:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
         return (clock.ends[-1] - clock.ends[self._idle - 1]) / _STEPS
 
     def seconds_before(self) -> float:
@@ -109,7 +112,7 @@ class _Bench:
         on_gpu = self._config.accelerator != "cpu" and torch.cuda.is_available()
         device = "cuda" if on_gpu else "cpu"
         half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-        dtype = half.get(_precision(self._config), torch.float32)
+        dtype = half.get(lightning_precision(self._config), torch.float32)
         model = config.from_random().build(self._task.space.num_classes).eval()
         model = inference_form(model).to(device=device, dtype=dtype)
         pictures = torch.zeros(_PICTURES, 3, *size_hw, device=device, dtype=dtype)
@@ -126,7 +129,7 @@ class _Bench:
         return lightning.Trainer(
             accelerator=config.accelerator,
             devices=1,
-            precision=_precision(config),
+            precision=lightning_precision(config),
             max_steps=self._idle + _STEPS,
             max_epochs=-1,
             limit_val_batches=0,

@@ -1,0 +1,125 @@
+"""The batches of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from torch.utils.data import DataLoader, DistributedSampler
+
+from ..datasets import (
+    Augmentation,
+    ResumableBatches,
+    SegmentationDataset,
+    SharedDraws,
+    TeacherCache,
+    collate_train,
+    collate_val,
+)
+from ..errors import ConfigError
+from ..labels import LabelSpace
+from ..prepared import Sample, picture_samples
+from .config import TrainConfig
+
+__all__ = ["loaders", "unlabelled_samples"]
+
+
+def unlabelled_samples(config: TrainConfig, space: LabelSpace) -> list[list[Sample]]:
+    """The pictures without labels of a run, of each folder; raises what `picture_samples` raises."""
+    data = config.data
+    return [picture_samples(root, data.train_split, space) for root in data.unlabelled]
+
+
+def loaders(
+    config: TrainConfig,
+    train: Sequence[Sequence[Sample]],
+    val: Sequence[Sequence[Sample]],
+    caches: Sequence[TeacherCache],
+    trainer: lightning.Trainer,
+    *,
+    pause: Callable[[int], int],
+) -> tuple[DataLoader, DataLoader]:
+    """The batches to learn from and those to score.
+
+    Args:
+        config: The run.
+        train: The samples of each of its folders, those without labels last.
+        val: The samples to score, of each of its folders.
+        caches: What its teachers said beforehand.
+        trainer: Who asks for the batches; its step decides with which they start.
+        pause: See `ResumableBatches`.
+
+    Raises:
+        ConfigError: The devices cannot share a batch.
+    """
+    rank, world = trainer.global_rank, trainer.world_size
+    if config.data.batch_size % world:
+        raise ConfigError(
+            f"a batch of {config.data.batch_size} cannot be shared by {world} devices",
+            fix=f"choose a multiple of {world}",
+        )
+    lengths = [len(samples) for samples in train]
+    shares = _shares(config, lengths)
+    batches = ResumableBatches(
+        length=sum(lengths),
+        batch_size=config.data.batch_size,
+        accumulate=config.data.accumulate,
+        seed=config.seed,
+        step=lambda: trainer.global_step,
+        pause=pause,
+        rank=rank,
+        world=world,
+        drawn=SharedDraws(lengths, shares, config.seed) if shares else None,
+    )
+    augmentation = Augmentation(config.data.augment, config.data.crop_hw)
+    workers: dict[str, Any] = {
+        "num_workers": config.data.workers,
+        "pin_memory": torch.cuda.is_available(),
+    }
+    if config.data.workers:
+        workers |= {"persistent_workers": True, "worker_init_fn": _one_thread}
+    train_set = SegmentationDataset(
+        list(chain(*train)),
+        size_hw=config.data.crop_hw,
+        augmentation=augmentation,
+        seed=config.seed,
+        border_weights=config.data.border_weights.build() if config.uses_border_weight else None,
+        caches=caches,
+    )
+    val_set = SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw)
+    sampler: Any = DistributedSampler(val_set, world, rank, shuffle=False) if world > 1 else None
+    return (
+        DataLoader(train_set, batch_sampler=batches, collate_fn=collate_train, **workers),
+        DataLoader(
+            val_set,
+            batch_size=min(8, config.data.batch_size),
+            sampler=sampler,
+            collate_fn=collate_val,
+            **workers,
+        ),
+    )
+
+
+def _shares(config: TrainConfig, lengths: list[int]) -> list[float]:
+    """The share of the draws of every set of samples, those without labels last; empty where all
+    pictures come equally often."""
+    labelled = lengths[: len(config.data.root)]
+    if not config.data.unlabelled:
+        return list(config.data.shares)
+    shares = config.data.shares or labelled
+    rest, part = lengths[len(labelled) :], config.data.unlabelled_share
+    return [
+        *((1 - part) * share / sum(shares) for share in shares),
+        *(part * length / sum(rest) for length in rest),
+    ]
+
+
+def _one_thread(worker: int) -> None:
+    """A reader keeps to one core; the network needs the rest."""
+    import cv2
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
