@@ -24,7 +24,7 @@ from curbside.datasets import (
     TeacherCache,
     is_cache,
 )
-from curbside.datasets.logit_codes import decode, encode, log_probabilities
+from curbside.datasets.logit_codes import LEVELS, decode, encode, log_probabilities
 from curbside.errors import ConfigError, DataError
 from curbside.imaging import Piece
 from curbside.labels import load_space
@@ -76,18 +76,20 @@ def filled(
 # ---- numbers
 
 
+@pytest.mark.parametrize("levels", LEVELS)
 @pytest.mark.parametrize("spread", [0.0, 1.0, 4.0, 30.0])
-def test_what_is_read_is_within_half_a_step_of_what_was_written(spread):
+def test_what_is_read_is_within_half_a_step_of_what_was_written(spread, levels):
     true = smooth(1, spread=spread)
-    read = log_probabilities(decode(encode(true), 11, (16, 24)), 11)
+    read = log_probabilities(decode(encode(true, None, levels), 11, (16, 24)), 11, None, levels)
     error = np.exp(read.astype(float) / 8) - np.exp(true.astype(float) / 8)
     best = true.argmax(axis=0)[None]
     # The most likely class gives way upwards where another would have its code.
-    assert np.abs(np.take_along_axis(error, best, axis=0)).max() <= 1.5 / 63
+    assert np.abs(np.take_along_axis(error, best, axis=0)).max() <= 1.5 / levels
     np.put_along_axis(error, best, 0, axis=0)
-    assert np.abs(error).max() <= 0.5 / 63 + 1e-6
+    assert np.abs(error).max() <= 0.5 / levels + 1e-6
     np.testing.assert_array_equal(read.argmax(axis=0), true.argmax(axis=0))
-    assert kl(true, read, 1) < 2e-3 and kl(true, read, 4) < 5e-4
+    assert kl(true, read, 1) < 2e-3 * (63 / levels) ** 2
+    assert kl(true, read, 4) < 5e-4 * (63 / levels) ** 2
 
 
 def test_another_decoder_sees_the_same_picture():
@@ -231,14 +233,35 @@ def test_entries_are_found_by_folder_split_and_name(tmp_path):
     cache = TeacherCache(filled(tmp_path / "c", samples))
     assert (cache.root / "logits/more/train/b/c/1.webp").is_file()
     for seed, sample in enumerate(samples):
-        want = log_probabilities(decode(encode(smooth(seed)), 11, (16, 24)), 11)
-        np.testing.assert_array_equal(cache.read(sample).whole(), want)
+        true, read = smooth(seed), cache.read(sample).whole()
+        assert np.abs(np.exp(read / 8) - np.exp(true / 8)).max() <= 1.5 / LEVELS[-1]
     val = replace(samples[0], record=replace(samples[0].record, split="val"))
     with pytest.raises(DataError, match=r"val/2\.webp is missing.*curbside cache"):
         cache.read(val)
     climbing = replace(samples[0], record=replace(samples[0].record, id="../../../x"))
     with pytest.raises(DataError, match="leads out of"):
         cache.read(climbing)
+
+
+@pytest.mark.parametrize("share", [10.0, 0.9, 0.7, 0.1])
+def test_an_entry_is_no_larger_than_its_picture_where_coarser_steps_bring_it_there(tmp_path, share):
+    finest, coarsest = (len(encode(smooth(0), None, levels)) for levels in (LEVELS[0], LEVELS[-1]))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    Image.new("RGB", FRAME[::-1], "red").save(pictures / "1.png")
+    with open(pictures / "1.png", "ab") as file:  # behind a picture's end may stand anything
+        file.write(bytes(max(0, int(share * finest) - file.tell())))
+    samples = picture_samples(pictures, "train", SPACE)
+    cache = TeacherCache(filled(tmp_path / "c", samples))
+    held = (cache.root / "logits/pictures/train/1.webp").stat().st_size
+    asked = (pictures / "1.png").stat().st_size
+    if share == 10:
+        assert held == finest + 34
+    elif share == 0.1:
+        assert held == coarsest + 34
+    else:
+        assert coarsest + 34 <= held <= asked < finest
+    assert kl(smooth(0), cache.read(samples[0]).whole(), 1) < 2e-3 * (63 / LEVELS[-1]) ** 2
 
 
 def test_a_damaged_entry_is_never_believed(tmp_path, samples):
@@ -267,7 +290,7 @@ def test_a_forged_entry_allocates_nothing(tmp_path, samples):
     # Sealed as ours are, around pictures that are not what the settings say.
     cache = TeacherCache(filled(tmp_path / "c", samples))
     path = cache.root / "logits/data/train/000.webp"
-    about = path.read_bytes()[-32:-4]
+    about = path.read_bytes()[-34:-4]
     buffer = io.BytesIO()
     Image.new("RGB", (24, 64)).save(buffer, "WEBP")
     lossy = buffer.getvalue()

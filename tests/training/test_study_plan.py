@@ -13,7 +13,7 @@ from builders_data import blocks_folder
 
 from curbside.datasets import AugmentConfig
 from curbside.errors import ConfigError, CurbsideError, DataError
-from curbside.losses import CrossEntropyConfig, LogitKDConfig
+from curbside.losses import CrossEntropyConfig, CWDConfig, LogitKDConfig
 from curbside.models import LRASPPConfig
 from curbside.models.complexity import complexity
 from curbside.training import (
@@ -321,7 +321,19 @@ def test_variants_by_the_names_of_losses(home) -> None:
     kinds = [type(loss).__name__ for loss in found.distillation.losses]
     assert kinds == ["FeatureL2Config", "LogitKDConfig"]
     assert replace(found, name="alone", distillation=None) == control
+    text = "cwd:weight=3,temperature=2+logit-kd:standardize=true,resolution=input"
+    found = distilled(control, [Path("runs/t")], text)
+    assert found.name == f"alone-{text.replace(':', '-')}" and found.distillation is not None
+    assert found.distillation.losses == (
+        CWDConfig(weight=3, temperature=2),
+        LogitKDConfig(standardize=True, resolution="input"),
+    )
     for losses, teachers, said in (
+        ("cwd:weigth=3", [Path("t")], "no setting of cwd 'weigth'; did you mean weight"),
+        ("cwd:weight=much", [Path("t")], "weight=much of cwd cannot be read"),
+        ("cwd:weight=NaN", [Path("t")], r"distillation\.losses\.0\.weight is nan"),
+        ("cwd:adapter=3", [Path("t")], "adapter=3 of cwd cannot be read"),
+        ("logit-kd:resolution=fine", [Path("t")], "none of \\('input', 'logits'\\)"),
         ("logit-dk", [Path("t")], "did you mean logit-kd"),
         ("logit-kd", [], "name it with --teacher"),
     ):

@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, help="folder of the study; studies/CONTROL where not given")
     add("--distill", action="append", default=[], metavar="LOSS[+LOSS...][@PATH[,PATH...]]",
         help="one more variant: the control taught with these losses, by the run folders or caches behind"
-        " the @, else by --teacher; may be repeated")  # fmt: skip
+        " the @, else by --teacher; a loss may have settings, cwd:weight=3,temperature=2; may be repeated")  # fmt: skip
     add("--teacher", type=Path, nargs="+", default=[], metavar="PATH",
         help="run folders or caches that teach the variants of --distill without an @")  # fmt: skip
     add("--teachers", nargs="+", default=[], metavar="RECIPE",
@@ -119,16 +119,17 @@ def _configs(
 
 def _taught(control: TrainConfig, text: str, teachers: Sequence[Path]) -> tuple[str, TrainConfig]:
     """The control taught with LOSSES by some teachers, or by those of LOSSES@TEACHER[,TEACHER...]; with
-    the name it goes by."""
+    the name it goes by, which is a folder's, too."""
     from ..training import distilled
     from ..training.study.lineage import teacher_title
 
     losses, at, named = text.partition("@")
+    name = losses.replace(":", "-")
     if at:
         teachers = [Path(path) for path in named.split(",") if path]
-        text = f"{losses}@{','.join(map(teacher_title, teachers))}"
+        name += f"@{','.join(map(teacher_title, teachers))}"
     config = distilled(control, teachers, losses)
-    return text, replace(config, name=f"{control.name}-{text}")
+    return name, replace(config, name=f"{control.name}-{name}")
 
 
 def _load(name: str) -> tuple[str, TrainConfig]:

@@ -71,7 +71,8 @@ _ABOUT_CHOICES = (
     "--network NAME trains another network by the same recipe; curbside models lists them. It starts"
     " from random weights unless --weights FILE or --model.encoder.pretrained says otherwise. --loss"
     " NAME trains with another supervised loss, --distill NAME[+NAME...] --teacher RUN [RUN ...] with"
-    " teachers; their settings then show in --help."
+    " teachers; their settings then show in --help, or stand behind a name: --distill"
+    " cwd:weight=3,temperature=2+logit-kd."
 )
 
 

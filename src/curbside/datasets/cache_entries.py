@@ -1,7 +1,8 @@
 """What a teacher said of one picture, as a file.
 
-The WebP data of `logit_codes`, and behind them 32 bytes: which picture they were made of, the size of
-the map, and a checksum that also covers the settings of the cache.
+The WebP data of `logit_codes`, and behind them 34 bytes: which picture they were made of, the size of
+the map, into how many steps probabilities are divided, and a checksum that also covers the settings of
+the cache. An entry is at most as large as its picture, as far as fewer steps can bring it there.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from ..errors import DataError
 from ..files import inside, require_file, write_bytes
 from ..imaging.strict import read_file
 from ..prepared import Sample
 from .cache_format import CacheSettings
+from .logit_codes import LEVELS, encode
 
-__all__ = ["check_entry", "damaged", "entry_path", "read_entry", "write_entry"]
+__all__ = ["Entry", "check_entry", "damaged", "entry_path", "read_entry", "write_entry"]
 
-_TRAILER = struct.Struct("<8sQIIHHI")
-"""Mark; bytes of the picture; height and width of the picture and of the map; checksum."""
+_TRAILER = struct.Struct("<8sQIIHHHI")
+"""Mark; bytes of the picture; height and width of the picture and of the map; steps; checksum."""
 _MARK = b"curbside"
 _SEAL = struct.Struct("<I")
 
@@ -37,28 +40,39 @@ def entry_path(root: Path, sample: Sample) -> Path:
     return inside(root / "logits", f"{name}/{sample.record.split}/{sample.id}.webp")
 
 
-def write_entry(
-    root: Path, settings: CacheSettings, sample: Sample, data: bytes, map_hw: Sequence[int]
-) -> None:
-    """Write the entry of a sample.
+def write_entry(root: Path, settings: CacheSettings, sample: Sample, log_probs: np.ndarray) -> None:
+    """Write the entry of a sample, in the finest steps that make it no larger than its picture.
 
     Args:
         root: The cache.
         settings: Its settings.
         sample: The sample.
-        data: What `logit_codes.encode` made.
-        map_hw: Height and width of the map in it.
+        log_probs: (C, h, w) float32, what the teacher said of it.
     """
     size = _picture_bytes(sample)
-    about = _TRAILER.pack(_MARK, size, *sample.record.size_hw, *map_hw, 0)[: -_SEAL.size]
+    for levels in LEVELS:
+        data = encode(log_probs, settings.top_k, levels)
+        if len(data) + _TRAILER.size <= size:
+            break
+    frame_hw, map_hw = sample.record.size_hw, log_probs.shape[1:]
+    about = _TRAILER.pack(_MARK, size, *frame_hw, *map_hw, levels, 0)[: -_SEAL.size]
     seal = _SEAL.pack(zlib.crc32(data + about, settings.seal))
     write_bytes(entry_path(root, sample), data + about + seal)
 
 
-def read_entry(
-    root: Path, settings: CacheSettings, sample: Sample
-) -> tuple[bytes, tuple[int, int]]:
-    """The WebP data of an entry, and height and width of the map in it.
+class Entry(NamedTuple):
+    """What `read_entry` finds."""
+
+    data: bytes
+    """The WebP data."""
+    map_hw: tuple[int, int]
+    """Height and width of the map in it."""
+    levels: int
+    """Into how many steps its probabilities are divided."""
+
+
+def read_entry(root: Path, settings: CacheSettings, sample: Sample) -> Entry:
+    """The entry of a sample.
 
     Raises:
         DataError: There is none, or it is damaged, of another cache or of another picture.
@@ -73,7 +87,7 @@ def read_entry(
     if trailer.seal != zlib.crc32(data + about[: -_SEAL.size], settings.seal):
         raise damaged(path)
     trailer.require_picture(path, sample)
-    return data, trailer.map_hw
+    return Entry(data, trailer.map_hw, trailer.levels)
 
 
 def check_entry(root: Path, sample: Sample) -> None:
@@ -99,16 +113,17 @@ class _Trailer(NamedTuple):
     picture_bytes: int
     frame_hw: tuple[int, int]
     map_hw: tuple[int, int]
+    levels: int
     seal: int
 
     @classmethod
     def read(cls, path: Path, about: bytes) -> _Trailer:
         if len(about) < _TRAILER.size:
             raise damaged(path)
-        mark, size, *frame_hw, height, width, seal = _TRAILER.unpack(about)
-        if mark != _MARK or height > frame_hw[0] or width > frame_hw[1]:
+        mark, size, *frame_hw, height, width, levels, seal = _TRAILER.unpack(about)
+        if mark != _MARK or height > frame_hw[0] or width > frame_hw[1] or levels not in LEVELS:
             raise damaged(path)
-        return cls(size, (frame_hw[0], frame_hw[1]), (height, width), seal)
+        return cls(size, (frame_hw[0], frame_hw[1]), (height, width), levels, seal)
 
     def require_picture(self, path: Path, sample: Sample) -> None:
         """Refuse the entry of another picture."""

@@ -11,7 +11,6 @@ from ..errors import ConfigError, DataError
 from ..prepared import Sample
 from .cache_entries import entry_path, read_entry, write_entry
 from .cache_format import ABOUT, CacheAbout, CachedFolder, CacheSettings, read_about, write_about
-from .logit_codes import encode
 
 __all__ = ["CacheWriter"]
 
@@ -90,8 +89,7 @@ class CacheWriter:
             sample: The sample.
             log_probs: (C, h, w) float32, what the teacher said of it.
         """
-        data = encode(log_probs, self.settings.top_k)
-        write_entry(self.root, self.settings, sample, data, log_probs.shape[1:])
+        write_entry(self.root, self.settings, sample, log_probs)
 
     def finish(
         self, samples: Mapping[Path, Sequence[Sample]], precision: str

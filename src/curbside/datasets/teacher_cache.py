@@ -24,13 +24,16 @@ class CachedLogits:
 
     Args:
         codes: See `logit_codes.decode`.
+        levels: Into how many steps its probabilities are divided.
         settings: Those of the cache.
         stride: Pixels of the canvas per value that `cut` gives.
     """
 
-    def __init__(self, codes: np.ndarray, settings: CacheSettings, stride: int) -> None:
+    def __init__(
+        self, codes: np.ndarray, levels: int, settings: CacheSettings, stride: int
+    ) -> None:
         self._codes, self._stride = codes, stride
-        self._coded = (len(settings.space.classes), settings.top_k)
+        self._coded = (len(settings.space.classes), settings.top_k, levels)
 
     def whole(self) -> np.ndarray:
         """Its log-probabilities over the whole picture, (C, h, w) float32."""
@@ -80,7 +83,7 @@ class TeacherCache:
                 f"{self.root} is unfinished",
                 fix="run the same curbside cache command again: it goes on where it stopped",
             )
-        self.settings, self._stride = about.settings, stride
+        self.settings, self.folders, self._stride = about.settings, about.folders, stride
 
     @property
     def space(self) -> LabelSpace:
@@ -115,12 +118,12 @@ class TeacherCache:
             DataError: There is nothing of it, or its entry is damaged, of another cache or of another
                 picture.
         """
-        data, map_hw = read_entry(self.root, self.settings, sample)
+        entry = read_entry(self.root, self.settings, sample)
         try:
-            codes = decode(data, self.settings.planes, map_hw)
+            codes = decode(entry.data, self.settings.planes, entry.map_hw)
         except ValueError as error:
             raise damaged(entry_path(self.root, sample)) from error
-        return CachedLogits(codes, self.settings, self._stride)
+        return CachedLogits(codes, entry.levels, self.settings, self._stride)
 
 
 def is_cache(path: Path) -> bool:

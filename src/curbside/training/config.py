@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -277,6 +277,9 @@ class TrainConfig:
     """How many machines."""
 
     def __post_init__(self) -> None:
+        for name, value in _numbers(self):
+            if not math.isfinite(value):
+                raise ConfigError(f"{name} is {value}", fix="give a finite number")
         if (self.steps is not None and self.steps < 1) or not self.epochs > 0:
             raise ConfigError(
                 f"a run of {self.steps} steps or {self.epochs} epochs is empty",
@@ -320,7 +323,25 @@ class TrainConfig:
         kinds = (SupervisedLossConfig, LogitLossConfig)
         return any(isinstance(loss, kinds) and loss.uses_border_weight for loss in losses)
 
+    def length(self, pictures: int) -> int:
+        """How many optimiser steps the run has with so many training pictures."""
+        per_step = self.data.batch_size * self.data.accumulate
+        return self.steps or math.ceil(self.epochs * pictures / per_step)
+
     @property
     def run_folder(self) -> Path:
         """Where the run is written."""
         return self.out if self.out is not None else Path("runs") / self.name
+
+
+def _numbers(value: object, name: str = "") -> Iterator[tuple[str, float]]:
+    """Every float of a config, with its dotted name."""
+    if isinstance(value, float):
+        yield name, value
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _numbers(item, f"{name}.{index}")
+    elif is_dataclass(value):
+        for part in fields(value):
+            inner = f"{name}.{part.name}" if name else part.name
+            yield from _numbers(getattr(value, part.name), inner)

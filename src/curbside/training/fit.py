@@ -7,8 +7,7 @@ import logging
 import math
 import time
 import warnings
-from dataclasses import dataclass
-from itertools import chain, compress, repeat
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from ..files import write_json, write_text
 from ..models import SegmentationModel, load_weights
 from ..prepared import Sample
 from .config import TrainConfig
-from .loading import loaders, unlabelled_samples
+from .loading import loaders, taught_samples, unlabelled_samples
 from .precision import lightning_precision
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
 from .run_folder import describe, read_description
@@ -73,15 +72,14 @@ def fit(config: TrainConfig) -> FitResult:
     train = data.samples(config.data.train_split)
     val = data.samples(config.data.val_split)
     pictures = sum(map(len, train))
-    per_step = config.data.batch_size * config.data.accumulate
-    total = config.steps or math.ceil(config.epochs * pictures / per_step)
-    plan = _Plan(config, total=total, steps_per_epoch=math.ceil(pictures / per_step))
+    total = config.length(pictures)
+    one_epoch = replace(config, steps=None, epochs=1.0).length(pictures)
+    plan = _Plan(config, total=total, steps_per_epoch=one_epoch)
     _check_shares(config, train)
     last = _claim(folder, config)
     alone = unlabelled_samples(config, data.space)
-    drawn = compress(train, config.data.shares or repeat(1))
     named = config.distillation.teacher if config.distillation else ()
-    teachers, caches = open_teachers(named, data.space, [*chain(*drawn, *alone)])
+    teachers, caches = open_teachers(named, data.space, taught_samples(config, train, alone))
     start = _step_of(last)
 
     torch.manual_seed(config.seed)

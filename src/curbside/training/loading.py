@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, compress, repeat
 from typing import Any
 
 import lightning.pytorch as lightning
@@ -24,13 +24,21 @@ from ..labels import LabelSpace
 from ..prepared import Sample, picture_samples
 from .config import TrainConfig
 
-__all__ = ["loaders", "unlabelled_samples"]
+__all__ = ["loaders", "taught_samples", "unlabelled_samples"]
 
 
 def unlabelled_samples(config: TrainConfig, space: LabelSpace) -> list[list[Sample]]:
     """The pictures without labels of a run, of each folder; raises what `picture_samples` raises."""
     data = config.data
     return [picture_samples(root, data.train_split, space) for root in data.unlabelled]
+
+
+def taught_samples(
+    config: TrainConfig, train: Sequence[Sequence[Sample]], unlabelled: Sequence[Sequence[Sample]]
+) -> list[Sample]:
+    """The samples that a run asks its teachers about, out of those of each folder: all but those whose
+    share of the draws is zero."""
+    return [*chain(*compress(train, config.data.shares or repeat(1)), *unlabelled)]
 
 
 def loaders(

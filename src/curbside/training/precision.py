@@ -9,7 +9,7 @@ import torch
 from ..hardware import computes_bf16
 from .config import TrainConfig
 
-__all__ = ["LightningPrecision", "lightning_precision"]
+__all__ = ["LightningPrecision", "half_dtype", "lightning_precision"]
 
 LightningPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 _NAMES: dict[str, LightningPrecision] = {
@@ -26,3 +26,8 @@ def lightning_precision(config: TrainConfig) -> LightningPrecision:
     if config.accelerator != "cpu" and torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     return "bf16-mixed" if computes_bf16() else "32-true"
+
+
+def half_dtype(precision: str) -> torch.dtype:
+    """What a network that only looks on computes in, where the run has a precision of Lightning's."""
+    return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision, torch.float32)

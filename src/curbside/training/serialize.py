@@ -22,7 +22,7 @@ from ..losses import (
 from ..models import ModelConfig, model_configs
 from .config import TrainConfig
 
-__all__ = ["config_from_json", "config_to_json"]
+__all__ = ["config_from_json", "config_to_json", "read_as"]
 
 
 def config_to_json(value: Any) -> Any:
@@ -46,7 +46,7 @@ def config_from_json(data: Any, *, where: str) -> TrainConfig:
         ModelFileError: It does not fit the types of this version.
     """
     try:
-        return _read(TrainConfig, _upgraded(data))
+        return read_as(TrainConfig, _upgraded(data))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(
             f"{where} does not hold a config that this curbside understands ({type(error).__name__}: {error})",
@@ -74,7 +74,12 @@ _FAMILIES: dict[type, Callable[[], Mapping[str, type]]] = {
 }
 
 
-def _read(expected: Any, data: Any) -> Any:
+def read_as(expected: Any, data: Any) -> Any:
+    """A JSON value as what a type says.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: It is something else.
+    """
     origin = get_origin(expected)
     if origin in (Union, types.UnionType):
         options = [option for option in get_args(expected) if option is not type(None)]
@@ -82,16 +87,16 @@ def _read(expected: Any, data: Any) -> Any:
             return None
         for option in options[:-1]:
             try:
-                return _read(option, data)
+                return read_as(option, data)
             except (TypeError, ValueError):
                 continue
-        return _read(options[-1], data)
+        return read_as(options[-1], data)
     if origin is tuple:
         inner = get_args(expected)
         if inner[-1] is Ellipsis and isinstance(data, str):  # one folder, before there were several
             data = [data]
         kinds = [inner[0]] * len(data) if inner[-1] is Ellipsis else inner
-        return tuple(_read(kind, item) for kind, item in zip(kinds, data, strict=True))
+        return tuple(read_as(kind, item) for kind, item in zip(kinds, data, strict=True))
     if origin is Literal:
         if data not in get_args(expected):
             raise ValueError(f"{data!r} is none of {get_args(expected)}")
@@ -102,7 +107,7 @@ def _read(expected: Any, data: Any) -> Any:
         hints = get_type_hints(expected)
         # A field that is gone, and was not used, says nothing.
         said = {k: v for k, v in data.items() if k != "class" and (k in hints or v is not None)}
-        return expected(**{name: _read(hints[name], value) for name, value in said.items()})  # type: ignore[operator]
+        return expected(**{name: read_as(hints[name], value) for name, value in said.items()})  # type: ignore[operator]
     if expected is float and isinstance(data, int):
         return float(data)
     if expected is Path:

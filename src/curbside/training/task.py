@@ -19,6 +19,7 @@ from ..metrics import ConfusionMatrix
 from ..models import ModelOutput, SegmentationModel, normalize, upsample
 from .config import TrainConfig
 from .distiller import Distiller
+from .precision import half_dtype
 
 __all__ = ["SegmentationTask"]
 
@@ -89,8 +90,7 @@ class SegmentationTask(lightning.LightningModule):
     def on_fit_start(self) -> None:
         """Put the teachers beside the student, in half precision where the run computes in it."""
         if self.distiller is not None:
-            half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-            self.distiller.place(self.device, half.get(str(self.trainer.precision), torch.float32))
+            self.distiller.place(self.device, half_dtype(str(self.trainer.precision)))
 
     def on_train_batch_start(self, batch: TrainItem, batch_idx: int) -> None:
         """Tie all randomness of the step (dropout) to the step, so that a resumed run repeats it."""

@@ -14,7 +14,7 @@ from ..models import SegmentationModel, inference_form
 from ..prepared import Sample
 from .run_folder import load_run
 
-__all__ = ["open_teachers"]
+__all__ = ["open_cache", "open_teachers"]
 
 
 def open_teachers(
@@ -39,7 +39,7 @@ def open_teachers(
     caches = []
     for path in paths:
         if is_cache(path):
-            caches.append(_open_cache(path, space, samples))
+            caches.append(open_cache(path, space, samples))
             networks.append(None)
         else:
             run = load_run(path)
@@ -48,7 +48,8 @@ def open_teachers(
     return networks, caches
 
 
-def _open_cache(path: Path, space: LabelSpace, samples: Sequence[Sample]) -> TeacherCache:
+def open_cache(path: Path, space: LabelSpace, samples: Sequence[Sample]) -> TeacherCache:
+    """Open a cache that must hold some samples; raises what `open_teachers` raises."""
     cache = TeacherCache(path)
     require_same_space(cache.space, space)
     # It lies in the run folder, or beside the weights, unless somebody wanted it elsewhere.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
 from ..errors import ConfigError
-from ..losses import distillation_losses, supervised_losses
+from ..losses import DistillationLossConfig, distillation_losses, supervised_losses
 from .config import DistillationConfig, TrainConfig
+from .serialize import read_as
 
 __all__ = ["distilled", "with_loss", "with_teachers"]
 
@@ -23,22 +25,22 @@ def distilled(config: TrainConfig, teachers: Sequence[Path], losses: str) -> Tra
     Args:
         config: The run; another distillation of its own gives way.
         teachers: Run folders or caches, at least one.
-        losses: Names of distillation losses, with a + between them: `feature-l2+logit-kd`. Their
-            settings are the defaults.
+        losses: Distillation losses, with a + between them: `feature-l2+logit-kd`. A loss is its name,
+            and what of it is not the default: `cwd:weight=3,temperature=2`.
 
     Returns:
         The same run with these losses, which are added to its name; its folder is that of its name.
 
     Raises:
-        ConfigError: There is no teacher, or no such loss.
+        ConfigError: There is no teacher, no such loss, or no such setting.
     """
     if not teachers:
         raise ConfigError(f"{losses} has no teacher to learn from", fix="name it with --teacher")
-    kinds = [_find("distillation loss", distillation_losses(), name) for name in losses.split("+")]
     distillation = DistillationConfig(
-        teacher=tuple(teachers), losses=tuple(kind() for kind in kinds)
+        teacher=tuple(teachers), losses=tuple(map(_loss, losses.split("+")))
     )
-    return replace(config, name=f"{config.name}-{losses}", distillation=distillation, out=None)
+    name = f"{config.name}-{losses.replace(':', '-')}"  # no file system refuses it
+    return replace(config, name=name, distillation=distillation, out=None)
 
 
 def with_teachers(config: TrainConfig, teachers: Sequence[Path]) -> TrainConfig:
@@ -63,6 +65,28 @@ def with_loss(config: TrainConfig, name: str) -> TrainConfig:
     """
     loss = _find("supervised loss", supervised_losses(), name)()
     return replace(config, name=f"{config.name}-{name}", loss=loss)
+
+
+def _loss(text: str) -> DistillationLossConfig:
+    """A loss by `NAME[:SETTING=VALUE[,SETTING=VALUE...]]`."""
+    name, _, listed = text.partition(":")
+    kind = _find("distillation loss", distillation_losses(), name)
+    types = {field.name: field.type for field in fields(kind)}
+    settings: dict[str, object] = {}
+    for part in listed.split(",") if listed else ():
+        key, _, value = part.partition("=")
+        _find(f"setting of {name}", types, key)
+        try:
+            settings[key] = json.loads(value)
+        except ValueError:
+            settings[key] = value
+    try:
+        return read_as(kind, settings)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"the settings {listed} of {name} cannot be read ({error})",
+            fix=f"give them as {name}:SETTING=VALUE, with a comma between several",
+        ) from error
 
 
 def _find(what: str, known: Mapping[str, Kind], name: str) -> Kind:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, count
 from pathlib import Path
 
-from ...datasets import TeacherCache, is_cache, open_mixture
+from ...datasets import Mixture, TeacherCache, is_cache, open_mixture
 from ...errors import ConfigError
 from ...evaluation import require_same_space
-from ...files import read_json, sha256_file
+from ...files import sha256_file
 from ...labels import LabelSpace
 from ...models import ModelConfig
 from ...models.complexity import complexity
 from ..config import TrainConfig
+from ..loading import taught_samples, unlabelled_samples
 from ..run_folder import read_description
 from ..serialize import config_from_json
+from ..teachers import open_cache
 from .cost import Cost, count_macs
 from .plan import Teacher, run_key, teacher_key
 from .timing import Timed
@@ -110,14 +111,15 @@ def draft_runs(
     found: dict[str, Teacher] = {}
     taught_by: dict[str, set[str]] = {name: set() for name in configs}
     for name, config in configs.items():
-        require_same_space(open_mixture(config.data.root, config.data.space).space, space)
+        data = open_mixture(config.data.root, config.data.space)
+        require_same_space(data.space, space)
         paths, sources = [], []
         for path in config.distillation.teacher if config.distillation else ():
             home = next((h for h in homes if path.absolute().is_relative_to(h)), None)
             if home is not None and homes[home] in variants and path.exists():
                 home = None
             if home is None:
-                source, teacher = _outside(path, space)
+                source, teacher = _outside(path, config, data)
                 known = {**held, **found}
                 named = {one.path.resolve(): other for other, one in known.items()}
                 title = named.get(teacher.path.resolve())
@@ -176,8 +178,9 @@ def _made_here(folder: Path, name: str, draft: Draft) -> Teacher:
     )
 
 
-def _outside(path: Path, space: LabelSpace) -> tuple[_Source, Teacher]:
+def _outside(path: Path, student: TrainConfig, data: Mixture) -> tuple[_Source, Teacher]:
     """What is known of a teacher that was there before, and itself, to be scored."""
+    space = data.space
     if not path.exists():
         raise ConfigError(
             f"there is no teacher at {path}",
@@ -187,14 +190,15 @@ def _outside(path: Path, space: LabelSpace) -> tuple[_Source, Teacher]:
     about = read_description(run.parent.parent if run.is_file() else run)
     require_same_space(LabelSpace.from_dict(about["label_space"]), space)
     config = config_from_json(about["config"], where=str(run))
-    alone = count_macs(replace(config, distillation=None), space.num_classes, ())
-    steps = config.steps or _steps(config, about.get("dataset", {}).get("train", 0))
-    teacher = Teacher(path=run, training_macs=alone.spent("flops", steps))
+    cost = count_macs(replace(config, distillation=None), space.num_classes, ())
+    steps = config.length(about.get("dataset", {}).get("train", 0))
+    teacher = Teacher(path=run, training_macs=cost.spent("flops", steps))
     if run == path:
         return _Source(model=config.model), teacher
-    settings = TeacherCache(path).settings
-    held = read_json(path / "cache.json", fix="make it again")["data"]
-    passes = sum(folder["pictures"] for folder in held) * (2 if settings.flip else 1)
+    train, alone = data.samples(student.data.train_split), unlabelled_samples(student, space)
+    cache = open_cache(path, space, taught_samples(student, train, alone))
+    settings = cache.settings
+    passes = sum(folder.pictures for folder in cache.folders) * (2 if settings.flip else 1)
     macs = complexity(config.model, space.num_classes, settings.input_hw).macs[settings.input_hw]
     return _Source(
         model=config.model,
@@ -242,8 +246,4 @@ def steps_of(config: TrainConfig) -> int:
     if config.steps is not None:
         return config.steps
     data = open_mixture(config.data.root, config.data.space)
-    return _steps(config, sum(map(len, data.samples(config.data.train_split))))
-
-
-def _steps(config: TrainConfig, pictures: int) -> int:
-    return math.ceil(config.epochs * pictures / (config.data.batch_size * config.data.accumulate))
+    return config.length(sum(map(len, data.samples(config.data.train_split))))

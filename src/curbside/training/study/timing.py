@@ -20,7 +20,7 @@ from ...models import ModelConfig, SegmentationModel, inference_form
 from ...progress import track
 from ..config import TrainConfig
 from ..loading import loaders, unlabelled_samples
-from ..precision import lightning_precision
+from ..precision import half_dtype, lightning_precision
 from ..task import SegmentationTask
 
 __all__ = ["Timed", "measure_seconds"]
@@ -111,8 +111,7 @@ class _Bench:
     def _seconds_per_picture(self, config: ModelConfig, size_hw: tuple[int, int]) -> float:
         on_gpu = self._config.accelerator != "cpu" and torch.cuda.is_available()
         device = "cuda" if on_gpu else "cpu"
-        half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-        dtype = half.get(lightning_precision(self._config), torch.float32)
+        dtype = half_dtype(lightning_precision(self._config))
         model = config.from_random().build(self._task.space.num_classes).eval()
         model = inference_form(model).to(device=device, dtype=dtype)
         pictures = torch.zeros(_PICTURES, 3, *size_hw, device=device, dtype=dtype)
