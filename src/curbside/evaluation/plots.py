@@ -206,7 +206,9 @@ def reliability(diagram: Reliability) -> str:
         axes.set_aspect("equal")
         axes.set_xlabel("confidence")
         axes.set_ylabel("accuracy, share")
-        axes.legend(loc="upper left", frameon=False, fontsize=9)
+        axes.legend(
+            frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderpad=0
+        )
 
     return svg(paint, width=4.6, height=4.6)
 

@@ -25,7 +25,7 @@ from .work import Outcome, do_job
 
 __all__ = ["PATIENCE_S", "Crew", "LocalCrew", "RayCrew", "run_jobs"]
 
-PATIENCE_S = 15.0
+PATIENCE_S = 40.0
 """So long may a job take to stop."""
 
 
