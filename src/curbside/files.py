@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from .errors import CurbsideError, DataError, StorageError
 __all__ = [
     "as_storage_error",
     "atomic_path",
+    "dotted",
     "holds_bytes",
     "inside",
     "link_or_copy",
@@ -193,3 +194,18 @@ def inside(root: Path, relative: str) -> Path:
             fix="paths in a dataset must stay inside its folder",
         )
     return path
+
+
+def dotted(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The plain values inside a JSON value by their dotted names, as flags spell them; a list of plain
+    values is one."""
+    inner: Iterable[tuple[Any, Any]]
+    if isinstance(value, Mapping):
+        inner = value.items()
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        inner = enumerate(value)
+    else:
+        yield name, value
+        return
+    for key, item in inner:
+        yield from dotted(item, f"{name}.{key}" if name else str(key))

@@ -90,7 +90,10 @@ def test_kept_weights_are_a_teacher_of_their_own(
     [
         (["--stride", "0"], "stride of 0"),
         (["--top-k", "11"], "top 11 of 11"),
-        (["--limit", "0"], "impossible"),
+        (["--limit", "0"], "a limit of 0"),
+        (["--batch-size", "0"], "a batch of 0"),
+        (["--threads", "0"], "0 threads cannot run a network; give --threads 1"),
+        (["--threads", "-1"], "-1 threads"),
         (["--split", "test"], "has no sample"),
     ],
 )
@@ -109,7 +112,10 @@ def test_what_is_no_run_or_no_folder_is_said_in_one_line(
 ) -> None:
     for arguments, said in (
         ([str(tmp_path / "nothing"), str(data)], "config.json does not exist"),
-        ([str(run), str(tmp_path / "nothing")], "the folder"),
+        ([str(run), str(tmp_path / "nothing")], "any folder with pictures"),
+        ([str(run / "model.safetensors"), str(data)], "name the run folder"),
+        ([str(run / "kept/000009.safetensors"), str(data)], "train with --keep"),
+        ([str(run / "config.json"), str(data)], "config.json is no run folder"),
         ([str(run), str(data), "--out", str(data)], "is not empty and holds no cache"),
     ):
         assert main(["cache", *arguments]) == 2

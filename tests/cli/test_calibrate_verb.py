@@ -253,6 +253,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
     other.finish()
     for arguments, message in (
         ([str(run), str(data), "--limit", "1"], "--limit 1 leaves too few"),
+        ([str(run), str(data), "--threads", "0"], "0 threads"),
         ([str(run), str(data), "--split", "train"], "has no sample"),
         ([str(run), str(tmp_path / "void")], "of 2 of the pictures"),
         ([str(run / "model.safetensors"), str(data)], "is a file, and a temperature belongs"),

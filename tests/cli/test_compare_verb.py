@@ -143,6 +143,7 @@ def test_other_label_spaces_meet_where_they_are_asked_to(
         (["{made}/short", "{made}/long", "--split", "test"], "split 'test'"),
         (["{made}/short.onnx", "{made}/long"], "does not say where its data are"),
         (["{made}/data", "{made}/long"], "config.json"),
+        (["{made}/short", "{made}/long", "--threads", "0"], "0 threads"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(
@@ -151,6 +152,12 @@ def test_mistakes_are_one_line_and_exit_code_2(
     assert main(["compare", *(part.format(made=made) for part in arguments)]) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert line.startswith("curbside compare: ") and said in line
+
+
+def test_a_run_is_not_scored_on_no_threads(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(made / "short"), str(made / "data"), "--threads", "-1"]) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("curbside evaluate: ") and "-1 threads" in line
 
 
 def test_a_run_whose_data_are_gone_asks_for_them(

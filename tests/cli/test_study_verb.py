@@ -144,6 +144,20 @@ def test_a_study_from_plan_to_report(home, capsys, monkeypatch) -> None:
         assert "| student | " in text and "mIoU, %, by weather" in text
 
 
+def test_settings_of_distillation_reach_the_variants_by_name(home) -> None:
+    words = ["--distill", "logit-kd", "--distill", "cwd:weight=3", "--teacher", "runs/t"]
+    given = [*words, "--steps", "7", "--distillation.supervised", "0.25"]
+    chosen, overrides = _parser().parse_known_args(given)
+    student = str(home / "runs/student/config.json")
+    variants, _ = _configs([student], chosen, overrides)
+    assert list(variants) == ["student", "logit-kd", "cwd-weight=3"]
+    assert all(config.steps == 7 for config in variants.values())
+    assert variants.pop("student").distillation is None
+    for name, config in variants.items():
+        assert config.name == f"student-{name}" and config.distillation is not None
+        assert config.distillation.supervised == 0.25
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -157,6 +171,8 @@ def test_a_study_from_plan_to_report(home, capsys, monkeypatch) -> None:
             "is no comparison",
         ),
         (["{student}", "{other}", "--jobs", "0"], "0 runs at once"),
+        (["{student}", "{other}", "--results", "."], "cannot be read as a document"),
+        (["{student}", "{other}", "--distillation.supervised", "2"], "no variant has a teacher"),
         (["{student}", "{other}", "--address", "auto"], "give --engine ray"),
         (["{student}", "{other}", "--steps", "0"], "0 steps"),
         (["runs/nowhere/config.json", "{other}"], "does not exist"),

@@ -38,6 +38,30 @@ def test_any_setting_is_a_flag(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (["camvid-mnv4s-lraspp", "--data.root", "nowhere"], "the folder nowhere does not exist"),
         (["camvid-mnv4s-lraspp", "--data.batch-size", "0"], "batch size 0"),
         (["camvid-mnv4s-lraspp", "--optimizer.lr", "-1"], "lr -1.0"),
+        *(
+            (["camvid-mnv4s-lraspp-kd", f"--{name}", *values.split()], said)
+            for name, values, said in (
+                ("optimizer.betas", "2 3", "betas (2.0, 3.0)"),
+                ("optimizer.encoder-lr-factor", "-1", "encoder's lr of -1.0"),
+                ("optimizer.clip-norm", "0", "longest gradient of 0.0"),
+                ("optimizer.clip-norm", "-1", "longest gradient of -1.0"),
+                ("optimizer.weight-decay", "nan", "weight decay nan"),
+                ("optimizer.lr", "inf", "optimizer.lr is inf"),
+                ("schedule.power", "-1", "power of -1.0"),
+                ("seed", "-5", "seed of -5"),
+                ("seed", "4294967296", "seed of 4294967296"),
+                ("aux-weight", "nan", "nan"),
+                ("boundary.weight", "nan", "boundary weight of nan"),
+                ("boundary.aware-weight", "inf", "borders of inf"),
+                ("loss.class-weights", "1 nan", "class weight of nan"),
+                ("distillation.supervised", "nan", "supervised loss of nan"),
+                ("distillation.shares", "inf", "distillation.shares.0 is inf"),
+                ("data.augment.flip", "7", "probability 7.0"),
+                ("data.augment.brightness", "-1", "brightness by -1.0"),
+                ("data.augment.hue", "1", "hue by 1.0"),
+                ("data.augment.zoom", "1 inf", "data.augment.zoom.1 is inf"),
+            )
+        ),
     ],
 )
 def test_mistakes_are_one_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,24 @@ def test_a_damaged_validation_sample_is_left_out(folder: PreparedFolder) -> None
 def test_impossible_crops_are_refused() -> None:
     with pytest.raises(ConfigError):
         AugmentConfig(scale=(0.9, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("setting", "bad"),
+    [
+        ("flip", 7.0),
+        ("flip", -0.1),
+        ("brightness", -1.0),
+        ("contrast", math.nan),
+        ("saturation", math.inf),
+        ("hue", 1.0),
+        ("hue", -0.1),
+    ],
+)
+def test_impossible_changes_are_refused(setting: str, bad: float) -> None:
+    with pytest.raises(ConfigError, match=f"{bad} is impossible"):
+        AugmentConfig(**{setting: bad})
+    AugmentConfig(flip=1, brightness=2, contrast=0, saturation=1, hue=0.5)
 
 
 STILL = AugmentConfig(flip=0, brightness=0, contrast=0, saturation=0)

@@ -126,6 +126,30 @@ def test_angular_losses_of_what_has_no_direction() -> None:
         assert value(config, np.zeros((B, C, H, W)), features(2)) == 0
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
+@pytest.mark.parametrize("config", ANGULAR)
+def test_directions_that_are_nearly_equal_keep_their_digits(
+    config: FeatureLossConfig, scale: float
+) -> None:
+    teacher = (scale * torch.tensor(features(1))).float()
+    student = (teacher * (1 + 1e-4 * torch.tensor(features(2)))).float().requires_grad_()
+    loss = config.build(C)(student, teacher).total
+    loss.backward()
+
+    dim = {LADConfig: (1, 2, 3), CADConfig: (2, 3), PADConfig: (1,)}[type(config)]
+    exact = student.detach().double().requires_grad_()
+    first, second = (
+        feature / feature.square().sum(dim=dim, keepdim=True).sqrt()
+        for feature in (exact, teacher.double())
+    )
+    expected = (first - second).square().sum(dim=dim).mean()
+    expected.backward()
+    assert 1e-9 < expected.item() < 1e-6  # 2 - 2 cos has steps of 1e-7 in float32
+    assert loss.item() == pytest.approx(expected.item(), rel=0.01)
+    error = student.grad - exact.grad
+    assert error.abs().max() < 0.01 * exact.grad.abs().max()
+
+
 @pytest.mark.parametrize("nodes", [1, 3, 4, 16])
 def test_affinity_against_loops(nodes: int) -> None:
     student, teacher = features(1, channels=3), features(2)

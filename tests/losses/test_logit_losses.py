@@ -286,7 +286,9 @@ def test_any_size(config: LogitLossConfig, size: tuple[int, int, int, int]) -> N
         lambda: LogitKDConfig(weight=-1.0),
         lambda: BorderKDConfig(temperature=-1.0),
         lambda: CWDLogitsConfig(temperature=math.nan),
+        lambda: LogitKDConfig(temperature=math.inf),
         lambda: DistConfig(inter=-1.0),
+        lambda: DistConfig(intra=math.nan),
         lambda: DistConfig(temperature=0.0),
     ],
 )

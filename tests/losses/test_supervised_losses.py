@@ -133,8 +133,9 @@ def test_class_weights_make_a_weighted_mean(config: type[Any]) -> None:
 def test_impossible_class_weights_are_refused(config: type[Any]) -> None:
     with pytest.raises(ConfigError, match="2 class weights were given for 3 classes"):
         config(class_weights=(1.0, 2.0)).build(3)
-    with pytest.raises(ConfigError, match="negative"):
-        config(class_weights=(1.0, -2.0))
+    for bad in (-2.0, math.nan, math.inf):
+        with pytest.raises(ConfigError, match=f"class weight of {bad}"):
+            config(class_weights=(1.0, bad))
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,14 @@ def test_impossible_class_weights_are_refused(config: type[Any]) -> None:
         lambda: SoftBCEConfig(label_smoothing=-0.1),
         lambda: BCEDiceConfig(bce_weight=-1),
         lambda: BCEDiceConfig(bce_weight=0, dice_weight=0),
+        lambda: BCEDiceConfig(dice_weight=math.nan),
+        lambda: FocalConfig(gamma=math.nan),
+        lambda: FocalConfig(gamma=math.inf),
+        lambda: BorderFocalConfig(gamma=math.nan),
+        lambda: OHEMConfig(threshold=math.nan),
+        lambda: OHEMConfig(min_share=math.nan),
+        lambda: SoftBCEConfig(label_smoothing=math.nan),
+        lambda: CrossEntropyConfig(label_smoothing=math.nan),
     ],
 )
 def test_impossible_settings_are_refused(refused: Any) -> None:

@@ -77,7 +77,7 @@ def test_any_other_folder_gives_all_its_pictures(tmp_path: Path) -> None:
 
 
 def test_nothing_and_no_picture_are_said(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not exist"):
+    with pytest.raises(DataError, match=r"does not exist; name .* any folder with pictures$"):
         picture_samples(tmp_path / "nothing", "train", SPACE)
     with pytest.raises(DataError, match=r"has no picture in it.*\.png"):
         picture_samples(tmp_path, "train", SPACE)

@@ -213,8 +213,8 @@ def test_a_bare_tree_is_keyed_as_training_keys_it(work, teacher, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"limit": 0}, "impossible"),
-        ({"batch_size": 0}, "impossible"),
+        ({"limit": 0}, "a limit of 0 pictures"),
+        ({"batch_size": 0}, "a batch of 0 pictures is"),
         ({"stride": 0}, "stride of 0"),
         ({"top_k": 11}, "top 11 of 11"),
         ({"size_hw": (8, 96)}, "too small"),

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from curbside.datasets import Augmentation, AugmentConfig
 from curbside.errors import ConfigError, CurbsideError, DataError, LabelError, ModelFileError
 from curbside.evaluation import evaluate
-from curbside.losses import BoundaryConfig, LogitKDConfig
+from curbside.losses import BoundaryConfig, CWDConfig, LogitKDConfig
 from curbside.models import (
     DeepLabV3PlusConfig,
     EncoderConfig,
@@ -158,6 +158,34 @@ def test_killed_and_resumed_gives_the_same_curve(data: Path, tmp_path: Path) -> 
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+@pytest.mark.parametrize(("checkpoint_every", "ended_at"), [(3, 4), (3, 10), (2, 3), (6, 7)])
+def test_a_run_that_ended_anywhere_is_scored_where_it_would_have_been(
+    data: Path, tmp_path: Path, monkeypatch, checkpoint_every: int, ended_at: int
+) -> None:
+    def config(out: str) -> TrainConfig:
+        return _config(
+            data, tmp_path / out, steps=12, validate_every=6, checkpoint_every=checkpoint_every
+        )
+
+    fit(config("whole"))
+    step = SegmentationTask.training_step
+
+    def ends(self: SegmentationTask, batch: object, index: int) -> torch.Tensor:
+        if self.global_step == ended_at:
+            raise RuntimeError("ended")
+        return step(self, batch, index)
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="ended"):
+        patch.setattr(SegmentationTask, "training_step", ends)
+        fit(config("ended"))
+    assert fit(config("ended")).resumed_at == ended_at // checkpoint_every * checkpoint_every
+    whole, ended = tmp_path / "whole", tmp_path / "ended"
+    scored = [int(row["step"]) for row in _rows(whole) if row["val/miou"]]
+    assert scored == [6, 12]
+    for name in ("metrics.csv", "model.safetensors"):
+        assert (ended / name).read_bytes() == (whole / name).read_bytes()
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_run(data: Path, tmp_path: Path) -> None:
     command = [
@@ -223,8 +251,19 @@ def test_a_corrupt_picture_is_reported_once_and_skipped(
 
 
 def test_another_config_on_a_run_folder_is_refused(run: Path, data: Path) -> None:
-    with pytest.raises(ConfigError, match="holds a run with another seed"):
+    with pytest.raises(ConfigError, match=r"holds a run with another seed \(42, not 1\)"):
         fit(_config(data, run, steps=60, validate_every=20, ema_decay=0.9, seed=1))
+
+
+def test_a_mistake_leaves_the_run_folder_free(run: Path, data: Path, tmp_path: Path) -> None:
+    def config(*pairs: tuple[str, str]) -> TrainConfig:
+        taught = DistillationConfig(teacher=(run,), losses=(CWDConfig(pairs=pairs),))
+        return _config(data, tmp_path / "out", steps=1, distillation=taught)
+
+    with pytest.raises(ConfigError, match="no feature 'stage9'"):
+        fit(config(("stage9", "stage1")))
+    assert not (tmp_path / "out/config.json").exists()
+    assert fit(config()).steps == 1
 
 
 def test_missing_data_and_empty_splits(data: Path, tmp_path: Path) -> None:

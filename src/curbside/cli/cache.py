@@ -58,13 +58,11 @@ def _cache(
         threads: Threads for the network; all cores where not given.
         as_json: Print JSON instead of a table.
     """
-    import torch
-
     from ..training import load_run
     from ..training.caching import cache_teacher
+    from ..training.run_folder import set_threads
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     if out is None:
         out = run / "cache" if run.is_dir() else run.with_suffix(".cache")
     result = cache_teacher(

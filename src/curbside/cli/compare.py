@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from ..errors import ConfigError
+from ..files import dotted
 
 if TYPE_CHECKING:
     from ..evaluation import Budget, Comparison
@@ -129,18 +129,8 @@ def _settings(models: tuple[Path, Path], sources: list[dict[str, Any]]) -> list[
 
             config = config_to_json(_config(path))
             config = {k: v for k, v in config.items() if k not in ("class", "name", "out")}
-        found.append(dict(_flat({**config, **source})))
+        found.append(dict(dotted({**config, **source})))
     return found
-
-
-def _flat(values: dict[str, Any], over: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-            value = {str(index): item for index, item in enumerate(value)}
-        if isinstance(value, dict):
-            yield from _flat(value, f"{over}{name}.")
-        else:
-            yield f"{over}{name}", value
 
 
 def _budget(model: Path) -> Budget | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
+
+from ..files import dotted
 
 if TYPE_CHECKING:
     from ..evaluation.tables import Table
@@ -243,13 +245,4 @@ def _details(entry: _Entry) -> dict[str, str]:
         rows[f"feature {spec.name}"] = f"{spec.channels} channels at stride {spec.stride}"
     rows["weights"] = _weights(network)
     rows["architecture"] = type(network.config).__name__
-    return rows | {name: str(value) for name, value in _flat(asdict(network.config))}
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by their dotted names, as flags of `curbside train` spell them after --model."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+    return rows | {name: str(value) for name, value in dotted(asdict(network.config))}

@@ -29,12 +29,21 @@ def main(argv: list[str]) -> int:
         parser.print_help()
         return 0
     from ..evaluation.plots import require_matplotlib
-    from ..training.study import judge, make_plan, run_jobs, write_section, write_study_report
+    from ..training.study import (
+        check_section,
+        judge,
+        make_plan,
+        run_jobs,
+        write_section,
+        write_study_report,
+    )
 
     require_matplotlib()
     crew = _crew(chosen)
     variants, teachers = _configs(names, chosen, overrides)
     folder = chosen.out or Path("studies") / next(iter(variants))
+    if chosen.results is not None:
+        check_section(chosen.results, folder)
     plan = make_plan(
         folder,
         variants,
@@ -107,7 +116,15 @@ def _configs(
     """The students, the control first, and the teachers to train, by name."""
     variants = [(name, _overridden(config, overrides)) for name, config in map(_load, names)]
     control = variants[0][1]
-    variants += [_taught(control, text, chosen.teacher) for text in chosen.distill]
+    of_teachers = _only(overrides, ("--distillation.",))
+    for text in chosen.distill:
+        name, config = _taught(control, text, chosen.teacher)
+        variants.append((name, _overridden(config, of_teachers)))
+    if of_teachers and not any(config.distillation for _, config in variants):
+        raise ConfigError(
+            f"{of_teachers[0]} changes nothing: no variant has a teacher",
+            fix="name a recipe that has one, or losses with --distill",
+        )
     for_teachers = _only(overrides, ("--data.", "--accelerator", "--devices", "--precision"))
     teachers = [(n, _overridden(c, for_teachers)) for n, c in map(_load, chosen.teachers)]
     every = [name for name, _ in [*variants, *teachers]]

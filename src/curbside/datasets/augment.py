@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,6 +49,18 @@ class AugmentConfig:
             )
         if self.zoom is not None and not 0 < self.zoom[0] <= self.zoom[1]:
             raise ConfigError(f"a zoom of {self.zoom} is impossible", fix="give 0 < low <= high")
+        if not 0 <= self.flip <= 1:
+            raise ConfigError(
+                f"mirroring with probability {self.flip} is impossible", fix="choose 0 to 1"
+            )
+        for name in ("brightness", "contrast", "saturation"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(
+                    f"a change of {name} by {getattr(self, name)} is impossible",
+                    fix="choose 0 or more",
+                )
+        if not 0 <= self.hue <= 0.5:
+            raise ConfigError(f"a shift of hue by {self.hue} is impossible", fix="choose 0 to 0.5")
 
 
 class Augmented(NamedTuple):

@@ -7,6 +7,7 @@ with the network of the loss below it, and is found by lying there.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ __all__ = [
     "LossOutput",
     "SupervisedLoss",
     "SupervisedLossConfig",
+    "check_factor",
 ]
 
 
@@ -111,10 +113,7 @@ class DistillationLossConfig:
     """Factor of this loss in the sum of all."""
 
     def __post_init__(self) -> None:
-        if self.weight < 0:
-            raise ConfigError(
-                f"a distillation weight of {self.weight} is impossible", fix="choose 0 or more"
-            )
+        check_factor("distillation weight", self.weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,3 +162,17 @@ class FeatureLossConfig(DistillationLossConfig, ABC):
     @abstractmethod
     def build(self, channels: int) -> FeatureLoss:
         """The loss for one pair of features, whose teacher has so many channels."""
+
+
+def check_factor(what: str, value: float) -> None:
+    """Refuse a number that is negative, infinite or none.
+
+    Args:
+        what: What it is, for the message.
+        value: The number.
+
+    Raises:
+        ConfigError: It is one of these.
+    """
+    if not 0 <= value < math.inf:
+        raise ConfigError(f"a {what} of {value} is impossible", fix="choose 0 or more")

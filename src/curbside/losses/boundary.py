@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..errors import ConfigError
 from ..labels import IGNORE_ID
-from .base import LossOutput
+from .base import LossOutput, check_factor
 
 __all__ = ["Boundary", "BoundaryConfig", "label_borders"]
 
@@ -33,11 +33,8 @@ class BoundaryConfig:
     """A predicted border is where the head's probability is over this; 0.8 is PIDNet's."""
 
     def __post_init__(self) -> None:
-        if min(self.weight, self.aware_weight) < 0:
-            raise ConfigError(
-                f"the boundary weights {self.weight} and {self.aware_weight} are impossible",
-                fix="choose 0 or more",
-            )
+        check_factor("boundary weight", self.weight)
+        check_factor("weight on predicted borders", self.aware_weight)
         if not 0 < self.aware_threshold < 1:
             raise ConfigError(
                 f"no border is predicted with a probability over {self.aware_threshold}, or all are",

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..errors import ConfigError
 from ..labels import IGNORE_ID
-from .base import SupervisedLoss, SupervisedLossConfig
+from .base import SupervisedLoss, SupervisedLossConfig, check_factor
 
 __all__ = [
     "ClassWeighted",
@@ -30,8 +30,8 @@ class ClassWeightedConfig(SupervisedLossConfig, ABC):
     """One weight per class; none for equal weights."""
 
     def __post_init__(self) -> None:
-        if any(weight < 0 for weight in self.class_weights):
-            raise ConfigError("a class weight is negative", fix="give weights of 0 or more")
+        for weight in self.class_weights:
+            check_factor("class weight", weight)
 
     def check_weights(self, num_classes: int) -> None:
         """Refuse any number of weights but none or one per class.

@@ -74,14 +74,18 @@ def list_folder(root: Path, space: LabelSpace | None = None) -> Listing:
     )
 
 
-def require_folder(root: Path) -> None:
+def require_folder(root: Path, *, fix: str = _CONVERT) -> None:
     """Refuse what is no folder, or one that is still being prepared.
+
+    Args:
+        root: The folder.
+        fix: What to do where there is none.
 
     Raises:
         DataError: It is one of these.
     """
     if not root.is_dir():
-        raise DataError(f"the folder {root} does not exist", fix=_CONVERT)
+        raise DataError(f"the folder {root} does not exist", fix=fix)
     if (root / ".journal.jsonl").is_file() and not (root / "dataset.json").is_file():
         raise DataError(
             f"{root} is only half prepared",

@@ -37,7 +37,7 @@ def picture_samples(root: Path, split: str, space: LabelSpace) -> list[Sample]:
         DataError: There is none, one of them is no picture, or the folder is half prepared.
     """
     root = Path(root)
-    require_folder(root)
+    require_folder(root, fix="name a prepared folder, or any folder with pictures")
     if (root / "dataset.json").is_file():
         return [
             replace(sample, record=replace(sample.record, targets=()), space=space, labels=None)

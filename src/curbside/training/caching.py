@@ -96,11 +96,10 @@ def cache_teacher(
         ConfigError: The settings cannot be, or the folder holds something else.
         DataError: A folder has no such pictures, or none can be read.
     """
-    if batch_size < 1 or (limit is not None and limit < 1):
-        raise ConfigError(
-            f"batches of {batch_size} of at most {limit} pictures are impossible",
-            fix="give 1 or more",
-        )
+    if batch_size < 1:
+        raise ConfigError(f"a batch of {batch_size} pictures is impossible", fix="give 1 or more")
+    if limit is not None and limit < 1:
+        raise ConfigError(f"a limit of {limit} pictures is impossible", fix="give 1 or more")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     chosen = _half(device) if precision == "auto" else precision
     settings = CacheSettings(

@@ -21,6 +21,7 @@ from ..losses import (
     LogitLossConfig,
     SupervisedLossConfig,
 )
+from ..losses.base import check_factor
 from ..models import ModelConfig
 
 __all__ = ["DataConfig", "DistillationConfig", "OptimizerConfig", "ScheduleConfig", "TrainConfig"]
@@ -109,10 +110,20 @@ class OptimizerConfig:
     """Longest gradient; none for no limit."""
 
     def __post_init__(self) -> None:
-        if not self.lr > 0 or self.weight_decay < 0:
+        if not self.lr > 0 or not self.weight_decay >= 0:
             raise ConfigError(
                 f"lr {self.lr} with weight decay {self.weight_decay} is impossible",
                 fix="choose lr > 0, decay >= 0",
+            )
+        check_factor("factor of the encoder's lr", self.encoder_lr_factor)
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(
+                f"the betas {self.betas} are impossible", fix="choose 0 up to, not including, 1"
+            )
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError(
+                f"a longest gradient of {self.clip_norm} is impossible",
+                fix="choose one over 0, or none for no limit",
             )
 
     def build(self, *modules: torch.nn.Module) -> torch.optim.Optimizer:
@@ -155,6 +166,7 @@ class ScheduleConfig:
             raise ConfigError(
                 f"a warm-up of {self.warmup_steps} steps is impossible", fix="choose 0 or more"
             )
+        check_factor("power", self.power)
         if not self.stretch > 0:
             raise ConfigError(
                 f"a schedule stretched by {self.stretch} is impossible", fix="choose 1 or more"
@@ -207,11 +219,7 @@ class DistillationConfig:
                 f"the shares {self.shares} do not fit {len(self.teacher)} teachers",
                 fix="give one of 0 or more per teacher",
             )
-        if self.supervised < 0:
-            raise ConfigError(
-                f"a factor of {self.supervised} of the supervised loss is impossible",
-                fix="choose 0 or more",
-            )
+        check_factor("factor of the supervised loss", self.supervised)
 
     @property
     def teacher_shares(self) -> tuple[float, ...]:
@@ -285,10 +293,7 @@ class TrainConfig:
                 f"a run of {self.steps} steps or {self.epochs} epochs is empty",
                 fix="choose at least one step",
             )
-        if self.aux_weight < 0:
-            raise ConfigError(
-                f"an auxiliary weight of {self.aux_weight} is impossible", fix="choose 0 or more"
-            )
+        check_factor("weight of auxiliary heads", self.aux_weight)
         if self.ema_decay is not None and not 0 < self.ema_decay < 1:
             raise ConfigError(
                 f"an EMA decay of {self.ema_decay} is impossible",
@@ -299,6 +304,8 @@ class TrainConfig:
                 f"weights cannot be kept after the parts {self.keep} of a run",
                 fix="give numbers over 0 and up to 1",
             )
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"a seed of {self.seed} is impossible", fix="choose 0 to 4294967295")
         if self.data.unlabelled and self.distillation is None:
             raise ConfigError(
                 "pictures without labels teach nothing without a teacher",

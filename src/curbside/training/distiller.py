@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from ..datasets import TrainItem
 from ..errors import ConfigError
-from ..losses import FeatureLossConfig, LogitLossConfig, LossOutput
+from ..losses import FeatureLossConfig, LogitLossConfig, LossOutput, distillation_losses
 from ..models import ModelOutput, SegmentationModel, normalize, upsample
 from .adapters import FeatureComparison
 from .config import DistillationConfig
@@ -49,8 +50,7 @@ class Distiller(nn.Module):
         for path, teacher in zip(config.teacher, teachers, strict=True):
             if teacher is None and on_features:
                 raise ConfigError(
-                    f"{path} holds a teacher's logits, and {type(on_features[0]).__name__} compares"
-                    " features",
+                    f"{path} holds a teacher's logits, and {_name(on_features[0])} compares features",
                     fix="name the teacher's run folder, or leave that loss out",
                 )
             shown = () if teacher is None else teacher.feature_specs
@@ -79,6 +79,10 @@ class Distiller(nn.Module):
             batch: The batch.
             output: What the student says of it.
             logits: (B, C, H, W), its logits at the size of the pictures.
+
+        Returns:
+            The sum over losses of their means over the teachers, by their shares; a part of the same
+            name in another loss has a number behind it.
         """
         total = logits.new_zeros((), dtype=torch.float32)
         parts: dict[str, Tensor] = {}
@@ -89,10 +93,13 @@ class Distiller(nn.Module):
             said = ModelOutput(next(taught)) if teacher is None else _ask(teacher, batch.image)
             found = self._on_logits(batch, output.logits, logits, said.logits)
             found += [loss(output.features, said.features) for loss in feature_losses]  # type: ignore[attr-defined]
+            often: Counter[str] = Counter()
             for one in found:
                 total = total + share * one.total
                 for name, value in one.parts.items():
-                    parts[name] = parts.get(name, 0) + share * value
+                    often[name] += 1
+                    key = f"{name}-{often[name]}" if often[name] > 1 else name
+                    parts[key] = parts.get(key, 0) + share * value
         return LossOutput(total, parts)
 
     def _on_logits(
@@ -111,6 +118,12 @@ class Distiller(nn.Module):
                 )
             )
         return found
+
+
+def _name(loss: FeatureLossConfig) -> str:
+    """What the command line calls a loss."""
+    names = {kind: name for name, kind in distillation_losses().items()}
+    return names.get(type(loss), type(loss).__name__)
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ from .loading import loaders, taught_samples, unlabelled_samples
 from .precision import lightning_precision
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
 from .run_folder import describe, read_description
-from .serialize import config_from_json, config_to_json
+from .serialize import changed_settings, config_from_json
 from .task import SegmentationTask
 from .teachers import open_teachers
 
@@ -95,9 +95,6 @@ def fit(config: TrainConfig) -> FitResult:
         rank_zero_warn(str(load_weights(model, config.weights)), category=UserWarning)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
-        facts = describe(config, data.space, _counts(data, train, val), lightning_precision(config))
-        write_json(folder / "config.json", facts)
     for line in data.warnings(config.data.train_split):
         rank_zero_warn(line, category=UserWarning)
     names = [part.name for part in data.parts]
@@ -105,6 +102,9 @@ def fit(config: TrainConfig) -> FitResult:
     task = SegmentationTask(config, model, data.space, total, teachers, parts)
     trainer = _trainer(config, plan, task, start)
     batches = loaders(config, [*train, *alone], val, caches, trainer, pause=plan.next_pause)
+    if last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
+        facts = describe(config, data.space, _counts(data, train, val), lightning_precision(config))
+        write_json(folder / "config.json", facts)
     began = time.monotonic()
     if start < total:
         try:
@@ -137,13 +137,33 @@ class _Plan:
         every = min(every if every >= 1 else max(1.0, every * total), total)
         validations = round(total / every)
         wanted = math.ceil(every / config.checkpoint_every)
-        self.pauses_per_validation = min(wanted, total // validations)  # no pause without a step
-        count = validations * self.pauses_per_validation
+        self._per_validation = min(wanted, total // validations)  # no pause without a step
+        count = validations * self._per_validation
         self._pauses = [total * (i + 1) // count for i in range(count)]
+        self._scored = frozenset(self._pauses[self._per_validation - 1 :: self._per_validation])
 
     def next_pause(self, step: int) -> int:
         """The first pause after a step."""
         return next((pause for pause in self._pauses if pause > step), self.total)
+
+    def scores(self, step: int) -> bool:
+        """Whether the validation split is scored after a step."""
+        return step in self._scored
+
+
+class _Validations(lightning.Callback):
+    """Scores where the plan says so, by the step: Lightning's own count of its epochs, which end at
+    pauses here, is not the same in a run that was resumed."""
+
+    def __init__(self, plan: _Plan) -> None:
+        self._plan = plan
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Ask for a validation at the end of this epoch, or for none."""
+        pause = self._plan.next_pause(trainer.global_step)
+        trainer.limit_val_batches = 1.0 if self._plan.scores(pause) else 0
 
 
 def _check_batch(model: SegmentationModel, config: TrainConfig) -> None:
@@ -192,27 +212,19 @@ def _claim(folder: Path, config: TrainConfig) -> Path | None:
     last = folder / "last.ckpt"
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # the first process has done what follows
         return last if last.is_file() else None
-    if (folder / "config.json").is_file():
+    trained = any((folder / name).is_file() for name in ("last.ckpt", "model.safetensors"))
+    if (folder / "config.json").is_file() and trained:
         where = str(folder / "config.json")
         before = config_from_json(read_description(folder)["config"], where=where)
-        held, wanted = (_identity(config_to_json(c)) for c in (before, config))
-        changed = [key for key, value in wanted.items() if held.get(key) != value]
-        if changed:
+        for key, old, new in changed_settings(before, config):
             raise ConfigError(
-                f"{folder} holds a run with another {changed[0]}",
+                f"{folder} holds a run with another {key} ({old}, not {new})",
                 fix="choose another --out, or remove that folder to start anew",
             )
         return last if last.is_file() else None
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
         raise ConfigError(f"{folder} is not empty and holds no run", fix="choose another --out")
     return None
-
-
-def _identity(config: dict[str, Any]) -> dict[str, Any]:
-    """A config without what a resumed run may change: where it lies, and what it runs on."""
-    data = {key: value for key, value in config["data"].items() if key != "workers"}
-    free = ("out", "accelerator", "devices", "num_nodes")
-    return {**{key: value for key, value in config.items() if key not in free}, "data": data}
 
 
 def _step_of(last: Path | None) -> int:
@@ -246,13 +258,15 @@ def _trainer(
         precision=lightning_precision(config),
         max_steps=plan.total,
         max_epochs=-1,
-        check_val_every_n_epoch=plan.pauses_per_validation,
         gradient_clip_val=config.optimizer.clip_norm,
         accumulate_grad_batches=config.data.accumulate,
         logger=[metrics, board],
         callbacks=[
+            _Validations(plan),
             Progress(plan.total, task),
-            Checkpoints(folder, task, metrics, {round(part * plan.total) for part in config.keep}),
+            Checkpoints(
+                folder, task, metrics, {max(1, round(part * plan.total)) for part in config.keep}
+            ),
         ],
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -29,7 +29,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, safe_open
 
-from ..errors import ModelFileError
+from ..errors import ConfigError, ModelFileError
 from ..files import read_json, sha256_file, write_json
 from ..labels import LabelSpace
 from ..manifest import InputSpec, Manifest, OutputSpec, TemperatureScaling
@@ -44,6 +44,7 @@ __all__ = [
     "load_run",
     "load_run_predictor",
     "read_description",
+    "set_threads",
     "write_calibration",
 ]
 
@@ -164,12 +165,18 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
     """
     folder = Path(folder)
     weights_path = folder / "model.safetensors"
-    if folder.suffix == ".safetensors":
-        if not folder.is_file():
+    if folder.suffix == ".safetensors" and not folder.is_file():
+        raise ModelFileError(
+            f"{folder} does not exist", fix="train with --keep to keep weights on the way"
+        )
+    if folder.is_file():
+        kept = folder.absolute().parent
+        if folder.suffix != ".safetensors" or kept.name != "kept":
             raise ModelFileError(
-                f"{folder} does not exist", fix="train with --keep to keep weights on the way"
+                f"{folder} is no run folder, and no weights in the kept/ of one",
+                fix="name the run folder",
             )
-        folder, weights_path, calibrated = folder.parent.parent, folder, False
+        folder, weights_path, calibrated = kept.parent, folder, False
     about = read_description(folder)
     if not weights_path.is_file():
         raise ModelFileError(
@@ -258,14 +265,27 @@ def load_run_predictor(
         calibrated: Divide the scores by the run's temperature, where it was fitted.
 
     Raises:
+        ConfigError: The number of threads is below 1.
         ModelFileError: The run cannot be opened.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     run = load_run(folder, calibrated=calibrated)
     return SemanticPredictor(
         TorchBackend(run, device or ("cuda" if torch.cuda.is_available() else "cpu"))
     )
+
+
+def set_threads(threads: int | None) -> None:
+    """Let torch compute on so many threads; None leaves that to it.
+
+    Raises:
+        ConfigError: There are fewer than one.
+    """
+    if threads is None:
+        return
+    if threads < 1:
+        raise ConfigError(f"{threads} threads cannot run a network", fix="give --threads 1 or more")
+    torch.set_num_threads(threads)
 
 
 class TorchBackend:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ..errors import ModelFileError
+from ..files import dotted
 from ..losses import (
     DistillationLossConfig,
     SupervisedLossConfig,
@@ -22,7 +23,7 @@ from ..losses import (
 from ..models import ModelConfig, model_configs
 from .config import TrainConfig
 
-__all__ = ["config_from_json", "config_to_json", "read_as"]
+__all__ = ["changed_settings", "config_from_json", "config_to_json", "read_as"]
 
 
 def config_to_json(value: Any) -> Any:
@@ -52,6 +53,30 @@ def config_from_json(data: Any, *, where: str) -> TrainConfig:
             f"{where} does not hold a config that this curbside understands ({type(error).__name__}: {error})",
             fix="use the version that wrote it, or train again",
         ) from error
+
+
+_FREE = ("out", "accelerator", "devices", "num_nodes", "data.workers")
+"""Where a run lies, and what it runs on: they may change in a run that goes on."""
+
+
+def changed_settings(
+    first: TrainConfig, second: TrainConfig, free: Sequence[str] = ()
+) -> Iterator[tuple[str, object, object]]:
+    """The settings in which two runs differ.
+
+    Args:
+        first: A run.
+        second: Another.
+        free: Settings that do not matter, beside where a run lies and what it runs on.
+
+    Yields:
+        The dotted name, and both values; None where a run has no such setting.
+    """
+    before, after = (dict(dotted(config_to_json(config))) for config in (first, second))
+    for key in dict.fromkeys([*before, *after]):
+        one, other = before.get(key), after.get(key)
+        if one != other and key not in (*_FREE, *free):
+            yield key, one, other
 
 
 def _upgraded(data: Any) -> Any:

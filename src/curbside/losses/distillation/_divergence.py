@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -62,12 +63,12 @@ class _SoftDivergence(torch.autograd.Function):
 
 
 def check_temperature(temperature: float) -> None:
-    """Refuse a temperature that is not positive.
+    """Refuse a temperature that is not positive, or infinite.
 
     Raises:
         ConfigError: It is not.
     """
-    if not temperature > 0:
+    if not 0 < temperature < math.inf:
         raise ConfigError(
             f"a temperature of {temperature} is impossible", fix="choose a positive one"
         )

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...errors import ConfigError
-from ..base import LogitLoss, LogitLossConfig, LossOutput
+from ..base import LogitLoss, LogitLossConfig, LossOutput, check_factor
 from ._divergence import check_temperature
 
 __all__ = ["Dist", "DistConfig"]
@@ -30,10 +29,8 @@ class DistConfig(LogitLossConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_temperature(self.temperature)
-        if min(self.inter, self.intra) < 0:
-            raise ConfigError(
-                f"the factors {self.inter} and {self.intra} are impossible", fix="choose 0 or more"
-            )
+        check_factor("factor between classes", self.inter)
+        check_factor("factor within classes", self.intra)
 
     def build(self) -> Dist:
         return Dist(self)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ...errors import ConfigError
-from ..base import LossOutput, SupervisedLoss, SupervisedLossConfig
+from ..base import LossOutput, SupervisedLoss, SupervisedLossConfig, check_factor
 from .dice import DiceConfig
 from .soft_bce import SoftBCEConfig
 
@@ -26,12 +26,10 @@ class BCEDiceConfig(SupervisedLossConfig):
     """Factor of Dice."""
 
     def __post_init__(self) -> None:
-        if min(self.bce_weight, self.dice_weight) < 0 or not self.bce_weight + self.dice_weight:
-            raise ConfigError(
-                f"the weights {self.bce_weight} of cross-entropy and {self.dice_weight} of Dice are "
-                "impossible",
-                fix="choose 0 or more, and one over 0",
-            )
+        check_factor("weight of cross-entropy", self.bce_weight)
+        check_factor("weight of Dice", self.dice_weight)
+        if not self.bce_weight + self.dice_weight:
+            raise ConfigError("a loss with both weights 0 is impossible", fix="choose one over 0")
 
     def build(self, num_classes: int) -> BCEDice:
         return BCEDice(self, num_classes)

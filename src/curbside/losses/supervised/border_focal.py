@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...errors import ConfigError
 from ...labels import IGNORE_ID
-from ..base import LossOutput, SupervisedLoss, SupervisedLossConfig
+from ..base import LossOutput, SupervisedLoss, SupervisedLossConfig, check_factor
 from ..pixels import log_probability, weighted_mean
 from .focal import focal
 
@@ -26,8 +26,7 @@ class BorderFocalConfig(SupervisedLossConfig):
     """How quickly a pixel stops to count as it becomes right; 0.5 is SwiftNet's."""
 
     def __post_init__(self) -> None:
-        if self.gamma < 0:
-            raise ConfigError(f"a gamma of {self.gamma} is impossible", fix="choose 0 or more")
+        check_factor("gamma", self.gamma)
 
     def build(self, num_classes: int) -> BorderFocal:
         return BorderFocal(self)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...errors import ConfigError
-from ..base import LossOutput
+from ..base import LossOutput, check_factor
 from ..pixels import ClassWeighted, ClassWeightedConfig, log_probability, weighted_mean
 
 __all__ = ["Focal", "FocalConfig", "focal"]
@@ -23,8 +22,7 @@ class FocalConfig(ClassWeightedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.gamma < 0:
-            raise ConfigError(f"a gamma of {self.gamma} is impossible", fix="choose 0 or more")
+        check_factor("gamma", self.gamma)
 
     def build(self, num_classes: int) -> Focal:
         self.check_weights(num_classes)

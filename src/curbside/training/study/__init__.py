@@ -7,7 +7,7 @@ not done yet, `judge` says what came of it, and `write_study_report` shows it.
 from .cost import Budget, Cost
 from .plan import Plan, Teacher, Variant, read_plan
 from .planning import make_plan
-from .report import write_section, write_study_report
+from .report import check_section, write_section, write_study_report
 from .run import Crew, LocalCrew, RayCrew, run_jobs
 from .verdict import Finding, Verdict, judge
 
@@ -22,6 +22,7 @@ __all__ = [
     "Teacher",
     "Variant",
     "Verdict",
+    "check_section",
     "judge",
     "make_plan",
     "read_plan",

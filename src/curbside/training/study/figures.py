@@ -80,7 +80,9 @@ def _bands(series: Mapping[str, tuple[Sequence[float], np.ndarray]], *, x_label:
         for index, (name, (x, values)) in enumerate(series.items()):
             color = plots.COLORS[index % len(plots.COLORS)]
             style = "-" if index < len(plots.COLORS) else "--"
-            axes.plot(x, values.mean(axis=0), style, color=color, lw=1.6, label=name)
+            mark = "o" if len(x) == 1 else None
+            mean = values.mean(axis=0)
+            axes.plot(x, mean, style, color=color, lw=1.6, marker=mark, ms=5, label=name)
             axes.fill_between(
                 x, values.min(axis=0), values.max(axis=0), color=color, alpha=0.15, lw=0
             )

@@ -17,7 +17,7 @@ from ...models import ModelConfig
 from ...models.complexity import complexity
 from ..config import TrainConfig
 from ..loading import taught_samples, unlabelled_samples
-from ..run_folder import read_description
+from ..run_folder import load_run, read_description
 from ..serialize import config_from_json
 from ..teachers import open_cache
 from .cost import Cost, count_macs
@@ -194,6 +194,7 @@ def _outside(path: Path, student: TrainConfig, data: Mixture) -> tuple[_Source, 
     steps = config.length(about.get("dataset", {}).get("train", 0))
     teacher = Teacher(path=run, training_macs=cost.spent("flops", steps))
     if run == path:
+        load_run(run)  # damaged weights are told of now
         return _Source(model=config.model), teacher
     train, alone = data.samples(student.data.train_split), unlabelled_samples(student, space)
     cache = open_cache(path, space, taught_samples(student, train, alone))

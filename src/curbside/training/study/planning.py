@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -16,13 +16,13 @@ from ...evaluation.scoring import check_tag
 from ...hardware import core_count, cpu_model
 from ..config import TrainConfig
 from ..run_folder import describe
-from ..serialize import config_to_json
+from ..serialize import changed_settings
 from .cost import Budget, Cost
 from .lineage import Draft, draft_runs, steps_of
 from .plan import Plan, Teacher, Variant, read_plan
 from .timing import measure_seconds
 
-__all__ = ["changed_settings", "make_plan"]
+__all__ = ["make_plan"]
 
 
 def make_plan(
@@ -76,6 +76,13 @@ def make_plan(
     if budget == "time":
         costs = _timed(costs, drafts, control)
     amount = costs[control].spent(budget, steps_of(drafts[control].config))
+    for name, cost in costs.items():
+        if cost.spent(budget, 1) > amount:
+            raise ConfigError(
+                f"a single step of {name}, with its teachers' caches, costs"
+                f" {cost.spent(budget, 1) / amount:.1f} times all that a run may",
+                fix="let runs be longer, or give --budget steps",
+            )
     steps = {name: cost.steps_for(budget, amount) for name, cost in costs.items()}
     validations = (
         held.validations if held else min(_validations(drafts[control].config), *steps.values())
@@ -190,7 +197,7 @@ def _check_same(
                     "trained elsewhere" if before is None else "trained in it",
                 )
             continue
-        for key, old, _ in changed_settings(before, after):
+        for key, old, _ in changed_settings(before, after, free=("name", "seed")):
             raise _another(folder, f"{key} of {name}", old)
 
 
@@ -199,29 +206,3 @@ def _another(folder: Path, what: str, before: object) -> ConfigError:
         f"{folder} holds a study with another {what} ({before})",
         fix="choose another --out, or remove that folder to start anew",
     )
-
-
-_FREE = {"out", "name", "seed", "accelerator", "devices", "num_nodes", "data.workers"}
-"""What may differ between runs that are the same."""
-
-
-def changed_settings(
-    first: TrainConfig, second: TrainConfig
-) -> Iterator[tuple[str, object, object]]:
-    """The settings in which two runs differ: their dotted names and both values."""
-    before, after = (dict(_flat("", config_to_json(config))) for config in (first, second))
-    for key in dict.fromkeys([*before, *after]):
-        one, other = before.get(key), after.get(key)
-        if one != other and key not in _FREE:
-            yield key, one, other
-
-
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(f"{prefix}.{key}" if prefix else key, inner)
-    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-        for index, item in enumerate(value):
-            yield from _flat(f"{prefix}.{index}", item)
-    else:
-        yield prefix, value

@@ -17,7 +17,7 @@ from .plan import Plan
 from .results import read_results
 from .verdict import Verdict
 
-__all__ = ["write_section", "write_study_report"]
+__all__ = ["check_section", "write_section", "write_study_report"]
 
 
 def write_study_report(plan: Plan, verdict: Verdict, failed: Mapping[str, str]) -> Path:
@@ -70,20 +70,46 @@ def write_section(path: Path, plan: Plan, verdict: Verdict, failed: Mapping[str,
         DataError: One of the marks stands there without the other.
         StorageError: The file cannot be written.
     """
-    name = plan.folder.absolute().name
-    first, last = f"<!-- study {name} -->", f"<!-- /study {name} -->"
-    section = f"{first}\n## {_title(plan)}\n\n{_markdown(plan, verdict, failed)}\n{last}"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if text.count(first) != text.count(last) or text.count(first) > 1:
-        raise DataError(
-            f"{path} does not have one {first} with one {last} behind it", fix="repair the marks"
-        )
+    section = f"## {_title(plan)}\n\n{_markdown(plan, verdict, failed)}\n"
+    text, first, last = check_section(path, plan.folder)
+    section = f"{first}\n{section}{last}"
     if first in text:
         whole = re.compile(f"{re.escape(first)}.*?{re.escape(last)}", re.DOTALL)
         text = whole.sub(lambda _: section, text)
     else:
         text = f"{text.rstrip()}\n\n{section}\n".lstrip()
     write_text(path, text)
+
+
+def check_section(path: Path, folder: Path) -> tuple[str, str, str]:
+    """See that a document can take the section of a study.
+
+    Args:
+        path: The document.
+        folder: Where the study lies.
+
+    Returns:
+        The text of the document, empty where there is none yet, and the marks around the section.
+
+    Raises:
+        DataError: One of the marks stands there without the other, or the document is no text.
+    """
+    name = folder.absolute().name
+    first, last = f"<!-- study {name} -->", f"<!-- /study {name} -->"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        text = ""
+    except (OSError, UnicodeError) as error:
+        raise DataError(
+            f"{path} cannot be read as a document ({type(error).__name__})",
+            fix="name a Markdown file",
+        ) from error
+    if text.count(first) != text.count(last) or text.count(first) > 1:
+        raise DataError(
+            f"{path} does not have one {first} with one {last} behind it", fix="repair the marks"
+        )
+    return text, first, last
 
 
 def _title(plan: Plan) -> str:

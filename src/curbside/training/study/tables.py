@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ...evaluation.tables import Table
 from ..config import TrainConfig
+from ..serialize import changed_settings
 from .cost import Budget, Cost
 from .plan import Plan
-from .planning import changed_settings
 from .statistics import Interval
 from .verdict import Finding, Verdict
 
@@ -25,6 +25,7 @@ __all__ = [
     "teacher_table",
 ]
 
+_SPENT = {"flops": "compute", "time": "time", "steps": "compute"}
 _NONE = "–"
 
 
@@ -80,7 +81,7 @@ def summary_table(plan: Plan, verdict: Verdict) -> Table:
             f"gap to {verdict.teacher} closed" if verdict.teacher else "gap closed",
             "seeds",
             "steps",
-            "compute × control",
+            f"{_SPENT[plan.budget]} × control",
         ),
         rows=tuple(
             (
@@ -108,7 +109,7 @@ def quality_table(plan: Plan, verdict: Verdict) -> Table:
             "ECE",
             "ECE, scaled",
             f"mIoU of the last step on {plan.variants[plan.control].config.data.val_split}, %",
-            "compute × control",
+            f"{_SPENT[plan.budget]} × control",
         ),
         rows=tuple(
             (
@@ -165,8 +166,9 @@ def class_table(verdict: Verdict) -> Table:
     for index, name in enumerate(verdict.classes if control.iou else ()):
         row = [name, _plain(_times(control.iou[index], 100), 1), _plain(control.auprc[index], 3)]
         for one in others:
-            row.append(_signed(one.iou[index], control.iou[index], 100, 1))
-            row.append(_signed(one.auprc[index], control.auprc[index], 1, 3))
+            paired = one.iou_difference[index]
+            row.append(_NONE if paired is None else f"{100 * paired.value:+.1f}")
+            row.append(_signed(one.auprc[index], control.auprc[index], 3))
         rows.append(tuple(row))
     return Table(headers=tuple(headers), rows=tuple(rows))
 
@@ -199,7 +201,7 @@ def _changes(control: TrainConfig, config: TrainConfig) -> str:
     """The settings that differ; those of a part that is of another kind, a loss say, behind its name."""
     said: dict[str, str] = {}
     inside: dict[str, list[str]] = {}
-    for key, before, after in changed_settings(control, config):
+    for key, before, after in changed_settings(control, config, free=("name", "seed")):
         old, new = _setting(before), _setting(after)
         part = next((part for part in inside if key.startswith(f"{part}.")), None)
         if key.endswith(".class"):
@@ -272,8 +274,8 @@ def _plain(value: float | None, digits: int) -> str:
     return _NONE if value is None else f"{value:.{digits}f}"
 
 
-def _signed(value: float | None, other: float | None, factor: float, digits: int) -> str:
-    return _NONE if value is None or other is None else f"{factor * (value - other):+.{digits}f}"
+def _signed(value: float | None, other: float | None, digits: int) -> str:
+    return _NONE if value is None or other is None else f"{value - other:+.{digits}f}"
 
 
 def _setting(value: object) -> str:
