@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from curbside.errors import ConfigError
-from curbside.losses import AdapterConfig, FeatureLossConfig
+from curbside.losses import AdapterConfig, CWDConfig, FeatureLossConfig
 from curbside.losses.distillation.affinity import AffinityConfig
 from curbside.losses.distillation.attn_fd import AttnFDConfig
 from curbside.losses.distillation.feature_l2 import FeatureL2Config
@@ -157,8 +158,18 @@ def comparison(config: FeatureLossConfig) -> FeatureComparison:
     return FeatureComparison(config, SMALL, TEACHER)
 
 
+@pytest.mark.parametrize("config", [CWDConfig(), LADConfig(), AffinityConfig()])
+def test_what_the_classifiers_see_is_compared_unless_all_is_asked_for(
+    config: FeatureLossConfig,
+) -> None:
+    features = tensors(SMALL), tensors(TEACHER)
+    assert [name.rpartition("/")[2] for name in comparison(config)(*features).parts] == ["decoder"]
+    every = comparison(replace(config, pairs=()))(*features)
+    assert [name.rpartition("/")[2] for name in every.parts] == [spec.name for spec in SMALL]
+
+
 @pytest.mark.parametrize("size", [32, 37, 8])
-@pytest.mark.parametrize("config", [FeatureL2Config(), AffinityConfig(), AttnFDConfig()])
+@pytest.mark.parametrize("config", [FeatureL2Config(), AffinityConfig(pairs=()), AttnFDConfig()])
 def test_features_of_any_size_meet(config: FeatureLossConfig, size: int) -> None:
     student = tensors(SMALL, size, grad=True)
     found = comparison(config)(student, tensors(TEACHER, size))
@@ -185,7 +196,7 @@ def test_a_pair_is_compared_at_the_coarser_size_by_averages() -> None:
 
 
 def test_the_total_is_the_mean_over_pairs() -> None:
-    found = comparison(LADConfig(weight=3.0))(tensors(SMALL), tensors(TEACHER))
+    found = comparison(LADConfig(weight=3.0, pairs=()))(tensors(SMALL), tensors(TEACHER))
     assert set(found.parts) == {"lad/stage1", "lad/decoder"}
     mean = sum(part.item() for part in found.parts.values()) / 2
     assert found.total.item() == pytest.approx(3 * mean, rel=1e-5)
@@ -205,7 +216,7 @@ def test_pre_logit_l2_compares_the_decoders_alone() -> None:
 @pytest.mark.parametrize("norm", [True, False])
 @pytest.mark.parametrize("count", [1, 3])
 def test_every_weight_of_the_adapters_learns(norm: bool, count: int) -> None:
-    both = comparison(LADConfig(adapter=AdapterConfig(norm=norm, count=count)))
+    both = comparison(LADConfig(pairs=(), adapter=AdapterConfig(norm=norm, count=count)))
     teacher = [feature.requires_grad_() for feature in tensors(TEACHER)]
     both(tensors(SMALL, grad=True), teacher).total.backward()
     weights = dict(both.named_parameters())

@@ -153,9 +153,9 @@ class FeatureLossConfig(DistillationLossConfig, ABC):
     adapts: ClassVar[bool] = True
     """Whether both features need the same number of channels."""
 
-    pairs: tuple[tuple[str, str], ...] = ()
-    """Names of the student's features, each with the teacher's to compare it with; without any, all of
-    the student's with the teacher's at the same stride."""
+    pairs: tuple[tuple[str, str], ...] = (("decoder", "decoder"),)
+    """Names of the student's features, each with the teacher's to compare it with; `decoder` is what a
+    classifier sees. Without any, all of the student's with the teacher's at the same stride."""
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
     """Makes the channels fit."""
 

@@ -21,6 +21,9 @@ class AttnFDConfig(FeatureLossConfig):
 
     weight: float = 2.0
     """Factor of this loss in the sum of all."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Names of the student's features, each with the teacher's to compare it with; without any, all of
+    the student's with the teacher's at the same stride."""
 
     def build(self, channels: int) -> AttnFD:
         return AttnFD(self, channels)

@@ -16,6 +16,10 @@ __all__ = ["FeatureL2", "FeatureL2Config"]
 class FeatureL2Config(FeatureLossConfig):
     """Squared differences of features."""
 
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Names of the student's features, each with the teacher's to compare it with; without any, all of
+    the student's with the teacher's at the same stride."""
+
     def build(self, channels: int) -> FeatureL2:
         return FeatureL2(self)
 
