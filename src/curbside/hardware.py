@@ -6,7 +6,9 @@ import os
 import platform
 from pathlib import Path
 
-__all__ = ["computes_bf16", "core_count", "cpu_model"]
+from .errors import ConfigError
+
+__all__ = ["computes_bf16", "core_count", "cpu_model", "thread_count"]
 
 
 def core_count() -> int:
@@ -14,6 +16,19 @@ def core_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def thread_count(threads: int | None) -> int:
+    """The threads asked for, or one for every core this process may use.
+
+    Raises:
+        ConfigError: Fewer than one is asked for.
+    """
+    if threads is None:
+        return core_count()
+    if threads < 1:
+        raise ConfigError(f"{threads} threads cannot run a network", fix="give --threads 1 or more")
+    return threads
 
 
 def cpu_model() -> str:

@@ -94,6 +94,7 @@ def test_run_over_a_video_that_ends_early_keeps_what_came(model, tmp_path, capsy
         (["run", "{model}", "--source", "{clip}", "--save", "a.gif"], "no video name"),
         (["run", "{model}", "--source", "{clip}", "--threads", "0"], "0 threads"),
         (["run", "{clip}", "--source", "{clip}"], "no backend opens clip.mp4"),
+        (["benchmark", "{model}", "--source", "{clip}", "--threads", "0"], "0 threads"),
         (["benchmark", "{model}", "--source", "none.mp4"], "none.mp4 does not exist"),
         (["benchmark", "{model}", "none.onnx", "--source", "{clip}"], "none.onnx does not exist"),
         (["benchmark", "{model}", "--source", "97"], "camera 97"),

@@ -173,6 +173,7 @@ def test_settings_of_distillation_reach_the_variants_by_name(home) -> None:
         (["{student}", "{other}", "--jobs", "0"], "0 runs at once"),
         (["{student}", "{other}", "--results", "."], "cannot be read as a document"),
         (["{student}", "{other}", "--distillation.supervised", "2"], "no variant has a teacher"),
+        (["{student}", "{other}", "--data.unlabelled", "x"], "no variant has a teacher"),
         (["{student}", "{other}", "--address", "auto"], "give --engine ray"),
         (["{student}", "{other}", "--steps", "0"], "0 steps"),
         (["runs/nowhere/config.json", "{other}"], "does not exist"),
@@ -192,6 +193,7 @@ def test_settings_reach_whom_they_concern(home) -> None:
     words = [
         "--distill", "logit-kd", "--teacher", "t", "--teachers", "drawn-teacher", "--data.root", "a", "b",
         "--steps", "9", "--distillation.supervised", "0.5", "--data.space", "camvid11", "--precision", "bf16",
+        "--data.unlabelled", "more",
     ]  # fmt: skip
     chosen, overrides = _parser().parse_known_args(words)
     variants, teachers = _configs([student, "drawn-student-kd"], chosen, overrides)
@@ -201,8 +203,14 @@ def test_settings_reach_whom_they_concern(home) -> None:
     assert variants["student"].distillation is None
     kd = variants["drawn-student-kd"].distillation
     assert kd is not None and kd.supervised == 0.5
+    assert [config.data.unlabelled for config in variants.values()] == [
+        (),  # only a teacher can say something of pictures without labels
+        (Path("more"),),
+        (Path("more"),),
+    ]
     (teacher,) = teachers.values()
     assert teacher.data.root == (Path("a"), Path("b")) and teacher.precision == "bf16"
+    assert not teacher.data.unlabelled
     assert teacher.steps == 700  # its own
 
 

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from tiny_models import SPACE, make_manifest, make_onnx
 
-from curbside.errors import MissingDependencyError, ModelFileError
+from curbside.errors import ConfigError, MissingDependencyError, ModelFileError
 from curbside.labels import LabelClass, LabelSpace
 from curbside.manifest import METADATA_KEY, InputSpec, OutputSpec
 from curbside.runtime.backends import open_backend
@@ -153,6 +153,12 @@ def test_an_operator_nobody_has(tmp_path):
 def test_what_is_no_model_file(tmp_path, name, message):
     with pytest.raises(ModelFileError, match=message):
         open_backend(tmp_path / name)
+
+
+def test_no_threads_to_run_on(tmp_path):
+    path = make_onnx(tmp_path / "m.onnx")
+    with pytest.raises(ConfigError, match="0 threads cannot run a network"):
+        open_backend(path, threads=0)
 
 
 def test_the_library_missing(tmp_path, monkeypatch):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+_NEEDS_TEACHER = ("--distillation.", "--data.unlabelled")
+
 
 def main(argv: list[str]) -> int:
     """Entry of `curbside study`: 0, or 1 where runs are missing."""
@@ -80,7 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         " seeds may be added.",
         epilog="Settings such as --data.root DATA --steps 2000 --data.crop-hw 256 320 change all"
         " students; those that begin with --data, --accelerator, --devices or --precision change the"
-        " recipes of --teachers, too, and those with --distillation only what has a teacher.",
+        " recipes of --teachers, too, and those with --distillation or --data.unlabelled only what has"
+        " a teacher.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -116,7 +119,7 @@ def _configs(
     """The students, the control first, and the teachers to train, by name."""
     variants = [(name, _overridden(config, overrides)) for name, config in map(_load, names)]
     control = variants[0][1]
-    of_teachers = _only(overrides, ("--distillation.",))
+    of_teachers = _only(overrides, _NEEDS_TEACHER)
     for text in chosen.distill:
         name, config = _taught(control, text, chosen.teacher)
         variants.append((name, _overridden(config, of_teachers)))
@@ -169,7 +172,7 @@ def _overridden(config: TrainConfig, overrides: Sequence[str]) -> TrainConfig:
     from ..training import TrainConfig
 
     if config.distillation is None:
-        overrides = _only(overrides, ("--distillation.",), out=True)
+        overrides = _only(overrides, _NEEDS_TEACHER, out=True)
     if not overrides:
         return config
     return tyro.cli(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..hardware import core_count, cpu_model
+from ..hardware import core_count, cpu_model, thread_count
 from ..metrics.timing import Latencies, LatencySummary
 from ..progress import track
 from ..results import SemanticResult
@@ -135,7 +135,7 @@ def benchmark(
             f"{frames} frames in {rounds} rounds measure nothing", fix="give one or more of each"
         )
     plan = plan_cores(threads, live=live)
-    bare_threads = core_count() if threads is None else threads
+    bare_threads = thread_count(threads)
     height, width = _first_frame(source).bgr.shape[:2]
     block = -(-frames // rounds)
     load_before = os.getloadavg()[0]

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 
-from ..errors import ConfigError
-from ..hardware import core_count
+from ..hardware import thread_count
 
 __all__ = ["CorePlan", "opencv_on_one_core", "plan_cores"]
 
@@ -40,9 +39,7 @@ def plan_cores(threads: int | None, *, live: bool) -> CorePlan:
     Raises:
         ConfigError: Fewer than one thread.
     """
-    total = core_count() if threads is None else threads
-    if total < 1:
-        raise ConfigError(f"{total} threads cannot run a network", fix="give --threads 1 or more")
+    total = thread_count(threads)
     workers = 1 if live else min(total, _MOST_WORKERS)
     return CorePlan(workers=workers, threads=total // workers)
 

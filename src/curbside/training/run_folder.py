@@ -29,8 +29,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, safe_open
 
-from ..errors import ConfigError, ModelFileError
+from ..errors import ModelFileError
 from ..files import read_json, sha256_file, write_json
+from ..hardware import thread_count
 from ..labels import LabelSpace
 from ..manifest import InputSpec, Manifest, OutputSpec, TemperatureScaling
 from ..models import SegmentationModel, inference_form, normalize
@@ -281,11 +282,8 @@ def set_threads(threads: int | None) -> None:
     Raises:
         ConfigError: There are fewer than one.
     """
-    if threads is None:
-        return
-    if threads < 1:
-        raise ConfigError(f"{threads} threads cannot run a network", fix="give --threads 1 or more")
-    torch.set_num_threads(threads)
+    if threads is not None:
+        torch.set_num_threads(thread_count(threads))
 
 
 class TorchBackend:

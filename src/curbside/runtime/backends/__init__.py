@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from ...errors import ModelFileError
+from ...hardware import thread_count
 from ...manifest import Manifest
 
 __all__ = ["Backend", "backend_modules", "open_backend"]
@@ -57,6 +58,7 @@ def open_backend(path: Path, *, threads: int | None = None) -> Backend:
         threads: Threads for the network; all cores where None.
 
     Raises:
+        ConfigError: The number of threads is below 1.
         ModelFileError: The file is missing, empty, damaged, of an unknown kind, without a Manifest,
             or its Manifest does not fit it.
         MissingDependencyError: The library for this kind of file is not installed.
@@ -84,4 +86,4 @@ def open_backend(path: Path, *, threads: int | None = None) -> Backend:
         ) from error
     if size == 0:
         raise ModelFileError(f"{path} is empty", fix="export or fetch the file again")
-    return module.open(path, threads=threads)
+    return module.open(path, threads=thread_count(threads))

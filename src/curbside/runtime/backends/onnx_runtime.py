@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingDependencyError, ModelFileError
-from ...hardware import core_count
 from ...manifest import Manifest
 
 __all__ = ["SUFFIXES", "OnnxRuntimeBackend", "open"]
@@ -34,18 +33,18 @@ _INTEGER = ("QLinear", "Integer", "QGemm", "Quantize", "QAttention")
 _PRECISIONS = {"float": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 
 
-def open(path: Path, *, threads: int | None = None) -> OnnxRuntimeBackend:
+def open(path: Path, *, threads: int) -> OnnxRuntimeBackend:
     """Load an ONNX file.
 
     Args:
         path: The file, with a Manifest in its metadata or beside it.
-        threads: Threads for the network; all cores where None.
+        threads: Threads for the network.
 
     Raises:
         ModelFileError: It is damaged, has no Manifest, or the Manifest does not fit the graph.
         MissingDependencyError: ONNX Runtime is not installed.
     """
-    return OnnxRuntimeBackend(path, threads=core_count() if threads is None else threads)
+    return OnnxRuntimeBackend(path, threads=threads)
 
 
 class OnnxRuntimeBackend:
