@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from curbside.datasets import TrainItem
 from curbside.errors import ConfigError
@@ -65,3 +66,27 @@ def test_a_cache_is_refused_by_the_name_of_the_loss(loss, name: str) -> None:
         ConfigError, match=rf"runs/cache holds a teacher's logits, and {name} compares"
     ):
         Distiller(config, network(0), [None])
+
+
+@pytest.mark.parametrize("taught_hw", [(32, 32), (8, 8)], ids=["finer teacher", "finer student"])
+@pytest.mark.parametrize("resolution", ["logits", "input"])
+def test_logits_are_compared_at_the_finer_size(taught_hw, resolution) -> None:
+    student = network(0)
+    loss = LogitKDConfig(temperature=1.0, resolution=resolution)
+    config = DistillationConfig(teacher=(Path("t"),), losses=(loss,))
+    torch.manual_seed(5)
+    image = torch.randint(0, 256, (2, 3, *HW)).byte()
+    taught, counts = 3 * torch.randn(2, 4, *taught_hw), torch.ones(2, *HW, dtype=torch.bool)
+    batch = TrainItem(image, counts.long(), counts, None, (taught,), ())
+    with torch.no_grad():
+        output = student(normalize(image, student.normalization))
+        assert output.logits.shape[-2:] == (16, 16)
+        full = F.interpolate(output.logits, size=HW, mode="bilinear")
+        found = Distiller(config, student, [None])(batch, output, full).total
+    size = HW if resolution == "input" else max(taught_hw, (16, 16))
+    ours, theirs = (
+        F.interpolate(logits, size=size, mode="bilinear").log_softmax(dim=1)
+        for logits in (output.logits, taught)
+    )
+    expected = (theirs.exp() * (theirs - ours)).sum(dim=1).mean()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-4)

@@ -123,8 +123,8 @@ class LogitLossConfig(DistillationLossConfig, ABC):
     uses_border_weight: ClassVar[bool] = False
 
     resolution: Literal["input", "logits"] = "logits"
-    """Where pixels are compared: at the picture's size, or at the student's own stride, which is
-    cheaper."""
+    """Where pixels are compared: at the picture's size, or at the finer of the two networks' own
+    strides, which is cheaper."""
 
     @abstractmethod
     def build(self) -> LogitLoss:

@@ -13,7 +13,12 @@ from pathlib import Path
 from ..models import DeepLabV3PlusConfig, EncoderConfig, LRASPPConfig, ModelConfig
 from ..training import DataConfig, OptimizerConfig, ScheduleConfig, TrainConfig
 
-__all__ = ["iddlite_lite2_deeplab", "iddlite_mnv2_deeplab", "iddlite_mnv2_lraspp"]
+__all__ = [
+    "iddlite_lite2_deeplab",
+    "iddlite_mnv2_deeplab",
+    "iddlite_mnv2_lraspp",
+    "iddlite_teacher",
+]
 
 
 def iddlite_lite2_deeplab() -> TrainConfig:
@@ -21,6 +26,21 @@ def iddlite_lite2_deeplab() -> TrainConfig:
     encoder = EncoderConfig(name="tf_efficientnet_lite2", output_stride=16)
     config = _config("iddlite-lite2-deeplab", DeepLabV3PlusConfig(encoder=encoder))
     return replace(config, epochs=20)
+
+
+def iddlite_teacher() -> TrainConfig:
+    """The teacher, on from runs/iddlite-lite2-deeplab: 14 epochs of whole pictures. Ours: 65.9 % mIoU on val."""
+    first = iddlite_lite2_deeplab()
+    return replace(
+        first,
+        name="iddlite-teacher",
+        weights=Path("runs") / first.name / "model.safetensors",
+        data=replace(first.data, crop_hw=(224, 320)),
+        optimizer=replace(first.optimizer, lr=6e-4, encoder_lr_factor=0.5),
+        schedule=replace(first.schedule, kind="cosine"),
+        epochs=14,
+        ema_decay=0.998,
+    )
 
 
 def iddlite_mnv2_deeplab() -> TrainConfig:

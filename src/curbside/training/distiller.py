@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -107,11 +108,13 @@ class Distiller(nn.Module):
     ) -> list[LossOutput]:
         found = []
         for loss, resolution in zip(self.logit_losses, self._resolutions, strict=True):
-            student = full if resolution == "input" else coarse
-            size = student.shape[-2:]
+            # Never the coarser of the two: what it says of borders would hold the finer one back.
+            size = full.shape[-2:]
+            if resolution == "logits":
+                size = max(coarse.shape[-2:], taught.shape[-2:], key=math.prod)
             found.append(
                 loss(
-                    student,
+                    full if size == full.shape[-2:] else upsample(coarse, size),
                     upsample(taught.float(), size),
                     _nearest(batch.counts, size),
                     None if batch.border_weight is None else _nearest(batch.border_weight, size),
