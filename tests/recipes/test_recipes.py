@@ -128,3 +128,13 @@ def test_the_stopped_sets_of_the_acdc_thesis(
 def test_a_misspelt_recipe_is_one_line() -> None:
     with pytest.raises(ConfigError, match="did you mean camvid-mnv2-deeplab"):
         load_recipe("camvid-mnv2-deplab")
+
+
+@pytest.mark.parametrize("name", ["iddlite-teacher", "iddlite-student"])
+def test_a_second_part_goes_on_from_a_first_that_exists(name: str) -> None:
+    config = load_recipe(name)
+    assert config.weights is not None and config.weights.name == "model.safetensors"
+    first = load_recipe(config.weights.parent.name)
+    assert config.weights.parent == Path("runs") / first.name
+    assert (config.model, config.data.root) == (first.model, first.data.root)
+    assert config.data.crop_hw == config.data.eval_hw and config.optimizer.lr < first.optimizer.lr

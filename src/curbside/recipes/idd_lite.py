@@ -17,6 +17,8 @@ __all__ = [
     "iddlite_lite2_deeplab",
     "iddlite_mnv2_deeplab",
     "iddlite_mnv2_lraspp",
+    "iddlite_mnv2_lraspp_30",
+    "iddlite_student",
     "iddlite_teacher",
 ]
 
@@ -30,17 +32,7 @@ def iddlite_lite2_deeplab() -> TrainConfig:
 
 def iddlite_teacher() -> TrainConfig:
     """The teacher, on from runs/iddlite-lite2-deeplab: 14 epochs of whole pictures. Ours: 65.9 % mIoU on val."""
-    first = iddlite_lite2_deeplab()
-    return replace(
-        first,
-        name="iddlite-teacher",
-        weights=Path("runs") / first.name / "model.safetensors",
-        data=replace(first.data, crop_hw=(224, 320)),
-        optimizer=replace(first.optimizer, lr=6e-4, encoder_lr_factor=0.5),
-        schedule=replace(first.schedule, kind="cosine"),
-        epochs=14,
-        ema_decay=0.998,
-    )
+    return _on_whole_pictures(iddlite_lite2_deeplab(), "iddlite-teacher", epochs=14)
 
 
 def iddlite_mnv2_deeplab() -> TrainConfig:
@@ -53,6 +45,30 @@ def iddlite_mnv2_lraspp() -> TrainConfig:
     """A smaller student, LR-ASPP MobileNetV2, 12 epochs. Ours: 62.0 % mIoU on val."""
     encoder = EncoderConfig(name="mobilenetv2_100", output_stride=16)
     return _config("iddlite-mnv2-lraspp", LRASPPConfig(encoder=encoder))
+
+
+def iddlite_mnv2_lraspp_30() -> TrainConfig:
+    """The smaller student for 30 epochs. Ours: 65.0 % mIoU on val."""
+    return replace(iddlite_mnv2_lraspp(), name="iddlite-mnv2-lraspp-30", epochs=30)
+
+
+def iddlite_student() -> TrainConfig:
+    """Our best small student, on from runs/iddlite-mnv2-lraspp-30: 6 epochs of whole pictures. Ours: 65.4 % mIoU."""
+    return _on_whole_pictures(iddlite_mnv2_lraspp_30(), "iddlite-student", epochs=6)
+
+
+def _on_whole_pictures(first: TrainConfig, name: str, *, epochs: float) -> TrainConfig:
+    """The second part of a training: from the weights of the first, slower, on whole pictures."""
+    return replace(
+        first,
+        name=name,
+        weights=Path("runs") / first.name / "model.safetensors",
+        data=replace(first.data, crop_hw=(224, 320)),
+        optimizer=replace(first.optimizer, lr=6e-4, encoder_lr_factor=0.5),
+        schedule=replace(first.schedule, kind="cosine"),
+        epochs=epochs,
+        ema_decay=0.998,
+    )
 
 
 def _config(name: str, model: ModelConfig) -> TrainConfig:
