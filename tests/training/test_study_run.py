@@ -130,7 +130,11 @@ def test_processes_stop_at_their_next_step_and_a_killed_one_is_told_of(tmp_path)
         os.kill(crew._running[killed.key].pid, signal.SIGKILL)
         key, why = crew.wait()
         assert key == killed.key and why is not None and "SIGKILL" in why
-        crew.start(plan, stopped)
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as for a shell's background jobs
+        try:
+            crew.start(plan, stopped)
+        finally:
+            signal.signal(signal.SIGINT, before)
         process = crew._running[stopped.key]
         while not (folder / "last.ckpt").is_file():
             assert process.poll() is None, (tmp_path / f"study/{stopped.key}.log").read_text()

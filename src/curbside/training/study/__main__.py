@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import signal
 import sys
 import threading
 import time
@@ -25,6 +26,8 @@ def main(folder: str, key: str, problem: str) -> int:
     """Do the job with a key: 0, or another number where it failed."""
     if threads := int(os.environ.get("OMP_NUM_THREADS") or 0):
         cv2.setNumThreads(threads)
+    # What a shell starts in the background inherits that the signal is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
         plan = read_plan(Path(folder))
