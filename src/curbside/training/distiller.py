@@ -108,9 +108,8 @@ class Distiller(nn.Module):
     ) -> list[LossOutput]:
         found = []
         for loss, resolution in zip(self.logit_losses, self._resolutions, strict=True):
-            # Never the coarser of the two: what it says of borders would hold the finer one back.
             size = full.shape[-2:]
-            if resolution == "logits":
+            if resolution == "logits":  # the finer: the coarser cannot say where a border is
                 size = max(coarse.shape[-2:], taught.shape[-2:], key=math.prod)
             found.append(
                 loss(
