@@ -27,7 +27,7 @@ from typing import Annotated, Any
 import onnxruntime
 import tyro
 
-from curbside.hardware import core_count, cpu_model
+from curbside.hardware import core_count, cpu_model, thread_count
 from curbside.progress import track
 from curbside.runtime import load_predictor, open_sink, plan_cores
 from curbside.runtime.benchmark import fixed_input, time_bare, time_pipeline
@@ -72,7 +72,7 @@ def main(
         frames: Frames per turn.
         as_json: Print JSON instead of a table.
     """
-    total = core_count() if threads is None else threads
+    total = thread_count(threads)
     plans = {"camera": plan_cores(total, live=True), "file": plan_cores(total, live=False)}
     kinds = [
         (path, name, writing) for path in models for name in plans for writing in (False, True)

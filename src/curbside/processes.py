@@ -48,8 +48,9 @@ def in_processes(
 ) -> Generator[Result, None, None]:
     """Do jobs in several processes, behind a progress bar; results come in the order of the jobs.
 
-    Close the iterator where it is left early (`contextlib.closing`): that ends the processes. They
-    are spawned, so a script of one's own needs the usual `if __name__ == "__main__":`.
+    Close the iterator where it is left early (`contextlib.closing`): that finishes the jobs that were
+    begun and ends the processes. They are spawned, so a script of one's own needs the usual
+    `if __name__ == "__main__":`.
 
     Ray needs the extra `ray`. On a cluster, curbside must be installed on every machine, and what
     the jobs read and write must lie on storage that all of them see under the same paths.
@@ -168,8 +169,10 @@ def _on_ray(
         except ray.exceptions.RayError as error:
             raise _ended(description) from error
         finally:
-            for chunk_result in ordered:
-                ray.cancel(chunk_result)
+            # Left early, what runs is finished, as by the processes of this machine. `ray.cancel` ends
+            # this program where a chunk is done at the same moment (ray-project/ray#54798).
+            if running:
+                ray.wait(running, num_returns=len(running))
 
 
 def _do_chunk(work: Callable[[Job], Result], jobs: Sequence[Job], folder: str) -> list[Result]:

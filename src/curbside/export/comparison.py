@@ -14,7 +14,7 @@ import onnx
 from ..errors import DataError
 from ..evaluation import Evaluation, evaluate
 from ..files import atomic_path
-from ..hardware import core_count
+from ..hardware import thread_count
 from ..metrics.timing import Latencies, LatencySummary
 from ..prepared import Sample, evenly_spaced
 from ..runtime import SemanticPredictor, load_predictor
@@ -111,11 +111,12 @@ def compare_files(
         runs: How often each network is timed.
 
     Raises:
+        ConfigError: There are fewer than one thread.
         ModelFileError: A file cannot be opened.
         LabelError: The files and the masks do not mean the same by their ids.
         DataError: Not one picture could be read.
     """
-    threads = core_count() if threads is None else threads
+    threads = thread_count(threads)
     with (
         opencv_on_one_core(),
         load_predictor(before, threads=threads) as one,
