@@ -35,7 +35,8 @@ import torch
 import tyro
 from peers import Group, peer_groups
 
-from curbside.export import CalibrationSet, ExportConfig, export_onnx, quantize
+from curbside.deploy import CalibrationSet, quantize
+from curbside.export import ExportConfig, export_onnx
 from curbside.hardware import core_count, cpu_model
 from curbside.labels import LabelClass, LabelSpace
 from curbside.models import ModelConfig, load_network

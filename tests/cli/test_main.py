@@ -95,7 +95,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
             ModuleNotFoundError("No module named 'onnx.helper'", name="onnx.helper"),
             2,
             "curbside labels: this needs the package onnx.helper, which is not installed; "
-            "run: pip install 'curbside[export]'\n",
+            "run: pip install 'curbside[deploy]'\n",
         ),
         (KeyboardInterrupt(), 130, "curbside labels: stopped\n"),
     ],

@@ -16,7 +16,7 @@ from curbside.errors import ConfigError, ModelFileError, StorageError
 from curbside.export import ExportConfig, export_onnx, onnx_file
 from curbside.export.verification import verify
 from curbside.labels import LabelSpace, load_space
-from curbside.manifest import METADATA_KEY, Manifest
+from curbside.manifest import METADATA_KEY, manifest_from_metadata
 from curbside.models import upsample
 from curbside.runtime import load_predictor
 
@@ -89,7 +89,7 @@ def test_rgb_and_bgr_files_agree_on_flipped_frames(tmp_path: Path, space: LabelS
 
 def test_the_manifest_inside_says_everything(float_file: Path, space: LabelSpace) -> None:
     props = {item.key: item.value for item in onnx.load(str(float_file)).metadata_props}
-    manifest = Manifest.from_metadata(props, float_file)
+    manifest = manifest_from_metadata(props, float_file)
     assert set(props) == {METADATA_KEY}
     assert manifest.space == space
     assert manifest.input.size_hw == SIZE_HW and manifest.input.channels == "bgr"

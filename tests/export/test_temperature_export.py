@@ -14,7 +14,8 @@ import torch
 from color_scenes import SIZE_HW, build, expected_logits, scene
 from torch import nn
 
-from curbside.export import CalibrationSet, ExportConfig, export_onnx, quantize
+from curbside.deploy import CalibrationSet, quantize
+from curbside.export import ExportConfig, export_onnx
 from curbside.labels import LabelSpace
 from curbside.manifest import TemperatureScaling
 from curbside.models import ModelOutput, SegmentationModel, upsample

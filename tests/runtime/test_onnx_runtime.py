@@ -80,7 +80,7 @@ FEWER = LabelSpace(name="fewer", classes=SPACE.classes[:3])
         (
             "ids",
             {"input": InputSpec(size_hw=(12, 16), dtype="float32")},
-            "input frame is uint8, expected float",
+            "input frame is uint8, expected float32",
         ),
         (
             "ids",
@@ -90,7 +90,7 @@ FEWER = LabelSpace(name="fewer", classes=SPACE.classes[:3])
         (
             "ids",
             {"outputs": (OutputSpec(name="ids", meaning="logits"),)},
-            "output ids is uint8, expected float or float16",
+            "output ids is uint8, expected float32 or float16",
         ),
         (
             "logits",
@@ -101,7 +101,7 @@ FEWER = LabelSpace(name="fewer", classes=SPACE.classes[:3])
         (
             "logits",
             {"outputs": (OutputSpec(name="logits", meaning="ids"),)},
-            "output logits is float, expected uint8 or int32 or int64",
+            "output logits is float32, expected uint8 or int32 or int64",
         ),
     ],
 )

@@ -16,8 +16,9 @@ import tyro
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..deploy import Comparison
     from ..evaluation import Evaluation
-    from ..export import Comparison, Verification
+    from ..export import Verification
     from ..runtime import PipelineStats
 
 __all__ = ["main"]
@@ -171,7 +172,7 @@ def _export(run_folder: Path, file: Path) -> Verification:
 
 
 def _quantize(out: Path, data: Path) -> Comparison:
-    from ..export import CalibrationSet, add_scores, compare_files, quantize
+    from ..deploy import CalibrationSet, add_scores, compare_files, quantize
     from ..prepared import PreparedFolder
 
     folder = PreparedFolder(data)

@@ -14,7 +14,8 @@ from ..errors import ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..export import ExportConfig, OperatorCheck, Verification
+    from ..deploy import OperatorCheck
+    from ..export import ExportConfig, Verification
     from ..models import SegmentationModel
     from ..training import Run
 

@@ -12,7 +12,7 @@ import tyro
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..export import Comparison
+    from ..deploy import Comparison
 
 __all__ = ["main"]
 
@@ -54,14 +54,14 @@ def _quantize(
         threads: Threads for the network; all cores where not given.
         as_json: Print JSON instead of tables.
     """
-    from ..evaluation import require_same_space
-    from ..export import (
+    from ..deploy import (
         CalibrationSet,
         QuantizeConfig,
         add_scores,
         compare_files,
         quantize,
     )
+    from ..evaluation import require_same_space
     from ..labels import load_space
     from ..prepared import PreparedFolder, evenly_spaced
     from ..runtime import load_predictor

@@ -18,18 +18,17 @@ import onnx
 import torch
 
 from .. import __version__
+from ..deploy import OperatorCheck, check_operators, target_named, write_manifest
 from ..errors import ConfigError, ModelFileError
 from ..files import atomic_path
 from ..labels import LabelSpace
-from ..manifest import METADATA_KEY, Manifest, TemperatureScaling
+from ..manifest import Manifest, TemperatureScaling
 from ..models import SegmentationModel
 from .graph import DeployableGraph, Outputs
-from .operators import OperatorCheck, check_operators
-from .targets import target_named
 from .temperature import fold_temperature
 from .verification import LEAST_AGREEMENT, Verification, generated_pictures, verify
 
-__all__ = ["ExportConfig", "check_export", "export_onnx", "write_manifest"]
+__all__ = ["ExportConfig", "check_export", "export_onnx"]
 
 _OPSETS = range(13, 19)
 _UNFIXED = {"Shape", "Size", "NonZero", "Loop", "If", "Scan", "Compress", "Unique"}
@@ -160,12 +159,6 @@ def _graph(model: SegmentationModel, config: ExportConfig) -> DeployableGraph:
     return DeployableGraph(
         model, size_hw=config.size_hw, channels=config.channels, outputs=config.outputs
     ).eval()
-
-
-def write_manifest(proto: onnx.ModelProto, manifest: Manifest) -> None:
-    """Put a Manifest into a graph, in the place of any that is there."""
-    kept = {item.key: item.value for item in proto.metadata_props if item.key != METADATA_KEY}
-    onnx.helper.set_model_props(proto, {**kept, METADATA_KEY: manifest.to_json()})
 
 
 def _to_onnx(graph: DeployableGraph, opset: int) -> onnx.ModelProto:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,13 @@ from typing import Any
 import numpy as np
 
 from ...errors import MissingDependencyError, ModelFileError
-from ...manifest import Manifest
+from ...manifest import Manifest, manifest_from_metadata
+from ..signature import Tensor, input_shape, require_fit
 
 __all__ = ["SUFFIXES", "OnnxRuntimeBackend", "open"]
 
 SUFFIXES = (".onnx",)
 
-_TYPES = {
-    "ids": ("uint8", "int32", "int64"),
-    "confidence": ("float", "uint8"),
-    "logits": ("float", "float16"),
-}
 _PRODUCTS = (
     "Conv",
     "MatMul",
@@ -53,15 +49,15 @@ class OnnxRuntimeBackend:
     def __init__(self, path: Path, *, threads: int) -> None:
         self._path = path
         self._session: Any = _session(path, _options(threads))
-        self.manifest = Manifest.from_metadata(
+        self.manifest = manifest_from_metadata(
             self._session.get_modelmeta().custom_metadata_map, path
         )
-        differences = list(_differences(self.manifest, self._session))
-        if differences:
-            raise ModelFileError(
-                f"the Manifest of {path} does not fit its graph: {'; '.join(differences)}",
-                fix="make the file again with: curbside export RUN --out M.onnx",
-            )
+        require_fit(
+            self.manifest,
+            path,
+            inputs=[_tensor(item) for item in self._session.get_inputs()],
+            outputs=[_tensor(item) for item in self._session.get_outputs()],
+        )
         self._outputs = [output.name for output in self.manifest.outputs]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -122,59 +118,22 @@ def _session(path: Path, options: Any) -> Any:
         ) from error
 
 
-def _differences(manifest: Manifest, session: Any) -> Iterator[str]:
-    """What the graph has otherwise than the Manifest says, in words."""
-    spec = manifest.input
-    (height, width), classes = spec.size_hw, len(manifest.space.classes)
-    shape: tuple[int | None, ...] = (1, height, width, 3)
-    if spec.layout == "NCHW":
-        shape = (1, 3, height, width)
-    types = ("float",) if spec.dtype == "float32" else (spec.dtype,)
-    given = {item.name: item for item in session.get_inputs()}
-    if list(given) != [spec.name]:
-        yield f"the graph's inputs are {', '.join(given) or 'none'}, the Manifest names {spec.name}"
-    else:
-        yield from _unlike("input", given[spec.name], types, shape)
-    made = {item.name: item for item in session.get_outputs()}
-    for output in manifest.outputs:
-        if output.name not in made:
-            yield f"the graph has no output {output.name}, only {', '.join(made)}"
-        elif output.meaning == "logits":
-            yield from _unlike(
-                "output", made[output.name], _TYPES["logits"], (1, classes, None, None)
-            )
-        else:
-            yield from _unlike(
-                "output", made[output.name], _TYPES[output.meaning], (1, height, width)
-            )
-    if manifest.output("logits") and not manifest.space.contiguous:
-        yield f"logits need ids 0, 1, 2, ..., and the label space {manifest.space.name} has gaps"
-
-
-def _unlike(
-    what: str, node: Any, types: tuple[str, ...], shape: tuple[int | None, ...]
-) -> Iterator[str]:
+def _tensor(node: Any) -> Tensor:
+    """What ONNX Runtime says of an input or output; a size that it leaves open is a name or None."""
     kind = node.type.removeprefix("tensor(").removesuffix(")")
-    if kind not in types:
-        yield f"{what} {node.name} is {kind}, expected {' or '.join(types)}"
-    sizes = zip(node.shape, shape, strict=False)  # a graph may leave a size open: a name or None
-    if len(node.shape) != len(shape) or any(
-        isinstance(have, int) and want is not None and have != want for have, want in sizes
-    ):
-        wanted = ", ".join("any" if size is None else str(size) for size in shape)
-        yield f"{what} {node.name} has shape {node.shape}, expected [{wanted}]"
+    shape = tuple(size if isinstance(size, int) else None for size in node.shape)
+    return Tensor(node.name, {"float": "float32"}.get(kind, kind), shape)
 
 
 def _profile(path: Path, manifest: Manifest) -> list[dict[str, Any]]:
     """ONNX Runtime's record of every kernel that multiplies, from one run on a blank picture."""
     spec = manifest.input
-    shape = (1, *spec.size_hw, 3) if spec.layout == "NHWC" else (1, 3, *spec.size_hw)
     with tempfile.TemporaryDirectory(prefix="curbside-") as folder:
         options = _options(1)
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = _session(path, options)
-        session.run(None, {spec.name: np.zeros(shape, spec.dtype)})
+        session.run(None, {spec.name: np.zeros(input_shape(manifest), spec.dtype)})
         events = json.loads(Path(session.end_profiling()).read_text())
     kernels = [event for event in events if event["name"].endswith("_kernel_time")]
     return [

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import onnx
@@ -16,12 +15,12 @@ from ..errors import ModelFileError
 
 __all__ = [
     "Finding",
+    "Judge",
     "Operand",
     "Operator",
     "OperatorCheck",
     "Refusal",
     "Rule",
-    "Target",
     "check_operators",
     "operators_of",
 ]
@@ -75,22 +74,16 @@ Rule = Callable[[Operator], Refusal | None]
 """Says why an operator is refused; None where it is taken."""
 
 
-class Target(ABC):
-    """A device, by what its compiler takes; one subclass per file of `targets`, found there by name."""
+class Judge(Protocol):
+    """Something that knows what a compiler takes; see `Target`."""
 
     title: ClassVar[str]
     """Device and compiler in words."""
-    rules: ClassVar[Mapping[str, Rule]]
-    """By the operator's kind; one that is not here is refused."""
-    causes: ClassVar[tuple[str, ...]] = ()
+    causes: ClassVar[tuple[str, ...]]
     """Kinds that bring other refused ones with them: the first to tell of."""
 
     def judge(self, operator: Operator) -> Refusal | None:
         """Why an operator would be refused; None where it would be taken."""
-        rule = self.rules.get(operator.kind)
-        if rule is None:
-            return Refusal("it is not known to be taken", "build the network without it")
-        return rule(operator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +139,7 @@ class OperatorCheck:
             )
 
 
-def check_operators(proto: onnx.ModelProto, target: Target) -> OperatorCheck:
+def check_operators(proto: onnx.ModelProto, target: Judge) -> OperatorCheck:
     """Judge every operator of a network by the rules of a target.
 
     Args:

@@ -32,7 +32,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..operators import Operand, Operator, Refusal, Rule, Target
+from ..operators import Operand, Operator, Refusal, Rule
+from ..target import Built, Target, Work
 
 __all__ = ["Hailo8"]
 
@@ -266,6 +267,7 @@ class Hailo8(Target):
     """Hailo-8 and 8L by the Dataflow Compiler, version 3."""
 
     title: ClassVar[str] = "Hailo-8 (Dataflow Compiler)"
+    suffix: ClassVar[str] = ".hef"
     causes: ClassVar[tuple[str, ...]] = ("Gather", "Where", "MatMul", "LayerNormalization")
     rules: ClassVar[Mapping[str, Rule]] = {
         "Conv": _convolution,
@@ -306,3 +308,12 @@ class Hailo8(Target):
         **dict.fromkeys(("Equal", "Greater", "Less", "Where"), _COMPARED),
         "LayerNormalization": _LAYER_NORMALIZED,
     }
+
+    @property
+    def quantizes(self) -> bool:
+        """Always: the chip computes in 8 bits."""
+        return True
+
+    def build(self, work: Work) -> Built:
+        """Make the HEF, or the folder that a compiler elsewhere makes it from."""
+        raise NotImplementedError

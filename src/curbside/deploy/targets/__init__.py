@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...discovery import classes_in
 from ...errors import ConfigError
-from ..operators import Target
+from ..target import Target
 
 __all__ = ["target_named", "targets"]
 

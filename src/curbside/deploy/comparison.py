@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 
 from ..errors import DataError
 from ..evaluation import Evaluation, evaluate
-from ..files import atomic_path
 from ..hardware import thread_count
 from ..metrics.timing import Latencies, LatencySummary
 from ..prepared import Sample, evenly_spaced
 from ..runtime import SemanticPredictor, load_predictor
 from ..runtime.cores import opencv_on_one_core
-from .onnx_file import write_manifest
+from .onnx_manifest import replace_manifest
 
 __all__ = ["Comparison", "FileScore", "add_scores", "compare_files"]
 
@@ -190,7 +188,4 @@ def add_scores(comparison: Comparison) -> None:
             "precision": evaluation.precision,
         }
         manifest = manifest.with_scores(name, scores)
-    proto = onnx.load(str(path))
-    write_manifest(proto, manifest)
-    with atomic_path(path, durable=True) as temporary:
-        temporary.write_bytes(proto.SerializeToString())
+    replace_manifest(path, manifest)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from color_scenes import make_data
 
+from curbside.deploy import CalibrationSet
 from curbside.errors import ConfigError, DataError
-from curbside.export import CalibrationSet
 from curbside.labels import LabelSpace
 from curbside.prepared import PreparedFolder, evenly_spaced
 

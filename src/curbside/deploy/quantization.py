@@ -20,7 +20,7 @@ from ..progress import track
 from ..runtime import SemanticPredictor, load_predictor
 from .calibration import CalibrationSet
 from .integer_graph import byte_ranges, fold_normalization, nodes_to_keep_float, take_bytes
-from .onnx_file import write_manifest
+from .onnx_manifest import write_manifest
 
 __all__ = ["QuantizeConfig", "quantize"]
 

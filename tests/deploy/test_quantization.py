@@ -10,21 +10,20 @@ import onnxruntime
 import pytest
 from color_scenes import SIZE_HW, build, make_data, scene
 
-from curbside.errors import ConfigError, DataError, ModelFileError
-from curbside.export import (
+from curbside.deploy import (
     CalibrationSet,
-    ExportConfig,
     QuantizeConfig,
     add_scores,
     compare_files,
-    export_onnx,
     quantization,
     quantize,
 )
-from curbside.export.integer_graph import fold_normalization, nodes_to_keep_float
+from curbside.deploy.integer_graph import fold_normalization, nodes_to_keep_float
+from curbside.errors import ConfigError, DataError, ModelFileError
+from curbside.export import ExportConfig, export_onnx
 from curbside.imaging import Normalization
 from curbside.labels import LabelSpace
-from curbside.manifest import Manifest
+from curbside.manifest import Manifest, manifest_from_metadata
 from curbside.prepared import PreparedFolder
 from curbside.runtime import SemanticPredictor, load_predictor
 
@@ -43,7 +42,7 @@ def int8_file(
 
 def manifest_of(path: Path) -> Manifest:
     proto = onnx.load(str(path))
-    return Manifest.from_metadata({item.key: item.value for item in proto.metadata_props}, path)
+    return manifest_from_metadata({item.key: item.value for item in proto.metadata_props}, path)
 
 
 def test_the_quantised_file_agrees_and_runs_in_integers(

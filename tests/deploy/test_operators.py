@@ -14,16 +14,9 @@ from color_scenes import SIZE_HW, build, scene
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from curbside.deploy import OperatorCheck, check_operators, target_named, targets
 from curbside.errors import ConfigError, ModelFileError
-from curbside.export import (
-    ExportConfig,
-    OperatorCheck,
-    check_export,
-    export_onnx,
-    target_named,
-    targets,
-)
-from curbside.export.operators import check_operators
+from curbside.export import ExportConfig, check_export, export_onnx
 from curbside.labels import LabelSpace
 from curbside.models import ModelOutput, SegmentationModel
 
