@@ -1,6 +1,6 @@
 """Pixels: reading and writing them safely, geometry with its inverses, normalisation, drawing."""
 
-from .classes import softmax, top_class
+from .classes import class_map, softmax, top_class
 from .drawing import blend_classes, colorize, draw_legend
 from .geometry import Piece, resize_frame, resize_ids, resize_scores
 from .normalization import IMAGENET, Normalization
@@ -18,6 +18,7 @@ __all__ = [
     "Regions",
     "VideoWriter",
     "blend_classes",
+    "class_map",
     "colorize",
     "draw_legend",
     "encode_ids_png",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..imaging import resize_ids, resize_scores, softmax, top_class
+from ..imaging import class_map, resize_ids, resize_scores, softmax, top_class
 from ..manifest import Manifest
 from ..results import SemanticResult
 
@@ -28,24 +28,22 @@ def decode_semantic(
 
     Args:
         outputs: Arrays by name: `ids` (1, H, W) whole numbers; `confidence` (1, H, W) float32 in
-            0..1 or uint8 in 0..255; `logits` (1, C, h, w) float, at any stride.
+            0..1 or uint8 in 0..255; `logits` (1, C, h, w) float, or with the channels last where the
+            Manifest says so, at any stride.
         manifest: What the outputs mean.
         size_hw: The frame's height and width.
         probabilities: Also give every class's probability, where there are logits.
     """
     named = {output.meaning: outputs[output.name][0] for output in manifest.outputs}
     confidence, every = named.get("confidence"), None
-    if "logits" in named and (probabilities or "ids" not in named):
-        scores = resize_scores(
-            named["logits"].astype(np.float32, copy=False), manifest.input.size_hw
-        )
-        if probabilities:
-            scores = softmax(scores)
-            every = np.stack([resize_ids(channel, size_hw) for channel in scores])  # (C, H, W)
-        ids, best = top_class(scores)
-        confidence = best if probabilities else confidence
-    else:
+    if probabilities and "logits" in named:
+        scores = softmax(resize_scores(_planes(named["logits"], manifest), manifest.input.size_hw))
+        every = np.stack([resize_ids(channel, size_hw) for channel in scores])  # (C, H, W)
+        ids, confidence = top_class(scores)
+    elif "ids" in named:
         ids = named["ids"].astype(np.uint8, copy=False)
+    else:
+        ids = class_map(_planes(named["logits"], manifest), manifest.input.size_hw)
     if confidence is not None:
         if confidence.dtype == np.uint8:
             confidence = confidence.astype(np.float32) / 255.0
@@ -56,3 +54,11 @@ def decode_semantic(
         confidence=confidence,
         probabilities=every,
     )
+
+
+def _planes(logits: np.ndarray, manifest: Manifest) -> np.ndarray:
+    """Scores as (C, h, w) float32, however the network orders them."""
+    spec = manifest.output("logits")
+    if spec is not None and spec.layout == "NHWC":
+        logits = logits.transpose(2, 0, 1)  # (h, w, C) -> (C, h, w)
+    return np.ascontiguousarray(logits, np.float32)
