@@ -28,6 +28,6 @@ def open_model(path: Path, *, threads: int | None = None) -> Predictor:
         raise ModelFileError(
             f"there is no model at {path}", fix="name a run folder or a model file such as m.onnx"
         )
-    from ..runtime import load_predictor
+    from ..runtime import load_semantic_predictor
 
-    return load_predictor(path, threads=threads)
+    return load_semantic_predictor(path, threads=threads)

@@ -189,14 +189,14 @@ def _quantize(out: Path, data: Path) -> Comparison:
 
 
 def _drive(out: Path, frames: int, seed: int) -> tuple[Path, PipelineStats]:
-    from ..runtime import Pipeline, load_predictor, open_sink, open_source, plan_cores
+    from ..runtime import Pipeline, load_semantic_predictor, open_sink, open_source, plan_cores
     from ..scenes import write_video
 
     clip, video = out / "drive.mp4", out / "overlay.mp4"
     write_video(clip, seed=seed, frames=frames, size_hw=(540, 960))
     source = open_source(clip)
     plan = plan_cores(None, live=source.live)
-    with load_predictor(out / "student.int8.onnx", threads=plan.threads) as predictor:
+    with load_semantic_predictor(out / "student.int8.onnx", threads=plan.threads) as predictor:
         pipeline = Pipeline(
             source,
             predictor,

@@ -64,7 +64,7 @@ def _quantize(
     from ..evaluation import require_same_space
     from ..labels import load_space
     from ..prepared import PreparedFolder, evenly_spaced
-    from ..runtime import load_predictor
+    from ..runtime import load_semantic_predictor
 
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit {limit} leaves nothing to score", fix="give 1 or more")
@@ -74,7 +74,7 @@ def _quantize(
     # All that can be wrong with the inputs is found before the long part.
     samples = scored_on.samples(eval_split, target="semantic")
     samples = samples if limit is None else evenly_spaced(samples, limit)
-    with load_predictor(model) as predictor:
+    with load_semantic_predictor(model) as predictor:
         require_same_space(predictor.manifest.space, scored_on.space)
     chosen = CalibrationSet.choose(folder, split=split, count=count)
     if len(chosen.samples) < count:

@@ -16,8 +16,15 @@ import tyro
 from ..errors import SourceError
 from ..imaging import draw_legend
 from ..progress import track
-from ..results import SemanticResult
-from ..runtime import Pipeline, PipelineStats, load_predictor, open_sink, open_source, plan_cores
+from ..results import InstanceResult, SemanticResult
+from ..runtime import (
+    Pipeline,
+    PipelineStats,
+    load_predictor,
+    open_sink,
+    open_source,
+    plan_cores,
+)
 
 __all__ = ["main"]
 
@@ -67,12 +74,13 @@ def _run(
     def panel(height: int) -> np.ndarray:
         return draw_legend(height, space.names, colors)
 
-    def draw(frame_bgr: np.ndarray, result: SemanticResult) -> np.ndarray:
+    def draw(frame_bgr: np.ndarray, result: SemanticResult | InstanceResult) -> np.ndarray:
         picture = result.draw(frame_bgr, alpha=alpha)
         if not legend:
             return picture
         return cv2.hconcat([picture, panel(len(picture))])
 
+    pipeline: Pipeline[SemanticResult | InstanceResult]
     pipeline = Pipeline(opened, predictor, draw=draw, sink=sink, limit=frames, workers=plan.workers)
     total = min((n for n in (opened.total, frames) if n is not None), default=None)
     covered: Counter[str] = Counter()

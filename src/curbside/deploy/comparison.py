@@ -15,7 +15,7 @@ from ..evaluation import Evaluation, evaluate
 from ..hardware import thread_count
 from ..metrics.timing import Latencies, LatencySummary
 from ..prepared import Sample, evenly_spaced
-from ..runtime import SemanticPredictor, load_predictor
+from ..runtime import SemanticPredictor, load_semantic_predictor
 from ..runtime.cores import opencv_on_one_core
 from .onnx_manifest import replace_manifest
 
@@ -117,8 +117,8 @@ def compare_files(
     threads = thread_count(threads)
     with (
         opencv_on_one_core(),
-        load_predictor(before, threads=threads) as one,
-        load_predictor(after, threads=threads) as two,
+        load_semantic_predictor(before, threads=threads) as one,
+        load_semantic_predictor(after, threads=threads) as two,
     ):
         evaluations = [evaluate(predictor, samples) for predictor in (one, two)]
         latencies, agreement = _in_turns(one, two, _frames(samples), runs)
@@ -171,7 +171,7 @@ def add_scores(comparison: Comparison) -> None:
         StorageError: The file cannot be written.
     """
     path = comparison.after.path
-    with load_predictor(path) as predictor:
+    with load_semantic_predictor(path) as predictor:
         manifest = predictor.manifest
     for name, found in (("fp32", comparison.before), ("int8", comparison.after)):
         evaluation = found.evaluation

@@ -17,7 +17,7 @@ from ..errors import ConfigError, ModelFileError
 from ..files import atomic_path
 from ..manifest import Manifest
 from ..progress import track
-from ..runtime import SemanticPredictor, load_predictor
+from ..runtime import SemanticPredictor, load_semantic_predictor
 from .calibration import CalibrationSet
 from .integer_graph import byte_ranges, fold_normalization, nodes_to_keep_float, take_bytes
 from .onnx_manifest import write_manifest
@@ -80,7 +80,7 @@ def quantize(
     if out.resolve() == path.resolve():
         raise ConfigError(f"{out} is the float file itself", fix="name another file with --out")
     with (
-        load_predictor(path) as predictor,
+        load_semantic_predictor(path) as predictor,
         tempfile.TemporaryDirectory(prefix="curbside-") as folder,
     ):
         manifest = predictor.manifest
@@ -123,7 +123,7 @@ def quantize(
 
 def _require_running(path: Path, calibration: CalibrationSet) -> None:
     """Stop where the runtime opens the file and cannot run it."""
-    with load_predictor(path) as predictor:
+    with load_semantic_predictor(path) as predictor:
         tensor = predictor.prepare(calibration.samples[0].read_bgr())
         try:
             predictor.infer(tensor)

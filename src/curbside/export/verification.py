@@ -19,7 +19,7 @@ from ..imaging import resize_frame
 from ..manifest import METADATA_KEY, Manifest, OutputSpec
 from ..models import SegmentationModel, normalize, upsample
 from ..progress import track
-from ..runtime import load_predictor
+from ..runtime import load_semantic_predictor
 
 __all__ = ["LEAST_AGREEMENT", "Verification", "generated_pictures", "verify"]
 
@@ -81,10 +81,10 @@ def verify(path: Path, model: SegmentationModel, pictures: Sequence[np.ndarray])
     logit_difference = logit_range = confidence_difference = 0.0
     with (
         tempfile.TemporaryDirectory(prefix="curbside-") as folder,
-        load_predictor(path) as predictor,
+        load_semantic_predictor(path) as predictor,
     ):
         copy = _with_logits(path, predictor.manifest, Path(folder) / "logits.onnx")
-        with load_predictor(copy) as witness:
+        with load_semantic_predictor(copy) as witness:
             for picture in track(pictures, total=len(pictures), description="verifying"):
                 frame = resize_frame(picture, predictor.manifest.input.size_hw)
                 expected = _expected(model, frame) / predictor.manifest.temperature

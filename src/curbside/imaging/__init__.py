@@ -1,8 +1,8 @@
 """Pixels: reading and writing them safely, geometry with its inverses, normalisation, drawing."""
 
 from .classes import class_map, softmax, top_class
-from .drawing import blend_classes, colorize, draw_legend
-from .geometry import Piece, resize_frame, resize_ids, resize_scores
+from .drawing import blend_classes, colorize, draw_legend, draw_objects
+from .geometry import Piece, Placement, resize_frame, resize_ids, resize_scores
 from .normalization import IMAGENET, Normalization
 from .raster import fill_polygon
 from .reading import image_size_hw, read_depth, read_ids, read_rgb, verify_image
@@ -15,12 +15,14 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "Normalization",
     "Piece",
+    "Placement",
     "Regions",
     "VideoWriter",
     "blend_classes",
     "class_map",
     "colorize",
     "draw_legend",
+    "draw_objects",
     "encode_ids_png",
     "encode_jpeg",
     "encode_png",

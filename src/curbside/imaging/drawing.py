@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-__all__ = ["blend_classes", "colorize", "draw_legend"]
+__all__ = ["blend_classes", "colorize", "draw_legend", "draw_objects"]
 
 
 def colorize(ids: np.ndarray, palette_rgb: np.ndarray) -> np.ndarray:
@@ -68,3 +68,79 @@ def draw_legend(
             cv2.LINE_AA,
         )
     return panel
+
+
+def draw_objects(
+    frame_bgr: np.ndarray,
+    *,
+    boxes_xyxy: np.ndarray,
+    masks: Sequence[tuple[int, int, np.ndarray]],
+    captions: Sequence[str],
+    colors_rgb: np.ndarray,
+    alpha: float = 0.5,
+) -> np.ndarray:
+    """The frame with objects over it, later ones over earlier ones, all captions on top.
+
+    Args:
+        frame_bgr: (H, W, 3) uint8.
+        boxes_xyxy: (N, 4) left, top, right, bottom in pixels.
+        masks: Per object its first row, its first column, and its pixels there, (h, w) bool.
+        captions: Per object what is written at its box.
+        colors_rgb: (N, 3) uint8.
+        alpha: How much the colour covers an object's pixels, 0..1.
+
+    Returns:
+        A new (H, W, 3) uint8 BGR picture.
+    """
+    picture = frame_bgr.copy()
+    line = max(1, round(min(picture.shape[:2]) / 400))
+    objects = list(zip(boxes_xyxy, masks, captions, colors_rgb.tolist(), strict=True))
+    for box, mask, _, color in objects:
+        _fill(picture, *mask, color[::-1], alpha=alpha, line=line)
+        left, top, right, bottom = (round(float(value)) for value in box)
+        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), color[::-1], line)
+    for box, _, caption, color in objects:
+        _write_caption(picture, caption, box, color[::-1])
+    return picture
+
+
+def _fill(
+    picture: np.ndarray,
+    top: int,
+    left: int,
+    inside: np.ndarray,
+    color_bgr: Sequence[int],
+    *,
+    alpha: float,
+    line: int,
+) -> None:
+    """Tint an object's pixels, and draw its outline in its full colour."""
+    if not inside.size:
+        return
+    height, width = inside.shape
+    there = picture[top : top + height, left : left + width]
+    tint = np.arange(256)[:, None] * (1 - alpha) + np.array(color_bgr) * alpha  # (256, 3)
+    table = np.rint(tint).astype(np.uint8)[None]
+    mask = inside.view(np.uint8)
+    np.copyto(there, cv2.LUT(there, table), where=inside[..., None])
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(picture, outlines, -1, color_bgr, line, offset=(left, top))
+
+
+def _write_caption(
+    picture: np.ndarray, text: str, box_xyxy: np.ndarray, color_bgr: Sequence[int]
+) -> None:
+    """Write on a patch of the colour: above the box, or inside it where the frame ends."""
+    height, width = picture.shape[:2]
+    scale = max(0.35, min(height, width) / 1500)
+    (wide, tall), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    left = max(0, min(round(float(box_xyxy[0])), width - wide - 4))
+    top = round(float(box_xyxy[1])) - tall - below - 2
+    top = top if top >= 0 else max(0, round(float(box_xyxy[1])))
+    corner = (left + wide + 4, top + tall + below + 2)
+    cv2.rectangle(picture, (left, top), corner, color_bgr, cv2.FILLED)
+    blue, green, red = color_bgr
+    bright = 0.114 * blue + 0.587 * green + 0.299 * red > 140
+    ink = (0, 0, 0) if bright else (255, 255, 255)
+    place = (left + 2, top + tall + 1)
+    cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)

@@ -11,7 +11,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-__all__ = ["Piece", "resize_frame", "resize_ids", "resize_scores"]
+__all__ = ["Piece", "Placement", "resize_frame", "resize_ids", "resize_scores"]
+
+BORDER_GREY = 114
+"""Value of the border of a letterbox, as Ultralytics trains with it."""
 
 
 class Piece(NamedTuple):
@@ -67,6 +70,64 @@ class Piece(NamedTuple):
             for axis in (0, 1)
         )
         return rows, np.ascontiguousarray(columns[::-1]) if self.flipped else columns
+
+
+class Placement(NamedTuple):
+    """Where a whole frame stands on a canvas of another size, and how to get back.
+
+    Points are continuous: pixel `(row, column)` covers the square from `(row, column)` to
+    `(row + 1, column + 1)`, with its centre half-way.
+    """
+
+    frame_hw: tuple[int, int]
+    """Height and width of the frame."""
+    size_hw: tuple[int, int]
+    """Height and width of the canvas."""
+    top: int
+    """First row of the canvas that shows the frame."""
+    left: int
+    """First column."""
+    inside_hw: tuple[int, int]
+    """Height and width of the frame on the canvas."""
+
+    @classmethod
+    def stretch(cls, frame_hw: tuple[int, int], size_hw: tuple[int, int]) -> Placement:
+        """The frame fills the canvas, whatever its aspect."""
+        return cls(frame_hw, size_hw, 0, 0, size_hw)
+
+    @classmethod
+    def letterbox(cls, frame_hw: tuple[int, int], size_hw: tuple[int, int]) -> Placement:
+        """The frame keeps its aspect to the nearest pixel, in the middle of the canvas.
+
+        Where the border is odd, its larger half is below and to the right, as Ultralytics does it.
+        """
+        scale = min(size / frame for size, frame in zip(size_hw, frame_hw, strict=True))
+        height, width = (max(1, round(side * scale)) for side in frame_hw)
+        top, left = (size_hw[0] - height) // 2, (size_hw[1] - width) // 2
+        return cls(frame_hw, size_hw, top, left, (height, width))
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """Pixels of the canvas per pixel of the frame, along x and along y."""
+        return self.inside_hw[1] / self.frame_hw[1], self.inside_hw[0] / self.frame_hw[0]
+
+    def draw(self, frame: np.ndarray) -> np.ndarray:
+        """The canvas with the frame on it, bilinear; (H, W, 3) uint8, grey beside the frame."""
+        picture = resize_frame(frame, self.inside_hw)
+        if self.inside_hw == self.size_hw:
+            return picture
+        bottom = self.size_hw[0] - self.top - self.inside_hw[0]
+        right = self.size_hw[1] - self.left - self.inside_hw[1]
+        border = (self.top, bottom, self.left, right)
+        return cv2.copyMakeBorder(picture, *border, cv2.BORDER_CONSTANT, value=(BORDER_GREY,) * 3)
+
+    def to_canvas(self, points_xy: np.ndarray) -> np.ndarray:
+        """Points of the frame on the canvas, (..., 2)."""
+        return points_xy * np.array(self.scale_xy) + (self.left, self.top)
+
+    def to_frame(self, points_xy: np.ndarray) -> np.ndarray:
+        """Points of the canvas on the frame, (..., 2): the inverse of `to_canvas`."""
+        return (points_xy - (self.left, self.top)) / np.array(self.scale_xy)
 
 
 def _weights(

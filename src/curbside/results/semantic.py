@@ -1,4 +1,4 @@
-"""What a predictor returns: validated arrays at frame size, with what they mean."""
+"""A class for every pixel of a frame, and what it means."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .imaging import blend_classes
-from .labels import IGNORE_ID, LabelSpace
+from ..imaging import blend_classes
+from ..labels import IGNORE_ID, LabelSpace
 
 __all__ = ["SemanticResult"]
 

@@ -19,10 +19,10 @@ from ..errors import ConfigError
 from ..hardware import core_count, cpu_model, thread_count
 from ..metrics.timing import Latencies, LatencySummary
 from ..progress import track
-from ..results import SemanticResult
+from ..results import InstanceResult, SemanticResult
 from .cores import CorePlan, plan_cores
 from .pipeline import Pipeline
-from .predictor import SemanticPredictor, load_predictor
+from .predictor import NetworkPredictor, load_predictor
 from .sinks import Sink
 from .sources import Frame, Source, open_source
 
@@ -182,7 +182,7 @@ def time_bare(run: Callable[[], Any], runs: int) -> list[float]:
     return [(end_s - start_s) * 1e3 for start_s, end_s in pairwise(times_s)]
 
 
-def fixed_input(predictor: SemanticPredictor) -> np.ndarray:
+def fixed_input(predictor: NetworkPredictor[Any]) -> np.ndarray:
     """A picture of noise as the tensor that the network takes, the same every time."""
     height, width = predictor.manifest.input.size_hw
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
@@ -191,7 +191,7 @@ def fixed_input(predictor: SemanticPredictor) -> np.ndarray:
 
 def time_pipeline(
     source: str | Path,
-    predictor: SemanticPredictor,
+    predictor: NetworkPredictor[Any],
     *,
     workers: int,
     frames: int,
@@ -233,8 +233,8 @@ def time_pipeline(
     )
 
 
-def draw_overlay(frame_bgr: np.ndarray, result: SemanticResult) -> np.ndarray:
-    """The class colours over the frame, as `curbside run` shows them."""
+def draw_overlay(frame_bgr: np.ndarray, result: SemanticResult | InstanceResult) -> np.ndarray:
+    """The result over the frame, as `curbside run` shows them."""
     return result.draw(frame_bgr)
 
 
@@ -274,7 +274,7 @@ def _first_frame(source: str | Path) -> Frame:
 class _Turns:
     """A model and what its turns gave."""
 
-    def __init__(self, flowing: SemanticPredictor, bare: SemanticPredictor) -> None:
+    def __init__(self, flowing: NetworkPredictor[Any], bare: NetworkPredictor[Any]) -> None:
         self.flowing, self.bare = flowing, bare
         self.bare_ms: list[list[float]] = []
         self.blocks: list[Block] = []

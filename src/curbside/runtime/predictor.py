@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Generic, Self, TypeVar
 
 import cv2
 import numpy as np
 
-from ..imaging import resize_frame
-from ..manifest import Manifest
-from ..results import SemanticResult
+from ..errors import ModelFileError
+from ..imaging import Placement
+from ..manifest import InputSpec, Manifest
+from ..results import InstanceResult, SemanticResult
 from .backends import Backend, open_backend
 from .decoding import decode_semantic
+from .instances import InstanceConfig, decode_instances
 
-__all__ = ["SemanticPredictor", "load_predictor"]
+__all__ = [
+    "InstancePredictor",
+    "NetworkPredictor",
+    "SemanticPredictor",
+    "load_predictor",
+    "load_semantic_predictor",
+    "placement",
+]
+
+Result = TypeVar("Result", covariant=True)
 
 
-class SemanticPredictor:
-    """A semantic network behind any backend.
+class NetworkPredictor(ABC, Generic[Result]):
+    """A network behind any backend; a subclass per task.
 
     A call is `prepare`, `infer` and `decode` in turn; a pipeline calls the three itself, to time
     them and to run them in several threads.
@@ -40,18 +53,16 @@ class SemanticPredictor:
         """What the arithmetic really runs in."""
         return self.backend.precision
 
-    def __call__(self, frame_bgr: np.ndarray, *, probabilities: bool = False) -> SemanticResult:
-        """A class for every pixel of a frame.
+    def __call__(self, frame_bgr: np.ndarray) -> Result:
+        """What is on a frame.
 
         Args:
             frame_bgr: (H, W, 3) uint8, of any size.
-            probabilities: Also give every class's probability, where the network gives logits.
 
         Raises:
             ValueError: The frame is not (H, W, 3) uint8.
         """
-        outputs = self.infer(self.prepare(frame_bgr))
-        return self.decode(outputs, frame_bgr.shape[:2], probabilities=probabilities)
+        return self.decode(self.infer(self.prepare(frame_bgr)), frame_bgr.shape[:2])
 
     def prepare(self, frame_bgr: np.ndarray) -> np.ndarray:
         """The frame as the tensor that the network takes.
@@ -67,16 +78,50 @@ class SemanticPredictor:
             given = type(frame_bgr).__name__ if shape is None else f"{tuple(shape)} {kind}"
             raise ValueError(f"a frame must be (H, W, 3) uint8 in BGR order, not {given}")
         spec = self.manifest.input
-        picture = resize_frame(frame_bgr, spec.size_hw)
+        picture = placement(spec, (shape[0], shape[1])).draw(frame_bgr)
         if spec.channels == "rgb":
             picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         if spec.layout == "NCHW":
             picture = picture.transpose(2, 0, 1)
-        return np.ascontiguousarray(picture, spec.dtype)[None]
+        tensor = np.ascontiguousarray(picture, spec.dtype)[None]
+        if spec.scale != 1:
+            tensor = (tensor * np.float32(spec.scale)).astype(spec.dtype, copy=False)
+        return tensor
 
     def infer(self, tensor: np.ndarray) -> dict[str, np.ndarray]:
         """The network's outputs by name, from what `prepare` made."""
         return self.backend.run({self.manifest.input.name: tensor})
+
+    @abstractmethod
+    def decode(self, outputs: Mapping[str, np.ndarray], size_hw: tuple[int, int]) -> Result:
+        """The result at the size of the frame, from what `infer` gave."""
+
+    def close(self) -> None:
+        """Give the network's memory back."""
+        self.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class SemanticPredictor(NetworkPredictor[SemanticResult]):
+    """A semantic network behind any backend; see `NetworkPredictor`."""
+
+    def __call__(self, frame_bgr: np.ndarray, *, probabilities: bool = False) -> SemanticResult:
+        """A class for every pixel of a frame.
+
+        Args:
+            frame_bgr: (H, W, 3) uint8, of any size.
+            probabilities: Also give every class's probability, where the network gives logits.
+
+        Raises:
+            ValueError: The frame is not (H, W, 3) uint8.
+        """
+        outputs = self.infer(self.prepare(frame_bgr))
+        return self.decode(outputs, frame_bgr.shape[:2], probabilities=probabilities)
 
     def decode(
         self,
@@ -88,26 +133,71 @@ class SemanticPredictor:
         """The result at the size of the frame, from what `infer` gave."""
         return decode_semantic(outputs, self.manifest, size_hw, probabilities=probabilities)
 
-    def close(self) -> None:
-        """Give the network's memory back."""
-        self.backend.close()
 
-    def __enter__(self) -> SemanticPredictor:
-        return self
+class InstancePredictor(NetworkPredictor[InstanceResult]):
+    """A network that finds single objects, behind any backend; see `NetworkPredictor`.
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    Args:
+        backend: The network; the predictor closes it.
+        config: Which of its proposals are shown.
+    """
+
+    def __init__(self, backend: Backend, config: InstanceConfig | None = None) -> None:
+        super().__init__(backend)
+        self.config = config or InstanceConfig()
+
+    def decode(self, outputs: Mapping[str, np.ndarray], size_hw: tuple[int, int]) -> InstanceResult:
+        """The objects on a frame of this size, from what `infer` gave.
+
+        Raises:
+            ModelFileError: The outputs are not what the Manifest promises.
+        """
+        return decode_instances(outputs, self.manifest, size_hw, self.config)
 
 
-def load_predictor(path: Path, *, threads: int | None = None) -> SemanticPredictor:
-    """Open a model file as a predictor.
+def load_predictor(
+    path: Path, *, threads: int | None = None, instances: InstanceConfig | None = None
+) -> SemanticPredictor | InstancePredictor:
+    """Open a model file as the predictor of its task.
+
+    Args:
+        path: A model file with a Manifest.
+        threads: Threads for the network; all cores where None.
+        instances: Which objects are shown, where it is a network that finds some.
+
+    Raises:
+        ModelFileError: The file is missing, damaged, or carries no Manifest that fits it.
+        MissingDependencyError: The library for this kind of file is not installed.
+    """
+    backend = open_backend(Path(path), threads=threads)
+    if backend.manifest.task == "instances":
+        return InstancePredictor(backend, instances)
+    return SemanticPredictor(backend)
+
+
+def load_semantic_predictor(path: Path, *, threads: int | None = None) -> SemanticPredictor:
+    """Open the model file of a semantic network.
 
     Args:
         path: A model file with a Manifest.
         threads: Threads for the network; all cores where None.
 
     Raises:
-        ModelFileError: The file is missing, damaged, or carries no Manifest that fits it.
+        ModelFileError: As `load_predictor`, or the network has another task.
         MissingDependencyError: The library for this kind of file is not installed.
     """
-    return SemanticPredictor(open_backend(Path(path), threads=threads))
+    predictor = load_predictor(path, threads=threads)
+    if isinstance(predictor, SemanticPredictor):
+        return predictor
+    task = predictor.manifest.task
+    predictor.close()
+    raise ModelFileError(
+        f"{path} is a network for the task {task}, and this needs a class for every pixel",
+        fix="give the model file of a semantic network",
+    )
+
+
+def placement(spec: InputSpec, frame_hw: tuple[int, int]) -> Placement:
+    """Where a frame of this size stands on the picture that a network takes."""
+    make = Placement.letterbox if spec.fit == "letterbox" else Placement.stretch
+    return make(frame_hw, spec.size_hw)
