@@ -6,6 +6,9 @@ there, and is empty where it is ignored. A cell in parentheses follows and does 
 part of that class (animals among persons), or a thing which that dataset has not and would paint so.
 The column `note` says why, where it is no matter of course.
 
+`coco80` has no column: its classes are of single objects, most of which no road scene holds. It is
+compared by the names of its classes alone.
+
 A space that does not ship is known by its classes: those of a shipped space under whatever name, or
 else it is compared by the names of its classes alone.
 """
@@ -199,6 +202,13 @@ def things_of(
 
 
 @cache
+def _columns() -> tuple[str, ...]:
+    """The shipped spaces that the table knows."""
+    columns = read_table("taxonomy.csv")[0]
+    return tuple(name for name in space_names() if name in columns)
+
+
+@cache
 def _column(name: str) -> Mapping[str, Mapping[str, bool]]:
     found: dict[str, dict[str, bool]] = {item: {} for item in load_space(name).names}
     for row in read_table("taxonomy.csv"):
@@ -209,8 +219,8 @@ def _column(name: str) -> Mapping[str, Mapping[str, bool]]:
 
 
 def _shipped(space: LabelSpace) -> str | None:
-    """The shipped space with these classes, that of the same name first."""
-    names = sorted(space_names(), key=lambda name: name != space.name)
+    """The space of the table with these classes, that of the same name first."""
+    names = sorted(_columns(), key=lambda name: name != space.name)
     return next((name for name in names if _meaning(load_space(name)) == _meaning(space)), None)
 
 

@@ -152,7 +152,8 @@ class InstancePredictor(NetworkPredictor[InstanceResult]):
         Raises:
             ModelFileError: The outputs are not what the Manifest promises.
         """
-        return decode_instances(outputs, self.manifest, size_hw, self.config)
+        place = placement(self.manifest.input, size_hw)
+        return decode_instances(outputs, self.manifest, place, self.config)
 
 
 def load_predictor(
