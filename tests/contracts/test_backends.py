@@ -4,16 +4,27 @@ import inspect
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_models import WEIGHTS, make_onnx
+from tiny_models import WEIGHTS, make_manifest, make_onnx
 
 from curbside.errors import ModelFileError
-from curbside.manifest import Manifest
+from curbside.manifest import Manifest, write_sidecar
 from curbside.runtime.backends import backend_modules, open_backend
 
-MAKERS = {".onnx": make_onnx}
+
+def make_xml(path: Path) -> Path:
+    """The network of `make_onnx` as an OpenVINO file."""
+    openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
+    model = openvino.Core().read_model(make_onnx(path.with_suffix(".onnx")))
+    openvino.save_model(model, path, compress_to_fp16=False)
+    write_sidecar(path, make_manifest(), parts=(".bin",))
+    return path
+
+
+MAKERS = {".onnx": make_onnx, ".xml": make_xml}
 """How to make a tiny model file of each kind; a new backend adds its own."""
 
 MODULES = backend_modules()
