@@ -109,6 +109,7 @@ def test_int8_agrees_and_is_integer(
     }
     assert manifest.deployment["inference_precision"] == "bf16"
     assert manifest.deployment["nncf"]
+    assert "curbside" not in int8.path.read_text()  # the Manifest of the float file
     assert any("int8" in note for note in int8.notes)
 
 
@@ -219,7 +220,7 @@ def test_a_graph_that_openvino_cannot_read(
     tmp_path: Path, float_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Core:
-        def read_model(self, path: Path) -> Any:
+        def read_model(self, model: Any) -> Any:
             raise RuntimeError("Exception from here\nNo conversion rule for Transmogrify\n")
 
     monkeypatch.setattr(openvino, "Core", Core)

@@ -131,8 +131,11 @@ def _library(name: Literal["openvino", "nncf"]) -> Any:
 
 
 def _read(path: Path) -> Any:
+    """The graph, without the Manifest of the file that it comes from."""
+    proto = onnx.load(str(path))
+    del proto.metadata_props[:]
     try:
-        return _library("openvino").Core().read_model(path)
+        return _library("openvino").Core().read_model(io.BytesIO(proto.SerializeToString()))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-160:]
         raise ModelFileError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -23,6 +24,13 @@ _HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16"}
 _TYPES = {"f32": "float32", "f16": "float16", "u8": "uint8", "i32": "int32", "i64": "int64"}
 _PRODUCTS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 _PRECISIONS = {"f32": "fp32", "f16": "fp16", "i8": "int8", "u8": "int8"}
+_HUGE = re.compile(r"(?<![.\d])\d{8,}")
+_LARGE = (
+    "offset",
+    "size",
+    "min",
+    "max",
+)  # places in the .bin, which it checks, and bounds of values
 _MAKE_AGAIN = "copy both files again, or make them again: curbside compile M.onnx --target openvino"
 
 
@@ -147,10 +155,16 @@ def _require_ir(path: Path) -> None:
             f"{path.with_suffix('.bin')} is missing, and {path.name} is nothing without it",
             fix="copy it too",
         )
+    version = None
     try:
-        _, root = next(iterparse(str(path), events=("start",), forbid_dtd=True))
-        version = int(root.get("version", "")) if root.tag == "net" else None
-    except (ParseError, DefusedXmlException, ValueError, StopIteration, LookupError) as error:
+        for place, (_, item) in enumerate(iterparse(str(path), ("start",), forbid_dtd=True)):
+            if place == 0:
+                if item.tag != "net":
+                    break
+                version = int(item.get("version", ""))
+            elif item.tag == "data":
+                _require_modest(item.attrib)
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         reason = " ".join(str(error).split())[:100] or type(error).__name__
         raise ModelFileError(
             f"{path} cannot be loaded as an OpenVINO file ({reason})", fix=_MAKE_AGAIN
@@ -165,6 +179,13 @@ def _require_ir(path: Path) -> None:
             f" which reads {' and '.join(map(str, _IR_VERSIONS))}",
             fix="update OpenVINO, or make the file again with the version that runs it",
         )
+
+
+def _require_modest(attributes: Mapping[str, str]) -> None:
+    """Stop at whole numbers that no network has: OpenVINO writes by some of them unchecked."""
+    for name, text in attributes.items():
+        if name not in _LARGE and _HUGE.search(text):
+            raise ValueError(f"{name} is {text[:40]}")
 
 
 def _unreadable(path: Path, manifest: Manifest, text: str) -> ModelFileError:
