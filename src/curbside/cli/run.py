@@ -18,6 +18,7 @@ from ..imaging import draw_legend
 from ..progress import track
 from ..results import InstanceResult, SemanticResult
 from ..runtime import (
+    InstanceConfig,
     Pipeline,
     PipelineStats,
     load_predictor,
@@ -41,6 +42,8 @@ def _run(
     source: str,
     save: Path | None = None,
     alpha: float = 0.5,
+    confidence: float | None = None,
+    iou: float | None = None,
     legend: bool = False,
     shares: bool = False,
     frames: int | None = None,
@@ -54,6 +57,10 @@ def _run(
         source: A video file, a picture, a folder of pictures, or a camera's number.
         save: Where the pictures go: a video file (.mp4, .mov, .mkv, .avi) or a folder.
         alpha: 0 shows the frame alone, 1 the class colours alone.
+        confidence: Of a network that finds objects: show those that are more probable than this,
+            0..1; 0.5 where not given.
+        iou: Of a network that finds objects: of two of one class that overlap by more than this
+            (intersection over union, 0..1), the better alone is shown; 0.5 where not given.
         legend: Put the names of the classes beside the picture.
         shares: Also say which share of the pictures each class covers.
         frames: Stop after so many frames.
@@ -65,7 +72,8 @@ def _run(
 
     opened = open_source(source)
     plan = plan_cores(threads, live=opened.live)
-    predictor = load_predictor(model, threads=plan.threads)
+    chosen = _chosen(confidence, iou)
+    predictor = load_predictor(model, threads=plan.threads, instances=chosen)
     sink = open_sink(save, fps=opened.fps)
     space = predictor.manifest.space
     colors = [item.color for item in space.classes]
@@ -84,10 +92,13 @@ def _run(
     pipeline = Pipeline(opened, predictor, draw=draw, sink=sink, limit=frames, workers=plan.workers)
     total = min((n for n in (opened.total, frames) if n is not None), default=None)
     covered: Counter[str] = Counter()
+    objects: Counter[str] = Counter()
     broken_off: SourceError | None = None
     with predictor, closing(iter(pipeline)) as flow:
         try:
             for shown in track(flow, total=total, description=model.name, unit="frames"):
+                if isinstance(shown.result, InstanceResult):
+                    objects.update(shown.result.counts())
                 if shares:
                     covered.update(shown.result.shares())
         except SourceError as error:
@@ -109,21 +120,38 @@ def _run(
             "networks": plan.workers,
             "threads_per_network": plan.threads,
         }
-        mean_shares = {name: share / stats.frames for name, share in covered.most_common()}
-        _show(facts, stats, mean_shares, as_json=as_json)
+        means = {
+            name: {key: count / stats.frames for key, count in counter.most_common()}
+            for name, counter in (("shares", covered), ("objects", objects))
+        }
+        _show(facts, stats, means, as_json=as_json)
     if broken_off is not None:
         raise broken_off
 
 
+def _chosen(confidence: float | None, iou: float | None) -> InstanceConfig | None:
+    if confidence is None and iou is None:
+        return None
+    usual = InstanceConfig()
+    return InstanceConfig(
+        confidence=usual.confidence if confidence is None else confidence,
+        iou=usual.iou if iou is None else iou,
+    )
+
+
 def _show(
-    facts: Mapping[str, object], stats: PipelineStats, shares: dict[str, float], *, as_json: bool
+    facts: Mapping[str, object],
+    stats: PipelineStats,
+    means: Mapping[str, Mapping[str, float]],
+    *,
+    as_json: bool,
 ) -> None:
     from rich.console import Console
     from rich.table import Table
 
     if as_json:
         stages = {name: asdict(summary) for name, summary in stats.stages.items()}
-        print(json.dumps({**facts, "stages": stages, "shares": shares}, indent=2))
+        print(json.dumps({**facts, "stages": stages, **means}, indent=2))
         return
     console = Console()
     about = Table(show_header=False)
@@ -135,8 +163,9 @@ def _show(
     for name, summary in stats.stages.items():
         table.add_row(name, f"{summary.p50_ms:.2f}", f"{summary.p95_ms:.2f}")
     console.print(table)
-    if shares:
-        table = Table("class", "share")
-        for name, share in shares.items():
-            table.add_row(name, f"{share:.1%}")
-        console.print(table)
+    for title, kind, form in (("share", "shares", ".1%"), ("objects per frame", "objects", ".2f")):
+        if means[kind]:
+            table = Table("class", title)
+            for name, mean in means[kind].items():
+                table.add_row(name, format(mean, form))
+            console.print(table)

@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 import cv2
 import numpy as np
 
-from ..errors import ModelFileError
+from ..errors import ConfigError, ModelFileError
 from ..imaging import Placement
 from ..manifest import InputSpec, Manifest
 from ..results import InstanceResult, SemanticResult
@@ -168,11 +168,18 @@ def load_predictor(
 
     Raises:
         ModelFileError: The file is missing, damaged, or carries no Manifest that fits it.
+        ConfigError: Objects are to be chosen, and the network finds none.
         MissingDependencyError: The library for this kind of file is not installed.
     """
     backend = open_backend(Path(path), threads=threads)
     if backend.manifest.task == "instances":
         return InstancePredictor(backend, instances)
+    if instances is not None:
+        backend.close()
+        raise ConfigError(
+            f"{path} gives a class for every pixel, so that there are no objects to choose from",
+            fix="leave out confidence, iou and the like",
+        )
     return SemanticPredictor(backend)
 
 

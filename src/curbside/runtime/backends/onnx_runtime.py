@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ...errors import MissingDependencyError, ModelFileError
 from ...manifest import Manifest, manifest_from_metadata
 from ..signature import Tensor, input_shape, require_fit
 
-__all__ = ["SUFFIXES", "OnnxRuntimeBackend", "open"]
+__all__ = ["SUFFIXES", "Graph", "OnnxRuntimeBackend", "open", "read_graph"]
 
 SUFFIXES = (".onnx",)
 
@@ -81,6 +81,44 @@ class OnnxRuntimeBackend:
     def close(self) -> None:
         """Give the session's memory back."""
         self._session = None
+
+
+class Graph(NamedTuple):
+    """What an ONNX file tells of itself without a Manifest."""
+
+    inputs: list[Tensor]
+    """What it takes."""
+    outputs: list[Tensor]
+    """What it gives."""
+    metadata: dict[str, str]
+    """Its metadata properties."""
+
+
+def read_graph(path: Path) -> Graph:
+    """What an ONNX file takes and gives, whether it has a Manifest or not.
+
+    Shapes of outputs that the graph leaves open are found by running it once on zeros, where those
+    of its inputs are fixed.
+
+    Raises:
+        ModelFileError: It is damaged.
+        MissingDependencyError: ONNX Runtime is not installed.
+    """
+    session = _session(path, _options(1))
+    inputs, outputs = (
+        [_tensor(item) for item in items] for items in (session.get_inputs(), session.get_outputs())
+    )
+    metadata = dict(session.get_modelmeta().custom_metadata_map)
+    given = {item.name: [size for size in item.shape if size is not None] for item in inputs}
+    fixed = all(len(given[item.name]) == len(item.shape) for item in inputs)
+    if fixed and any(None in item.shape for item in outputs):
+        made = session.run(
+            None, {item.name: np.zeros(given[item.name], item.dtype) for item in inputs}
+        )
+        outputs = [
+            item._replace(shape=array.shape) for item, array in zip(outputs, made, strict=True)
+        ]
+    return Graph(inputs, outputs, metadata)
 
 
 def _options(threads: int) -> Any:

@@ -86,8 +86,8 @@ def _distances(distribution: np.ndarray) -> np.ndarray:
 
     Source: Li et al. 2020, Generalized Focal Loss (distribution focal loss).
     """
-    scores = distribution.reshape(4, -1, distribution.shape[1]).astype(np.float64)  # (4, bins, N)
-    bins = scores.shape[1]
+    bins = len(distribution) // 4
+    scores = distribution.reshape(4, bins, distribution.shape[1]).astype(np.float64)
     if bins == 1:
         return scores[:, 0].T
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))

@@ -1,0 +1,195 @@
+"""A Manifest for a network from elsewhere, from what its file tells of itself."""
+
+from __future__ import annotations
+
+import ast
+import colorsys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import LabelError, ModelFileError
+from ..imaging import Normalization
+from ..labels import LabelClass, LabelSpace, load_space, space_names
+from ..manifest import METADATA_KEY, InputSpec, Manifest, OutputSpec, Task
+from .backends.onnx_runtime import Graph, read_graph
+from .signature import Tensor, require_fit
+
+__all__ = ["Hints", "describe_network"]
+
+_FLOATS = ("float32", "float16")
+_EXPORT = "export it with one picture of a fixed size as input, float32 or uint8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hints:
+    """What a file does not tell."""
+
+    task: Task = "instances"
+    """What the network answers."""
+    space: str | None = None
+    """Its classes, one of `curbside labels`; those named in the file where not given."""
+    channels: Literal["rgb", "bgr"] = "rgb"
+    """Order of the colours of its input."""
+    scale: float | None = None
+    """What a pixel value, 0..255, is multiplied with before it goes in; 1 / 255 for an input of
+    floats where not given."""
+    fit: Literal["letterbox", "stretch"] | None = None
+    """How a frame gets the input's size; letterbox for instances, stretch for semantic where not given."""
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """What the graph itself subtracts from values in 0..1, RGB; for the record and for compilers."""
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    """What the graph itself then divides by."""
+
+
+def describe_network(path: Path, hints: Hints) -> Manifest:
+    """The Manifest of an ONNX file, recognised by the shapes of its outputs.
+
+    Instances: `(1, 4 + C + K, N)` detections and `(1, K, h, w)` prototypes, as Ultralytics exports
+    YOLOv8-seg. Semantic: `(1, C, h, w)` logits or `(1, H, W)` ids.
+
+    Args:
+        path: The file.
+        hints: What it does not tell.
+
+    Raises:
+        ModelFileError: It has a Manifest, cannot be loaded, or is of neither kind.
+        LabelError: There is no such label space, or the names in the file are none.
+        ConfigError: The normalisation is impossible.
+    """
+    graph = read_graph(path)
+    if METADATA_KEY in graph.metadata:
+        raise ModelFileError(
+            f"{path} carries its Manifest inside already", fix=f"show it: curbside info {path}"
+        )
+    letterbox = hints.task == "instances"
+    spec = _input(path, graph, hints, hints.fit or ("letterbox" if letterbox else "stretch"))
+    space = _space(path, graph, hints)
+    find = _instance_outputs if hints.task == "instances" else _semantic_outputs
+    outputs = find(graph.outputs, len(space.classes), spec.size_hw)
+    if not outputs:
+        made = ", ".join(f"{item.name} {_shape(item)} {item.dtype}" for item in graph.outputs)
+        raise ModelFileError(
+            f"{path} gives {made}, expected for {hints.task} of {len(space.classes)} classes"
+            f" ({space.name}) {_EXPECTED[hints.task]}",
+            fix="check --task and --space, or export the network anew",
+        )
+    manifest = Manifest(
+        task=hints.task,
+        input=spec,
+        outputs=outputs,
+        space=space,
+        normalization=Normalization.of(hints.mean, hints.std),
+        model=graph.metadata.get("description", path.stem)[:200],
+        source={"described": "from the shapes of its outputs", "file": path.name},
+    )
+    require_fit(manifest, path, inputs=graph.inputs, outputs=graph.outputs)
+    return manifest
+
+
+def _input(
+    path: Path, graph: Graph, hints: Hints, fit: Literal["letterbox", "stretch"]
+) -> InputSpec:
+    shapes = ", ".join(f"{item.name} {_shape(item)} {item.dtype}" for item in graph.inputs)
+    wrong = ModelFileError(
+        f"{path} takes {shapes}, expected one [1, 3, H, W] or [1, H, W, 3]", fix=_EXPORT
+    )
+    if len(graph.inputs) != 1:
+        raise wrong
+    (item,) = graph.inputs
+    if len(item.shape) != 4 or item.shape[0] != 1 or item.dtype not in ("float32", "uint8"):
+        raise wrong
+    layout: Literal["NCHW", "NHWC"] = "NCHW" if item.shape[1] == 3 else "NHWC"
+    height, width = item.shape[2:] if layout == "NCHW" else item.shape[1:3]
+    if height is None or width is None or item.shape[1 if layout == "NCHW" else 3] != 3:
+        raise wrong
+    scale = hints.scale
+    if scale is None:
+        scale = 1 / 255 if item.dtype == "float32" else 1.0
+    if not 0 < scale < float("inf") or (item.dtype == "uint8" and scale != 1):
+        raise ModelFileError(
+            f"{path} takes {item.dtype}, and pixels cannot be multiplied with {scale:g} for it",
+            fix="leave out --scale",
+        )
+    return InputSpec(
+        name=item.name,
+        size_hw=(height, width),
+        layout=layout,
+        dtype="float32" if item.dtype == "float32" else "uint8",
+        channels=hints.channels,
+        scale=scale,
+        fit=fit,
+    )
+
+
+_EXPECTED: dict[Task, str] = {
+    "instances": "[1, 4 + classes + K, N] and [1, K, h, w] floats",
+    "semantic": "[1, classes, h, w] floats or [1, H, W] whole numbers",
+}
+
+
+def _instance_outputs(
+    outputs: Sequence[Tensor], classes: int, size_hw: tuple[int, int]
+) -> tuple[OutputSpec, ...]:
+    floats = [item for item in outputs if item.dtype in _FLOATS and item.shape[0] == 1]
+    for found in (item for item in floats if len(item.shape) == 3):
+        for masks in (item for item in floats if len(item.shape) == 4):
+            if masks.shape[1] is not None and found.shape[1] == 4 + classes + masks.shape[1]:
+                return (
+                    OutputSpec(name=found.name, meaning="detections"),
+                    OutputSpec(name=masks.name, meaning="prototypes"),
+                )
+    return ()
+
+
+def _semantic_outputs(
+    outputs: Sequence[Tensor], classes: int, size_hw: tuple[int, int]
+) -> tuple[OutputSpec, ...]:
+    for item in outputs:
+        if item.dtype in ("uint8", "int32", "int64") and item.shape == (1, *size_hw):
+            return (OutputSpec(name=item.name, meaning="ids"),)
+    for item in outputs:
+        if item.dtype in _FLOATS and len(item.shape) == 4 and item.shape[:2] == (1, classes):
+            return (OutputSpec(name=item.name, meaning="logits"),)
+    return ()
+
+
+def _space(path: Path, graph: Graph, hints: Hints) -> LabelSpace:
+    if hints.space is not None:
+        return load_space(hints.space)
+    text = graph.metadata.get("names")
+    if text is None:
+        raise ModelFileError(
+            f"{path} does not name its classes",
+            fix="say which they are: --space coco80, or another of: curbside labels",
+        )
+    try:
+        named = ast.literal_eval(text)  # Ultralytics writes a dictionary as Python does
+        names = [named[number] for number in range(len(named))]
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError("a name is no text")
+    except (ValueError, TypeError, KeyError, SyntaxError, RecursionError, MemoryError) as error:
+        raise LabelError(
+            f"the names of classes in {path} cannot be read ({type(error).__name__})",
+            fix="say which they are: --space coco80, or another of: curbside labels",
+        ) from error
+    shipped = (load_space(name) for name in space_names())
+    known = next((s for s in shipped if s.contiguous and list(s.names) == names), None)
+    return known or _colored(path.stem, names, things=hints.task == "instances")
+
+
+def _colored(name: str, names: Sequence[str], *, things: bool) -> LabelSpace:
+    """A label space of these names, in colours a golden angle apart."""
+    classes = []
+    for number, item in enumerate(names):
+        rgb = colorsys.hsv_to_rgb(number * 0.618034 % 1, (0.9, 0.6)[number // 8 % 2], 0.95)
+        red, green, blue = (round(255 * value) for value in rgb)
+        classes.append(
+            LabelClass(id=number, name=item, color=(red, green, blue), has_instances=things)
+        )
+    return LabelSpace(name=name, classes=tuple(classes))
+
+
+def _shape(item: Tensor) -> str:
+    return f"[{', '.join('any' if size is None else str(size) for size in item.shape)}]"
