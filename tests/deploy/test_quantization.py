@@ -10,20 +10,16 @@ import onnxruntime
 import pytest
 from color_scenes import SIZE_HW, build, make_data, scene
 
-from curbside.deploy import (
-    CalibrationSet,
-    QuantizeConfig,
-    add_scores,
-    compare_files,
-    quantization,
-    quantize,
-)
+from curbside.deploy import CalibrationSet, QuantizeConfig, line_up, quantization, quantize
 from curbside.deploy.integer_graph import fold_normalization, nodes_to_keep_float
+from curbside.deploy.lineup import add_scores, score_file
+from curbside.deploy.quantization import Int8Twins
 from curbside.errors import ConfigError, DataError, ModelFileError
 from curbside.export import ExportConfig, export_onnx
 from curbside.imaging import Normalization
 from curbside.labels import LabelSpace
 from curbside.manifest import Manifest, manifest_from_metadata
+from curbside.models import SegmentationModel
 from curbside.prepared import PreparedFolder
 from curbside.runtime import SemanticPredictor, load_predictor
 
@@ -177,28 +173,68 @@ def test_files_with_more_outputs_are_quantised_too(
     assert (was.ids == now.ids).mean() > 0.97
 
 
-def test_comparing_tells_both_sides_and_the_scores_enter_the_manifest(
+def test_a_lineup_tells_both_sides_and_the_scores_enter_the_manifest(
     tmp_path: Path, data: Path, float_file: Path, int8_file: Path
 ) -> None:
     copy = tmp_path / "m.int8.onnx"
     copy.write_bytes(int8_file.read_bytes())
     samples = PreparedFolder(data).samples("val")
-    found = compare_files(float_file, copy, samples, threads=1, runs=4)
-    before, after = found.before.evaluation.overall.miou, found.after.evaluation.overall.miou
-    assert before is not None and after is not None and before > 0.8
-    assert found.miou_loss == pytest.approx(before - after) and abs(found.miou_loss) < 0.05
-    assert 0.97 < found.agreement <= 1
-    assert found.before.latency.count == found.after.latency.count == 4
-    assert found.speed_up == found.before.latency.p50_ms / found.after.latency.p50_ms
-    assert found.before.evaluation.precision == "fp32"
-    assert found.after.evaluation.precision.startswith("int8")
-    add_scores(found)
+    found = line_up([float_file, copy], samples=samples, threads=1, runs=4)
+    one, two = found.files
+    assert one.miou is not None and two.miou is not None and one.miou > 0.8
+    assert found.miou_loss() == pytest.approx(one.miou - two.miou)
+    assert abs(found.miou_loss() or 1) < 0.05
+    assert one.agreement == 1 and 0.97 < two.agreement <= 1
+    assert one.latency.count == two.latency.count == two.whole.count == 4
+    assert two.whole.p50_ms >= two.latency.p50_ms
+    assert found.speed_up() == one.whole.p50_ms / two.whole.p50_ms
+    assert one.precision == "fp32" and two.precision.startswith("int8")
+    assert one.evaluation is not None and one.evaluation.overall.ece is not None
+    add_scores(copy, found)
     scores = manifest_of(copy).scores
-    assert scores["fp32"]["miou"] == before and scores["int8"]["miou"] == after
+    assert scores["fp32"]["miou"] == one.miou and scores["int8"]["miou"] == two.miou
     assert scores["int8"]["split"] == "val" and scores["int8"]["images"] == 4
     assert manifest_of(copy).calibration == manifest_of(int8_file).calibration
     with load_predictor(copy, threads=1) as predictor:
         assert predictor(scene(1)[0]).ids.shape == SIZE_HW
+
+
+def test_calibration_scores_of_a_class_map_are_those_of_the_scores_inside(
+    tmp_path: Path, data: Path, fitted: SegmentationModel, space: LabelSpace, float_file: Path
+) -> None:
+    path = tmp_path / "logits.onnx"
+    config = ExportConfig(size_hw=SIZE_HW, outputs="logits")
+    export_onnx(fitted, path, config=config, space=space, title="tiny")
+    samples = PreparedFolder(data).samples("val")
+    open_file, closed_file = (score_file(item, samples, threads=1) for item in (path, float_file))
+    assert open_file is not None and closed_file is not None
+    assert closed_file.overall.ece == pytest.approx(open_file.overall.ece, abs=1e-6)
+    assert closed_file.overall.mean_auprc == pytest.approx(open_file.overall.mean_auprc, abs=1e-6)
+    assert closed_file.missing == {}
+
+
+def test_layers_kept_in_float_are(
+    tmp_path: Path, float_file: Path, calibration: CalibrationSet
+) -> None:
+    twins = Int8Twins(float_file, calibration)
+    names = [name for layer in twins.layers for name in layer]
+    assert len(names) == len(set(names)) > 20
+    assert any(len(layer) == 2 for layer in twins.layers)  # a convolution with its activation
+    counts = []
+    for kept in (0, 1, 5, len(twins.layers)):
+        nodes = {name for layer in twins.layers[:kept] for name in layer[:1]}
+        path = twins.write(tmp_path / f"{kept}.onnx", keep_float=nodes)
+        graph = onnx.load(str(path)).graph
+        made = {n.output[0]: n.op_type for n in graph.node}
+        floats = [n.name for n in graph.node if n.op_type == "Conv" and n.input[1] not in made]
+        counts.append(len(floats))
+        convolutions = [n for layer in twins.layers[:kept] for n in layer if "Conv" in n]
+        assert set(convolutions) <= set(floats)
+        with load_predictor(path, threads=1) as one, load_predictor(float_file, threads=1) as two:
+            frame = scene(504)[0][..., ::-1].copy()
+            assert (one(frame).ids == two(frame).ids).mean() > 0.96
+    assert counts == sorted(counts) and counts[0] < counts[-1]
+    assert manifest_of(path).calibration["float_layers"]
 
 
 def test_mistakes_are_named_and_nothing_is_left(

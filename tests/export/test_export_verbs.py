@@ -56,7 +56,7 @@ def test_from_a_run_to_a_quantised_file(
     arguments = ["quantize", str(path), "--calibration", str(data), "--threads", "1"]
     assert main([*arguments, "--count", "9"]) == 0
     said = capsys.readouterr().out
-    for part in ("mIoU", "IoU c3", "p95", "smaller", "runs in int8", "× the speed"):
+    for part in ("mIoU", "c3", "95th", "smaller", "int8 (", "× the speed", "within the 1 allowed"):
         assert part in said
     with load_predictor(tmp_path / "m.int8.onnx", threads=1) as predictor:
         assert predictor.manifest.calibration["count"] == 9
@@ -65,9 +65,11 @@ def test_from_a_run_to_a_quantised_file(
     assert main([*arguments, "--out", str(tmp_path / "q.onnx"), "--limit", "2", "--json"]) == 0
     streams = capsys.readouterr()
     found = json.loads(streams.out)
-    assert found["images"] == 2 and found["after"]["precision"].startswith("int8")
+    assert found["passed"] and found["lineup"]["images"] == 2
+    assert found["lineup"]["files"][1]["precision"].startswith("int8")
+    assert Path(found["report"]).is_file()
     assert found["calibration"]["count"] == 12
-    assert "only 12 pictures" in streams.err
+    assert "has only 12 pictures" in streams.err
 
 
 def test_the_choices_of_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ import tyro
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..deploy import Comparison
+    from ..deploy import GateReport
     from ..evaluation import Evaluation
     from ..export import Verification
     from ..runtime import PipelineStats
@@ -44,7 +44,7 @@ class _Found:
     seconds: dict[str, float]
     train_steps: int
     verified: Verification
-    comparison: Comparison
+    gate: GateReport
     live: PipelineStats
     video: Path
 
@@ -86,7 +86,7 @@ def _demo(
     with clock.step(f"export the {_SHIPPED} and check the file against the checkpoint"):
         verified = _export(out / "runs" / _RUNS[_SHIPPED], out / "student.onnx")
     with clock.step("quantise it to INT8 and score both files"):
-        comparison = _quantize(out, data)
+        gate = _quantize(out, data)
     with clock.step("drive through a drawn street with the INT8 file"):
         video, live = _drive(out, frames, seed)
     found = _Found(
@@ -94,7 +94,7 @@ def _demo(
         seconds=clock.seconds,
         train_steps=steps,
         verified=verified,
-        comparison=comparison,
+        gate=gate,
         live=live,
         video=video,
     )
@@ -171,21 +171,18 @@ def _export(run_folder: Path, file: Path) -> Verification:
     return export_run(run, file, ExportConfig(size_hw=run.image_size_hw))
 
 
-def _quantize(out: Path, data: Path) -> Comparison:
-    from ..deploy import CalibrationSet, add_scores, compare_files, quantize
+def _quantize(out: Path, data: Path) -> GateReport:
+    from ..deploy import CalibrationSet, Work, compile_through_gate, target_named, write_gate_report
     from ..prepared import PreparedFolder
 
     folder = PreparedFolder(data)
-    quantize(
-        out / "student.onnx",
-        out / "student.int8.onnx",
-        CalibrationSet.choose(folder, split="train", count=64),
-    )
-    found = compare_files(
-        out / "student.onnx", out / "student.int8.onnx", folder.samples("val", target="semantic")
-    )
-    add_scores(found)
-    return found
+    calibration = CalibrationSet.choose(folder, split="train", count=64)
+    work = Work(model=out / "student.onnx", out=out / "student.int8.onnx", calibration=calibration)
+    samples = folder.samples("val", target="semantic")
+    report = compile_through_gate(target_named("onnxruntime"), work, samples)
+    write_gate_report(report, out / "gate")
+    report.require_passed()
+    return report
 
 
 def _drive(out: Path, frames: int, seed: int) -> tuple[Path, PipelineStats]:
@@ -213,7 +210,8 @@ _HEADERS = ("network", "mIoU %", "pixel acc. %", "AUPRC %", "ECE", "median ms")
 
 def _rows(found: _Found) -> list[tuple[str, ...]]:
     scored = [(name, evaluation, "") for name, evaluation in found.evaluations.items()]
-    for file in (found.comparison.before, found.comparison.after):
+    for file in found.gate.lineup.files:
+        assert file.evaluation is not None
         scored.append((file.path.name, file.evaluation, f"{file.latency.p50_ms:.1f}"))
     rows = []
     for name, evaluation, latency in scored:
@@ -227,10 +225,7 @@ def _rows(found: _Found) -> list[tuple[str, ...]]:
 
 
 def _what_ran(found: _Found) -> list[tuple[str, str, str]]:
-    files = {
-        file.path.name: file.evaluation
-        for file in (found.comparison.before, found.comparison.after)
-    }
+    files = {file.path.name: file.evaluation for file in found.gate.lineup.files if file.evaluation}
     return [(name, e.model, e.precision) for name, e in {**found.evaluations, **files}.items()]
 
 
@@ -278,7 +273,7 @@ def _as_json(found: _Found) -> dict[str, object]:
             name: evaluation.to_dict() for name, evaluation in found.evaluations.items()
         },
         "verified": found.verified.to_dict(),
-        "quantised": found.comparison.to_dict(),
+        "quantised": found.gate.to_dict(),
         "fps": found.live.fps,
     }
 
@@ -311,10 +306,11 @@ def _write_report(out: Path, data: Path, found: _Found) -> None:
         plots.bars(shipped.space.names, shipped.overall.iou, label="IoU of the distilled student")
     )
     page.heading("From checkpoint to INT8")
+    lineup = found.gate.lineup
     page.text(
         f"The exported file gives the checkpoint's class on {found.verified.agreement:.4%} of the pixels. INT8 lost "
-        f"{100 * found.comparison.miou_loss:.2f} points of mIoU and ran {found.comparison.speed_up:.2f} times as fast "
-        f"({found.comparison.threads} threads)."
+        f"{100 * (lineup.miou_loss() or 0):.2f} points of mIoU and ran {lineup.speed_up():.2f} times as fast "
+        f"from frame to class map ({lineup.threads} threads); gate/report.html has the whole account."
     )
     page.heading("What they see")
     page.images(_pictures(out, data), max_width=420)

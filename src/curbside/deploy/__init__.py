@@ -1,30 +1,42 @@
 """From a model file to a device: calibrate, quantise, compile, and prove what was lost. No torch.
 
-A `Target` makes the file of a device from a float model file; `check_operators` says which
-operators its compiler would refuse; `quantize` writes an INT8 twin from a `CalibrationSet`, and
-`compare_files` says what that cost and what it gained.
+A `Target` makes the file of a device from a float model file and a `CalibrationSet`;
+`compile_through_gate` lets it pass only if it has lost little enough, and reports what it lost;
+`check_operators` says which operators a compiler would refuse; `line_up` shows files side by side.
 """
 
 from .calibration import CalibrationSet
-from .comparison import Comparison, FileScore, add_scores, compare_files
-from .onnx_manifest import replace_manifest, write_manifest
+from .gate import GateConfig, GateReport, compile_through_gate
+from .gate_report import write_gate_report
+from .lineup import FileScore, Lineup, line_up
+from .onnx_manifest import read_manifest, replace_manifest, with_logits, write_manifest
 from .operators import Finding, OperatorCheck, check_operators
 from .quantization import QuantizeConfig, quantize
-from .targets import target_named, targets
+from .target import Built, Target, Work
+from .targets import target_kind, target_named, targets
 
 __all__ = [
+    "Built",
     "CalibrationSet",
-    "Comparison",
     "FileScore",
     "Finding",
+    "GateConfig",
+    "GateReport",
+    "Lineup",
     "OperatorCheck",
     "QuantizeConfig",
-    "add_scores",
+    "Target",
+    "Work",
     "check_operators",
-    "compare_files",
+    "compile_through_gate",
+    "line_up",
     "quantize",
+    "read_manifest",
     "replace_manifest",
+    "target_kind",
     "target_named",
     "targets",
+    "with_logits",
+    "write_gate_report",
     "write_manifest",
 ]

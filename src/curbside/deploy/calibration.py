@@ -69,11 +69,7 @@ class CalibrationSet:
     """Number of pictures by class and by tag."""
 
     def __post_init__(self) -> None:
-        if len(self.samples) < _FEWEST:
-            raise DataError(
-                f"{len(self.samples)} pictures are too few to calibrate on",
-                fix=f"give at least {_FEWEST}: another split with --split, or a larger folder",
-            )
+        _require_enough(self.samples)
 
     @classmethod
     def choose(
@@ -94,7 +90,9 @@ class CalibrationSet:
             DataError: The split is empty or has too few pictures.
         """
         _check_count(count)
-        chosen = choose_stratified(folder.samples(split), count)
+        samples = folder.samples(split)
+        _require_enough(samples)
+        chosen = choose_stratified(samples, count)
         return cls(
             samples=tuple(chosen.samples),
             source=str(folder.info.get("source", "unknown")),
@@ -163,6 +161,14 @@ def _check_count(count: int) -> None:
     if count < _FEWEST:
         raise ConfigError(
             f"{count} pictures are too few to calibrate on", fix=f"give --count {_FEWEST} or more"
+        )
+
+
+def _require_enough(samples: Sequence[CalibrationPicture]) -> None:
+    if len(samples) < _FEWEST:
+        raise DataError(
+            f"{len(samples)} pictures are too few to calibrate on",
+            fix=f"give at least {_FEWEST}: another split with --split, or a larger folder",
         )
 
 

@@ -10,10 +10,17 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from ..manifest import Manifest
 
-__all__ = ["byte_ranges", "fold_normalization", "nodes_to_keep_float", "take_bytes"]
+__all__ = [
+    "byte_ranges",
+    "fold_normalization",
+    "merge_layers",
+    "nodes_to_keep_float",
+    "take_bytes",
+]
 
 _PIXELS, _CAST = "pixels", "pixels_as_float"
 _WIDE = 128
+_ACTIVATIONS = ("Relu", "Clip")
 
 
 def fold_normalization(proto: ModelProto, manifest: Manifest) -> bool:
@@ -108,13 +115,41 @@ def take_bytes(proto: ModelProto) -> None:
     """Undo the way from bytes to float and back, which `byte_ranges` made idle, in place."""
     nodes = proto.graph.node
     cast = next(node for node in nodes if node.name == _CAST)
-    back = next(n for n in nodes if n.op_type == "QuantizeLinear" and n.input[0] == _CAST)
+    back = next((n for n in nodes if n.op_type == "QuantizeLinear" and n.input[0] == _CAST), None)
+    if back is None:
+        return  # the first convolution stayed in float and wants floats
     for node in nodes:
         for place, name in enumerate(node.input):
             if name == back.output[0]:
                 node.input[place] = _PIXELS
     nodes.remove(cast)
     nodes.remove(back)
+
+
+def merge_layers(proto: ModelProto, nodes: Sequence[NodeProto]) -> tuple[tuple[str, ...], ...]:
+    """Names of the nodes by layers: an operator, and the activation that nothing but it feeds.
+
+    Args:
+        proto: The graph.
+        nodes: Those of its nodes that are to be told of, in the order of running.
+    """
+    readers: dict[str, list[str]] = {}
+    for node in proto.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node.name)
+    activations = {node.input[0]: node.name for node in nodes if node.op_type in _ACTIVATIONS}
+    layers: list[tuple[str, ...]] = []
+    merged = set()
+    for node in nodes:
+        if node.name in merged:
+            continue
+        behind = activations.get(node.output[0])
+        if behind is not None and readers[node.output[0]] == [behind]:
+            merged.add(behind)
+            layers.append((node.name, behind))
+        else:
+            layers.append((node.name,))
+    return tuple(layers)
 
 
 def nodes_to_keep_float(proto: ModelProto) -> list[str]:

@@ -51,8 +51,12 @@ class Target(ABC):
     """Device and compiler in words."""
     suffix: ClassVar[str]
     """Ending of the file that it makes, such as `.hef`."""
+    pictures: ClassVar[int] = 128
+    """Number of calibration pictures that it wants."""
     rules: ClassVar[Mapping[str, Rule] | None] = None
     """By the operator's kind, of which one that is not here is refused; None where all are taken."""
+    quantizes_everything: ClassVar[bool] = True
+    """Whether it turns every layer into integers that it can, or only those that gain by it."""
     causes: ClassVar[tuple[str, ...]] = ()
     """Kinds that bring other refused ones with them: the first to tell of."""
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import onnx
 import torch
 from torch import Tensor
 
+from ..deploy import with_logits
 from ..errors import ModelFileError
 from ..imaging import resize_frame
-from ..manifest import METADATA_KEY, Manifest, OutputSpec
 from ..models import SegmentationModel, normalize, upsample
 from ..progress import track
 from ..runtime import load_semantic_predictor
@@ -83,7 +82,9 @@ def verify(path: Path, model: SegmentationModel, pictures: Sequence[np.ndarray])
         tempfile.TemporaryDirectory(prefix="curbside-") as folder,
         load_semantic_predictor(path) as predictor,
     ):
-        copy = _with_logits(path, predictor.manifest, Path(folder) / "logits.onnx")
+        has_logits = predictor.manifest.output("logits") is not None
+        copy = path if has_logits else with_logits(path, Path(folder) / "logits.onnx")
+        assert copy is not None
         with load_semantic_predictor(copy) as witness:
             for picture in track(pictures, total=len(pictures), description="verifying"):
                 frame = resize_frame(picture, predictor.manifest.input.size_hw)
@@ -124,17 +125,3 @@ def _expected(model: SegmentationModel, frame_bgr: np.ndarray) -> Tensor:
             fix="train again with a lower learning rate, or choose an earlier checkpoint",
         )
     return logits
-
-
-def _with_logits(path: Path, manifest: Manifest, copy: Path) -> Path:
-    """A copy of a file that also gives its scores; the file itself where it gives them already."""
-    if manifest.output("logits"):
-        return path
-    proto = onnx.load(str(path))
-    proto.graph.output.append(
-        onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, None)
-    )
-    outputs = (*manifest.outputs, OutputSpec(name="logits", meaning="logits"))
-    onnx.helper.set_model_props(proto, {METADATA_KEY: replace(manifest, outputs=outputs).to_json()})
-    copy.write_bytes(proto.SerializeToString())
-    return copy

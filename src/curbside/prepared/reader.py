@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from .quarantine import read_quarantine
 from .writer import check_ids
 
 __all__ = ["PreparedFolder", "Sample", "evenly_spaced"]
+
+Picture = TypeVar("Picture")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +189,7 @@ class PreparedFolder:
         return found
 
 
-def evenly_spaced(samples: Sequence[Sample], count: int) -> list[Sample]:
+def evenly_spaced(samples: Sequence[Picture], count: int) -> list[Picture]:
     """At most `count` of the samples, spread evenly over them, in their order."""
     count = min(count, len(samples))
     return [samples[index * len(samples) // count] for index in range(count)]

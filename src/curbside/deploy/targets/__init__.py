@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...discovery import classes_in
 from ...errors import ConfigError
 from ..target import Target
 
-__all__ = ["target_named", "targets"]
+__all__ = ["target_kind", "target_named", "targets"]
 
 
 def targets() -> dict[str, type[Target]]:
@@ -15,13 +17,22 @@ def targets() -> dict[str, type[Target]]:
     return dict(classes_in(__package__, Target))  # type: ignore[type-abstract]
 
 
-def target_named(name: str) -> Target:
-    """The target of a name.
+def target_kind(name: str) -> type[Target]:
+    """The class of a target.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none of that name.
     """
     known = targets()
     if name not in known:
         raise ConfigError(f"there is no target {name!r}", fix=f"choose one of {', '.join(known)}")
-    return known[name]()
+    return known[name]
+
+
+def target_named(name: str, **settings: Any) -> Target:
+    """The target of a name, with settings where they are not the usual ones.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    return target_kind(name)(**settings)

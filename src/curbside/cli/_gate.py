@@ -1,0 +1,197 @@
+"""Compiling a model file through the gate: what `quantize` and `compile` share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..deploy import CalibrationSet, GateReport, Target
+    from ..deploy.calibration import CalibrationPicture
+
+__all__ = ["GateOptions", "compile_file", "default_out", "show_gate"]
+
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateOptions:
+    """What a file is made from, and what it is held to."""
+
+    calibration: Path | None = None
+    """Pictures that tell the range of every tensor: a prepared folder, any folder of pictures, or
+    tensors in a .npy file, (N, H, W, 3) uint8 RGB."""
+    out: Path | None = None
+    """What to write; beside the float file where not given."""
+    split: Split = "train"
+    """Which split the calibration pictures are from."""
+    count: int | None = None
+    """How many calibration pictures, chosen by classes and tags; what the target wants where not given."""
+    evaluate: Path | None = None
+    """A prepared folder to score both files on, or any folder of pictures to see how far they agree;
+    the calibration pictures' folder where not given."""
+    eval_split: Split = "val"
+    """Which of its splits."""
+    limit: int | None = None
+    """Score only so many pictures, spread evenly over the split."""
+    space: str | None = None
+    """Label space of bare images/ + masks/ trees."""
+    max_loss: float = 1.0
+    """Most that may be lost, in points of mIoU; without masks to score on, percent of the pixels or
+    objects that no longer agree. Otherwise nothing is written."""
+    most_float: float = 0.5
+    """Most of the layers that may stay in float to get there, as a share."""
+    threads: int | None = None
+    """Threads for the networks; all cores where not given."""
+    report: Path | None = None
+    """Folder of the report; beside what is written where not given."""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Print JSON instead of tables."""
+
+
+def compile_file(verb: str, model: Path, target: Target, options: GateOptions) -> GateReport:
+    """Compile a model file, write the report of what that cost, and show it.
+
+    Args:
+        verb: Who calls, for messages.
+        model: A float model file.
+        target: The device.
+        options: The rest.
+
+    Raises:
+        CurbsideError: Anything is wrong with them, or what came of it lost too much.
+    """
+    from ..deploy import GateConfig, Work, compile_through_gate, write_gate_report
+    from ..evaluation.plots import require_matplotlib
+
+    require_matplotlib()
+    if options.limit is not None and options.limit < 1:
+        raise ConfigError(f"--limit {options.limit} leaves nothing to score", fix="give 1 or more")
+    config = GateConfig(max_loss=options.max_loss, most_float=options.most_float)
+    # All that can be wrong with the inputs is found before the long part.
+    pictures = _pictures(model, options)
+    calibration = _calibration(verb, target, options)
+    for warning in _strange(model, calibration, pictures):
+        print(f"curbside {verb}: {warning}", file=sys.stderr)
+    out = options.out or default_out(model, target)
+    work = Work(model=model, out=out, calibration=calibration)
+    report = compile_through_gate(target, work, pictures, config=config, threads=options.threads)
+    folder = options.report or out.with_name(f"{out.name}.report")
+    page = write_gate_report(report, folder)
+    for file in report.lineup.files:
+        for message in file.evaluation.unreadable if file.evaluation else ():
+            print(f"curbside {verb}: left out of the scores: {message}", file=sys.stderr)
+    if options.as_json:
+        print(json.dumps({**report.to_dict(), "report": str(page)}, indent=2))
+    else:
+        show_gate(report)
+        print(f"report: {page}")
+    report.require_passed()
+    return report
+
+
+def default_out(model: Path, target: Target) -> Path:
+    """Where a target's file goes: beside the float file, such as `M.int8.xml`."""
+    precision = getattr(target, "precision", None)
+    name = f"{model.stem}.{precision}{target.suffix}" if precision else model.stem + target.suffix
+    return model.with_name(name)
+
+
+def _pictures(model: Path, options: GateOptions) -> Sequence[CalibrationPicture]:
+    """What to measure on: samples with masks where there are any, pictures otherwise."""
+    from ..deploy import CalibrationSet
+    from ..evaluation import require_same_space
+    from ..labels import load_space
+    from ..prepared import PreparedFolder, evenly_spaced
+    from ..runtime import load_predictor
+
+    path = options.evaluate or options.calibration
+    if path is None:
+        raise ConfigError(
+            "there is nothing to measure on", fix="give --evaluate DATA, a folder of pictures"
+        )
+    space = load_space(options.space) if options.space else None
+    with load_predictor(model) as predictor:
+        manifest = predictor.manifest
+    if space is None and not (path / "dataset.json").is_file():
+        return CalibrationSet.load(path, count=options.limit or 64).samples
+    folder = PreparedFolder(path, space=space)
+    semantic = manifest.task == "semantic"
+    samples = folder.samples(options.eval_split, target="semantic" if semantic else None)
+    if semantic:
+        require_same_space(manifest.space, folder.space)
+    return samples if options.limit is None else evenly_spaced(samples, options.limit)
+
+
+def _calibration(verb: str, target: Target, options: GateOptions) -> CalibrationSet | None:
+    from ..deploy import CalibrationSet
+    from ..labels import load_space
+
+    if not target.quantizes:
+        return None
+    if options.calibration is None:
+        raise ConfigError(
+            f"{target.title} in 8 bits needs pictures to calibrate on",
+            fix="give --calibration DATA, the folder that the network learned from",
+        )
+    count = target.pictures if options.count is None else options.count
+    space = load_space(options.space) if options.space else None
+    chosen = CalibrationSet.load(options.calibration, split=options.split, count=count, space=space)
+    if len(chosen.samples) < count:
+        print(
+            f"curbside {verb}: {options.calibration} has only {len(chosen.samples)} pictures to"
+            f" calibrate on, not {count}; all are used",
+            file=sys.stderr,
+        )
+    return chosen
+
+
+def _strange(
+    model: Path, calibration: CalibrationSet | None, pictures: Sequence[CalibrationPicture]
+) -> list[str]:
+    """What speaks against the calibration pictures, a sentence each."""
+    from ..deploy.domain import doubts
+    from ..runtime import load_predictor
+
+    if calibration is None:
+        return []
+    with load_predictor(model) as predictor:
+        return doubts(calibration, pictures, predictor.manifest)
+
+
+def show_gate(report: GateReport) -> None:
+    """Print the report's tables."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from ..deploy import gate_report as tables
+    from ._tables import print_table
+
+    console = Console(highlight=False)
+    found = report.lineup.files[0].evaluation
+    if found is not None:
+        scored_on = f"{found.dataset}, split {found.split}, {found.images} images"
+        console.print(f"[dim]scored on:[/] {escape(scored_on)}")
+    lineup = report.lineup
+    console.print(
+        f"[dim]timed on:[/] {escape(lineup.hardware)}, {lineup.threads} threads, in turns"
+    )
+    classes = tables.class_table(report)
+    for table in (classes, tables.score_table(report)):
+        if table is not None:
+            print_table(console, table)
+    if len(report.attempts) > 1:
+        print_table(console, tables.attempt_table(report))
+    for note in report.notes:
+        console.print(escape(note))
+    console.print(f"[bold]{escape(report.verdict)}[/]")
+    if report.path is not None:
+        print(f"wrote {report.path}")

@@ -1,0 +1,315 @@
+"""The gate: a compiled file passes only if it has lost little enough, and says how much.
+
+The target compiles everything that it can. If that loses too much, the layers that suffer most from
+8 bits, each tried alone, stay in float: one, two, four, eight ..., then as few of these as will do.
+What does not pass is not written.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError, ModelFileError
+from ..prepared import Sample
+from ..runtime import load_predictor
+from .calibration import CalibrationPicture
+from .lineup import Lineup, add_scores, agreement, line_up, pictures_of, score_file
+from .sensitivity import LayerError, layer_errors
+from .target import Built, Target, Work
+
+__all__ = ["Attempt", "GateConfig", "GateReport", "compile_through_gate"]
+
+_PICTURES_FOR_LAYERS = 4
+_PICTURES_FOR_AGREEMENT = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateConfig:
+    """What may be lost.
+
+    Raises:
+        ConfigError: A limit is none.
+    """
+
+    max_loss: float = 1.0
+    """Most that a file may lose: points of mIoU; where there are no masks to score on, percent of the
+    pixels that change their class, and of an instance network percent of the objects that do not
+    agree with the float file's."""
+    most_float: float = 0.5
+    """Most of the layers that may stay in float, as a share; with more there is little left to gain."""
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.max_loss) or self.max_loss < 0:
+            raise ConfigError(
+                f"--max-loss {self.max_loss} is no limit", fix="give 0 or more points, such as 1.0"
+            )
+        if not 0 <= self.most_float <= 1:
+            raise ConfigError(
+                f"--most-float {self.most_float} is no share", fix="give a number from 0 to 1"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One file that was tried."""
+
+    float_layers: tuple[str, ...]
+    """The layers that stayed in float."""
+    loss: float
+    """What it lost: see `GateConfig.max_loss`."""
+    passed: bool
+    """Whether that is little enough."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateReport:
+    """What a target made of a model file, and what that cost."""
+
+    target: str
+    """Device and compiler in words."""
+    model: Path
+    """The float file."""
+    path: Path | None
+    """What was written; None where nothing passed."""
+    predicted: bool
+    """Whether the scores are those of a stand-in, since the device is not here."""
+    config: GateConfig
+    """What might be lost."""
+    unit: str
+    """What a loss counts."""
+    attempts: tuple[Attempt, ...]
+    """Every file that was tried, in order."""
+    layers: tuple[LayerError, ...]
+    """What each layer alone costs, worst first; empty where it was not needed to know."""
+    lineup: Lineup
+    """The float file beside the last that was tried, or the one that passed."""
+    calibration: dict[str, Any]
+    """What the quantiser saw."""
+    notes: tuple[str, ...]
+    """What else the person should know."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was written."""
+        return self.path is not None
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in one sentence."""
+        last = self.best
+        kept = len(last.float_layers)
+        kept_said = f", {kept} layers kept in float" if kept else ""
+        how = "is predicted to lose" if self.predicted else "loses"
+        said = f"{self.target} {how} {last.loss:.2f} {self.unit}{kept_said}"
+        return f"{said}: {'within' if last.passed else 'over'} the {self.config.max_loss:g} allowed"
+
+    @property
+    def best(self) -> Attempt:
+        """The attempt that passed with the fewest layers in float, else the one that lost least."""
+        passed = [item for item in self.attempts if item.passed]
+        if passed:
+            return min(passed, key=lambda item: len(item.float_layers))
+        return min(self.attempts, key=lambda item: item.loss)
+
+    def require_passed(self) -> None:
+        """Stop where nothing passed.
+
+        Raises:
+            ModelFileError: Nothing did.
+        """
+        if not self.passed:
+            raise ModelFileError(
+                f"{self.verdict}; nothing was written",
+                fix="calibrate on more or other pictures, fine-tune with --finetune RUN, or allow"
+                " more with --max-loss",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {
+            "target": self.target,
+            "model": str(self.model),
+            "path": None if self.path is None else str(self.path),
+            "passed": self.passed,
+            "predicted": self.predicted,
+            "verdict": self.verdict,
+            **asdict(self.config),
+            "unit": self.unit,
+            "attempts": [asdict(item) for item in self.attempts],
+            "layers": [asdict(item) for item in self.layers],
+            "calibration": self.calibration,
+            "notes": list(self.notes),
+            "lineup": self.lineup.to_dict(),
+        }
+
+
+def compile_through_gate(
+    target: Target,
+    work: Work,
+    pictures: Sequence[CalibrationPicture],
+    *,
+    config: GateConfig | None = None,
+    threads: int | None = None,
+) -> GateReport:
+    """Compile a model file for a target, and write what comes of it only if it has lost little enough.
+
+    Args:
+        target: The device.
+        work: What to make; its `keep_float` stays in float in every attempt.
+        pictures: What to measure on, at least one. Where all are samples of one split with a semantic
+            target and the network is a semantic one, mIoU is measured; otherwise how far the file
+            agrees with the float file.
+        config: What may be lost.
+        threads: Threads for the networks; all cores where None.
+
+    Raises:
+        ConfigError: The settings are impossible.
+        ModelFileError: The model cannot be compiled, or the compiler failed.
+        MissingDependencyError: The compiler's library is not installed.
+        DataError: Not one picture can be read.
+        StorageError: The place cannot be written.
+    """
+    out = work.out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place, so that what passes is only renamed.
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=out.parent) as folder:
+        search = _Search(target, work, pictures, config or GateConfig(), threads, Path(folder))
+        built, passed = search.run()
+        lineup = line_up(
+            [work.model, built.witness], samples=search.masked, pictures=pictures, threads=threads
+        )
+        predicted = built.witness != built.path
+        if passed and not predicted:
+            add_scores(built.path, lineup)
+        path = _publish(built.path, out) if passed else None
+    return GateReport(
+        target=target.title,
+        model=work.model,
+        path=path,
+        predicted=predicted,
+        config=search.config,
+        unit=search.unit,
+        attempts=tuple(search.attempts),
+        layers=tuple(search.layers),
+        lineup=lineup,
+        calibration=work.calibration.describe() if work.calibration else {},
+        notes=built.notes,
+    )
+
+
+class _Search:
+    """The search for the fewest layers that must stay in float."""
+
+    def __init__(
+        self,
+        target: Target,
+        work: Work,
+        pictures: Sequence[CalibrationPicture],
+        config: GateConfig,
+        threads: int | None,
+        folder: Path,
+    ) -> None:
+        self._target, self._work, self._pictures = target, work, pictures
+        self._threads, self._folder, self.config = threads, folder, config
+        with load_predictor(work.model) as predictor:
+            semantic = predictor.manifest.task == "semantic"
+        samples = [item for item in pictures if isinstance(item, Sample)]
+        labelled = [item for item in samples if "semantic" in item.record.targets]
+        self.masked = labelled if semantic and len(labelled) == len(pictures) else []
+        self.unit = "% of the pixels" if semantic else "% of the objects"
+        if self.masked:
+            self.unit = "points of mIoU"
+        self.attempts: list[Attempt] = []
+        self.layers: list[LayerError] = []
+        self._built: dict[int, Built] = {}
+
+    def run(self) -> tuple[Built, bool]:
+        """What passed with the fewest layers in float, else what lost least; and whether it passed."""
+        if self._try(0):
+            return self._built[0], True
+        if self._target.quantizes and self._work.calibration is not None:
+            frames = pictures_of(self._pictures, _PICTURES_FOR_LAYERS)
+            self.layers = layer_errors(
+                self._work.model,
+                self._work.calibration,
+                frames,
+                everything=self._target.quantizes_everything,
+            )
+            count = self._fewest(int(self.config.most_float * len(self.layers)))
+            if count is not None:
+                return self._built[count], True
+        losses = [attempt.loss for attempt in self.attempts]
+        return list(self._built.values())[int(np.argmin(losses))], False
+
+    def _fewest(self, most: int) -> int | None:
+        """The fewest of the worst layers that must stay in float, at most so many; None if that is not
+        enough. It is sought by doubling, then by halving what lies between."""
+        failed, count = 0, 1
+        while failed < most:
+            count = min(count, most)
+            if self._try(count):
+                break
+            failed, count = count, 2 * count
+        else:
+            return None
+        while count - failed > 1:
+            middle = (failed + count) // 2
+            if self._try(middle):
+                count = middle
+            else:
+                failed = middle
+        return count
+
+    def _try(self, count: int) -> bool:
+        """Build with the worst layers in float and measure the loss."""
+        worst = self.layers[:count]
+        keep = self._work.keep_float.union(*(layer.nodes for layer in worst))
+        out = self._folder / str(count) / self._work.out.name
+        out.parent.mkdir()
+        built = self._target.build(replace(self._work, out=out, keep_float=frozenset(keep)))
+        loss = self._loss(built.witness)
+        passed = loss <= self.config.max_loss
+        self._built[count] = built
+        names = tuple(layer.name for layer in worst)
+        self.attempts.append(Attempt(float_layers=names, loss=loss, passed=passed))
+        return passed
+
+    def _loss(self, path: Path) -> float:
+        if not self.masked:
+            return 100 * (1 - self._agreement(path))
+        before, after = (self._miou(item) for item in (self._work.model, path))
+        return math.inf if before is None or after is None else 100 * (before - after)
+
+    @cache  # noqa: B019 - lives as long as the search
+    def _miou(self, path: Path) -> float | None:
+        found = score_file(path, self.masked, threads=self._threads, calibration=False)
+        return None if found is None else found.overall.miou
+
+    def _agreement(self, path: Path) -> float:
+        frames = pictures_of(self._pictures, _PICTURES_FOR_AGREEMENT)
+        with (
+            load_predictor(self._work.model, threads=self._threads) as one,
+            load_predictor(path, threads=self._threads) as two,
+        ):
+            return float(np.mean([agreement(one(frame), two(frame)) for frame in frames]))
+
+
+def _publish(path: Path, out: Path) -> Path:
+    """Move what was built to its place: the parts of a file first and its Manifest last, so that a
+    file is never believed before it is whole."""
+    files = sorted(path.parent.iterdir(), key=lambda item: (item.suffix == ".json", item.name))
+    for item in files:
+        place = out.parent / item.name
+        if item.is_dir() and place.is_dir():
+            shutil.rmtree(place)
+        item.replace(place)
+    return out.parent / path.name

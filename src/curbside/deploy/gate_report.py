@@ -1,0 +1,167 @@
+"""`report.json`, `report.md` and `report.html` of a file that went through the gate, or did not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..evaluation import Evaluation, plots
+from ..evaluation.page import Page
+from ..evaluation.tables import Table, markdown
+from ..evaluation.tables import score as _score
+from ..files import write_json, write_text
+from .gate import GateReport
+from .lineup_tables import lineup_table
+
+__all__ = ["attempt_table", "class_table", "layer_table", "score_table", "write_gate_report"]
+
+_WORST = 24
+
+
+def write_gate_report(report: GateReport, folder: Path) -> Path:
+    """Write `report.json`, `report.md` and `report.html` into a folder, which is made if missing.
+
+    Returns:
+        The path of `report.html`.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        StorageError: The place cannot be written.
+    """
+    page = Page(f"{report.model.name} for {report.target}")
+    parts: list[str | Table] = [f"# {report.model.name} for {report.target}"]
+    for sentence in (report.verdict + ".", *report.notes):
+        page.text(sentence)
+        parts.append(sentence)
+    for title, table in _sections(report).items():
+        page.heading(title)
+        if title == "What each layer costs":
+            _plot_layers(page, report)
+        page.put(table)
+        parts += [f"## {title}", table]
+    write_json(folder / "report.json", report.to_dict())
+    write_text(folder / "report.md", markdown(parts))
+    page.write(folder / "report.html")
+    return folder / "report.html"
+
+
+def _sections(report: GateReport) -> dict[str, Table]:
+    found = {"Before and after": score_table(report), "Files": lineup_table(report.lineup)}
+    classes = class_table(report)
+    if classes is not None:
+        found["Classes"] = classes
+    found["What was tried"] = attempt_table(report)
+    if report.layers:
+        found["What each layer costs"] = layer_table(report)
+    if report.calibration:
+        found["Calibrated on"] = _calibration_table(report)
+    return found
+
+
+def score_table(report: GateReport) -> Table:
+    """The scores of the float file and of the other, and what changed."""
+    before, after = report.lineup.files[0], report.lineup.files[-1]
+    rows: list[tuple[str, ...]] = []
+    one, two = before.evaluation, after.evaluation
+    if one is not None and two is not None:
+        for name, a, b in (
+            ("mIoU", one.overall.miou, two.overall.miou),
+            ("boundary IoU", one.overall.mean_boundary_iou, two.overall.mean_boundary_iou),
+            ("pixel accuracy", one.overall.pixel_accuracy, two.overall.pixel_accuracy),
+            ("ECE, 15 bins", one.overall.ece, two.overall.ece),
+            ("AUPRC", one.overall.mean_auprc, two.overall.mean_auprc),
+        ):
+            change = "–" if a is None or b is None else f"{100 * (b - a):+.2f} points"
+            rows.append((name, _score(a), _score(b), change))
+    what = "pixels of the same class" if before.task == "semantic" else "objects found by both"
+    rows.append((what, "", f"{after.agreement:.2%}", ""))
+    for name, a_ms, b_ms in (
+        ("network, median", before.latency.p50_ms, after.latency.p50_ms),
+        ("network, 95th percentile", before.latency.p95_ms, after.latency.p95_ms),
+        ("frame to result, median", before.whole.p50_ms, after.whole.p50_ms),
+        ("frame to result, 95th percentile", before.whole.p95_ms, after.whole.p95_ms),
+    ):
+        rows.append((name, f"{a_ms:.2f} ms", f"{b_ms:.2f} ms", f"{a_ms / b_ms:.2f} × the speed"))
+    sizes = before.size_bytes, after.size_bytes
+    smaller = f"{sizes[0] / sizes[1]:.2f} × smaller"
+    rows.append(("file", *(f"{size / 1e6:.2f} MB" for size in sizes), smaller))
+    rows.append(("runs in", before.precision, after.precision, ""))
+    name = "predicted" if report.predicted else after.path.name
+    return Table(headers=("", before.path.name, name, "difference"), rows=tuple(rows))
+
+
+def class_table(report: GateReport) -> Table | None:
+    """IoU and boundary IoU of every class before and after; None where nothing was scored."""
+    one, two = (file.evaluation for file in (report.lineup.files[0], report.lineup.files[-1]))
+    if one is None or two is None:
+        return None
+    rows = [
+        (name, *_pair(iou), *_pair(boundary))
+        for name, iou, boundary in zip(
+            one.space.names,
+            zip(one.overall.iou, two.overall.iou, strict=True),
+            zip(*_boundaries(one, two), strict=True),
+            strict=True,
+        )
+    ]
+    headers = ("class", "IoU before", "after", "points", "boundary IoU before", "after", "points")
+    return Table(headers=headers, rows=tuple(rows))
+
+
+def _boundaries(one: Evaluation, two: Evaluation) -> tuple[tuple[float | None, ...], ...]:
+    return one.overall.boundary_iou, two.overall.boundary_iou
+
+
+def _pair(values: tuple[float | None, float | None]) -> tuple[str, str, str]:
+    before, after = values
+    change = "–" if before is None or after is None else f"{100 * (after - before):+.2f}"
+    return _score(before), _score(after), change
+
+
+def attempt_table(report: GateReport) -> Table:
+    """Every file that was tried."""
+    rows = tuple(
+        (
+            "all" if not item.float_layers else f"all but {len(item.float_layers)}",
+            f"{item.loss:.2f} {report.unit}",
+            "passed" if item.passed else "too much",
+        )
+        for item in report.attempts
+    )
+    return Table(headers=("layers in 8 bits", "lost", ""), rows=rows)
+
+
+def layer_table(report: GateReport) -> Table:
+    """The layers that suffer most, and whether they stayed in float."""
+    kept = set(report.best.float_layers)
+    rows = tuple(
+        (layer.name, layer.kind, f"{layer.error:.2e}", "float" if layer.name in kept else "8 bits")
+        for layer in report.layers[:_WORST]
+    )
+    return Table(headers=("layer", "operator", "relative error alone", "kept in"), rows=rows)
+
+
+def _plot_layers(page: Page, report: GateReport) -> None:
+    worst = report.layers[:_WORST]
+    finite = [layer.error for layer in worst if layer.error < float("inf")]
+    highest = max(finite, default=1.0) or 1.0
+    page.figure(
+        plots.bars(
+            [layer.name for layer in worst],
+            [min(layer.error / highest, 1.0) for layer in worst],
+            label="error of the outputs with this layer alone in 8 bits, as a share of the largest",
+        ),
+        f"The {len(worst)} layers of {len(report.layers)} that cost most.",
+    )
+
+
+def _calibration_table(report: GateReport) -> Table:
+    rows = []
+    for name, value in report.calibration.items():
+        if name == "strata":
+            rows += [
+                (f"pictures by {tag}", ", ".join(f"{key} {count}" for key, count in counts.items()))
+                for tag, counts in value.items()
+            ]
+        else:
+            rows.append((name, str(value)))
+    return Table(headers=("what", "which"), rows=tuple(rows))

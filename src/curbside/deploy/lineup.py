@@ -1,0 +1,387 @@
+"""Model files of one task side by side: scores, agreement, speed and size, measured in turns."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, ModelFileError
+from ..evaluation import Evaluation, evaluate
+from ..hardware import core_count, cpu_model, thread_count
+from ..manifest import Task, write_sidecar
+from ..metrics.timing import Latencies, LatencySummary
+from ..prepared import Sample, evenly_spaced
+from ..results import InstanceResult, SemanticResult
+from ..runtime import (
+    InstancePredictor,
+    SemanticPredictor,
+    load_predictor,
+    load_semantic_predictor,
+    open_source,
+)
+from ..runtime.cores import opencv_on_one_core
+from .calibration import CalibrationPicture
+from .onnx_manifest import replace_manifest, with_logits
+
+__all__ = [
+    "FileScore",
+    "Lineup",
+    "add_scores",
+    "agreement",
+    "line_up",
+    "pictures_of",
+    "score_file",
+]
+
+_PICTURES = 16
+_WARM_UP = 3
+_SAME_OBJECT_IOU = 0.9
+_PARTS = (".bin",)
+"""Suffixes of files that a model file is nothing without."""
+
+Predictor = SemanticPredictor | InstancePredictor
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileScore:
+    """What one file scored."""
+
+    path: Path
+    """The file."""
+    task: Task
+    """What it answers."""
+    size_bytes: int
+    """Its size, with the parts that belong to it."""
+    precision: str
+    """What its arithmetic really ran in."""
+    input_size_hw: tuple[int, int]
+    """Size of the network's input, in pixels."""
+    agreement: float
+    """Of a semantic network, the share of pixels that have the first file's class, 0..1; of an instance
+    network, the share of objects that both found, twice the matches over all (a match is of one class
+    and overlaps by an IoU of 0.9)."""
+    latency: LatencySummary
+    """Time of the bare network."""
+    whole: LatencySummary
+    """Time from the frame to the class map, or to the objects with their masks."""
+    evaluation: Evaluation | None = None
+    """Its scores, where there was data to score on."""
+
+    @property
+    def miou(self) -> float | None:
+        """Its mIoU, 0..1; None where it was not scored."""
+        return None if self.evaluation is None else self.evaluation.overall.miou
+
+    def to_dict(self) -> dict[str, Any]:
+        """The score as JSON values."""
+        found = self.evaluation
+        return {
+            "file": str(self.path),
+            "task": self.task,
+            "size_bytes": self.size_bytes,
+            "precision": self.precision,
+            "input_size_hw": list(self.input_size_hw),
+            "agreement": self.agreement,
+            "latency": asdict(self.latency),
+            "whole": asdict(self.whole),
+            "scores": None if found is None else asdict(found.overall),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lineup:
+    """Files on the same pictures, with the same threads; the first is what the others are held to."""
+
+    files: tuple[FileScore, ...]
+    """One per file, in the order given."""
+    threads: int
+    """Threads of each network."""
+    pictures: str
+    """What speed and agreement were measured on."""
+    hardware: str
+    """The processor and its cores."""
+
+    def miou_loss(self, place: int = 1) -> float | None:
+        """How much mIoU a file lost against the first, 0..1; negative where it gained; None where
+        there is no score."""
+        before, after = (self.files[number].miou for number in (0, place))
+        return None if before is None or after is None else before - after
+
+    def speed_up(self, place: int = 1) -> float:
+        """How many times faster than the first a file is from frame to result, by the medians."""
+        return self.files[0].whole.p50_ms / self.files[place].whole.p50_ms
+
+    def to_dict(self) -> dict[str, Any]:
+        """The lineup as JSON values."""
+        scored = next((item.evaluation for item in self.files if item.evaluation), None)
+        about: dict[str, Any] = {}
+        if scored is not None:
+            about = {
+                "dataset": scored.dataset,
+                "split": scored.split,
+                "images": scored.images,
+                "classes": list(scored.space.names),
+            }
+        return {
+            **about,
+            "pictures": self.pictures,
+            "hardware": self.hardware,
+            "threads": self.threads,
+            "files": [
+                {
+                    **file.to_dict(),
+                    "miou_loss": self.miou_loss(place),
+                    "speed_up": self.speed_up(place),
+                }
+                for place, file in enumerate(self.files)
+            ],
+        }
+
+
+def line_up(
+    paths: Sequence[Path],
+    *,
+    samples: Sequence[Sample] = (),
+    pictures: Sequence[CalibrationPicture] = (),
+    source: str | Path | None = None,
+    threads: int | None = None,
+    runs: int = 50,
+) -> Lineup:
+    """Score files on the same samples, and time them in turns on the same pictures.
+
+    Args:
+        paths: Model files of one task; the first is what the others are held to.
+        samples: What to score semantic networks on, all of one split; nothing is scored where empty.
+        pictures: What to measure speed and agreement on; the samples where there are none.
+        source: A video or a folder of pictures to measure these on instead.
+        threads: Threads for each network; all cores where None.
+        runs: How often each network is timed.
+
+    Raises:
+        ConfigError: There are fewer than one thread.
+        ModelFileError: A file cannot be opened, or is for another task than the first.
+        LabelError: The files and the masks do not mean the same by their ids.
+        DataError: Not one picture could be read.
+        SourceError: The source cannot be read.
+    """
+    threads = thread_count(threads)
+    evaluations = [score_file(path, samples, threads=threads) for path in paths]
+    frames = pictures_of(pictures or samples) if source is None else _frames_of(source)
+    with opencv_on_one_core(), ExitStack() as stack:
+        predictors = [load_predictor(path, threads=threads) for path in paths]
+        for predictor in predictors:
+            stack.callback(predictor.close)
+        _require_one_task(paths, predictors)
+        timed = _in_turns(predictors, frames, max(runs, len(frames)))
+        files = tuple(
+            FileScore(
+                path=path,
+                task=predictor.manifest.task,
+                size_bytes=_size_of(path),
+                precision=predictor.precision,
+                input_size_hw=predictor.manifest.input.size_hw,
+                agreement=float(np.mean(times.agreements)),
+                latency=times.network.summary(),
+                whole=times.whole.summary(),
+                evaluation=evaluation,
+            )
+            for path, predictor, times, evaluation in zip(
+                paths, predictors, timed, evaluations, strict=True
+            )
+        )
+    what = f"{len(frames)} pictures" if source is None else f"{len(frames)} frames of {source}"
+    hardware = f"{cpu_model()}, {core_count()} cores"
+    return Lineup(files=files, threads=threads, pictures=what, hardware=hardware)
+
+
+def score_file(
+    path: Path, samples: Sequence[Sample], *, threads: int | None = None, calibration: bool = True
+) -> Evaluation | None:
+    """What a model file scores.
+
+    Classes are those of the file as it is. Where its graph has scores inside and gives the class map
+    alone, calibration and precision-recall come from a copy that gives them, too.
+
+    Args:
+        path: The file.
+        samples: What to score on, each with a semantic target.
+        threads: Threads for the network; all cores where None.
+        calibration: Whether to look for scores inside the graph.
+
+    Returns:
+        None where there is nothing to score on, or the network is not a semantic one.
+    """
+    with load_predictor(path, threads=threads) as predictor:
+        if not samples or not isinstance(predictor, SemanticPredictor):
+            return None
+        with opencv_on_one_core():
+            found = evaluate(predictor, samples)
+            if not calibration or predictor.manifest.output("logits") or path.suffix != ".onnx":
+                return found
+            with tempfile.TemporaryDirectory(prefix="curbside-") as folder:
+                copy = with_logits(path, Path(folder) / "logits.onnx")
+                if copy is None:
+                    return found
+                with load_semantic_predictor(copy, threads=threads) as witness:
+                    more = evaluate(witness, samples)
+    overall = replace(
+        found.overall,
+        ece=more.overall.ece,
+        ece_fine=more.overall.ece_fine,
+        ece_uncalibrated=more.overall.ece_uncalibrated,
+        mean_auprc=more.overall.mean_auprc,
+        auprc=more.overall.auprc,
+    )
+    return replace(
+        found,
+        overall=overall,
+        reliability=more.reliability,
+        reliability_uncalibrated=more.reliability_uncalibrated,
+        missing=more.missing,
+    )
+
+
+def pictures_of(pictures: Sequence[CalibrationPicture], count: int = _PICTURES) -> list[np.ndarray]:
+    """A few pictures, (H, W, 3) uint8 BGR, spread evenly over all; those that cannot be read are left
+    out.
+
+    Raises:
+        DataError: Not one can be read.
+    """
+    frames = []
+    for picture in evenly_spaced(pictures, count):
+        with suppress(DataError):
+            frames.append(picture.read_bgr())
+    if not frames:
+        raise DataError(
+            "there is not one picture to measure with that can be read",
+            fix="restore the dataset, or give a clip with --source",
+        )
+    return frames
+
+
+def agreement(
+    one: SemanticResult | InstanceResult, other: SemanticResult | InstanceResult
+) -> float:
+    """How far two results of one frame agree, 0..1; see `FileScore.agreement`."""
+    if isinstance(one, SemanticResult) and isinstance(other, SemanticResult):
+        return float(np.mean(one.ids == other.ids))
+    assert isinstance(one, InstanceResult) and isinstance(other, InstanceResult)
+    total = len(one.scores) + len(other.scores)
+    if not total:
+        return 1.0
+    same = (one.class_ids[:, None] == other.class_ids) & (
+        _box_iou(one.boxes_xyxy, other.boxes_xyxy) >= _SAME_OBJECT_IOU
+    )
+    # At this overlap an object has one partner at the most.
+    return float(2 * same.any(axis=1).sum() / total)
+
+
+def _box_iou(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """IoU of every box with every other: (N, 4) and (M, 4) as x1, y1, x2, y2 to (N, M)."""
+    low = np.maximum(one[:, None, :2], other[:, :2])
+    high = np.minimum(one[:, None, 2:], other[:, 2:])
+    inside = np.prod(np.maximum(high - low, 0), axis=2)
+    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (one, other)]
+    return inside / np.maximum(areas[0][:, None] + areas[1] - inside, 1e-9)
+
+
+def _frames_of(source: str | Path) -> list[np.ndarray]:
+    """Frames from the start of a clip, (H, W, 3) uint8 BGR."""
+    with closing(open_source(source)) as opened:
+        frames: Iterator[np.ndarray] = (frame.bgr for frame in opened.frames())
+        every = max(1, (opened.total or 0) // _PICTURES)
+        return list(islice(frames, 0, _PICTURES * every, every))
+
+
+def _require_one_task(paths: Sequence[Path], predictors: Sequence[Predictor]) -> None:
+    first = predictors[0].manifest.task
+    for path, predictor in zip(paths, predictors, strict=True):
+        if predictor.manifest.task != first:
+            raise ModelFileError(
+                f"{path} answers {predictor.manifest.task}, {paths[0]} answers {first}",
+                fix="compare files of one task",
+            )
+
+
+class _Times:
+    """What the turns of one network gave."""
+
+    def __init__(self) -> None:
+        self.network, self.whole = Latencies(), Latencies()
+        self.agreements: list[float] = []
+
+
+def _in_turns(
+    predictors: Sequence[Predictor], frames: Sequence[np.ndarray], runs: int
+) -> list[_Times]:
+    """A run of each network in turn, again and again, so that a busy neighbour slows all alike."""
+    found = [_Times() for _ in predictors]
+    for run in range(-_WARM_UP, runs):
+        frame = frames[run % len(frames)]
+        size_hw = predictors[0].manifest.input.size_hw
+        results: list[SemanticResult | InstanceResult] = []
+        for predictor, times in zip(predictors, found, strict=True):
+            network, whole = (times.network, times.whole) if run >= 0 else (Latencies(),) * 2
+            with whole.measure():
+                tensor = predictor.prepare(frame)
+                with network.measure():
+                    outputs = predictor.infer(tensor)
+                results.append(predictor.decode(outputs, size_hw))
+        if 0 <= run < len(frames):
+            for times, result in zip(found, results, strict=True):
+                times.agreements.append(agreement(results[0], result))
+    return found
+
+
+def _size_of(path: Path) -> int:
+    parts = [path.with_suffix(suffix) for suffix in _PARTS if path.suffix != suffix]
+    return sum(item.stat().st_size for item in (path, *parts) if item.is_file())
+
+
+def add_scores(path: Path, lineup: Lineup) -> None:
+    """Write into a file's Manifest what it and the float file that it came from scored.
+
+    Args:
+        path: The file; the last of the lineup, or one that it stands for.
+        lineup: Its float file, and it.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    with load_predictor(path) as predictor:
+        manifest = predictor.manifest
+    for name, place in (("fp32", 0), (manifest.precision, len(lineup.files) - 1)):
+        found = lineup.files[place]
+        evaluation = found.evaluation
+        scores: dict[str, Any] = {
+            "agreement": found.agreement,
+            "p50_ms": found.latency.p50_ms,
+            "whole_p50_ms": found.whole.p50_ms,
+            "threads": lineup.threads,
+            "hardware": lineup.hardware,
+            "precision": found.precision,
+        }
+        if evaluation is not None:
+            scores |= {
+                "miou": evaluation.overall.miou,
+                "pixel_accuracy": evaluation.overall.pixel_accuracy,
+                "ece": evaluation.overall.ece,
+                "mean_boundary_iou": evaluation.overall.mean_boundary_iou,
+                "iou": list(evaluation.overall.iou),
+                "dataset": evaluation.dataset,
+                "split": evaluation.split,
+                "images": evaluation.images,
+            }
+        manifest = manifest.with_scores(name, scores)
+    if path.suffix == ".onnx":
+        replace_manifest(path, manifest)
+    else:
+        write_sidecar(path, manifest, parts=[s for s in _PARTS if path.with_suffix(s).is_file()])

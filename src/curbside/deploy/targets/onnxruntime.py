@@ -1,0 +1,59 @@
+"""ONNX Runtime: any processor, and NVIDIA's where its packages are installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import onnx
+
+from ...errors import ConfigError
+from ...files import atomic_path
+from ..onnx_manifest import read_manifest, replace_manifest
+from ..quantization import QuantizeConfig, quantize
+from ..target import Built, Target, Work
+
+__all__ = ["OnnxRuntime"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxRuntime(Target):
+    """ONNX Runtime: any processor, and NVIDIA's where its packages are installed."""
+
+    title: ClassVar[str] = "ONNX Runtime"
+    suffix: ClassVar[str] = ".onnx"
+    quantizes_everything: ClassVar[bool] = False
+
+    precision: Literal["fp32", "int8"] = "int8"
+    """What the convolutions run in."""
+    method: Literal["average", "minmax"] = "average"
+    """Ranges from the mean of the pictures' extremes (average), or from all (minmax)."""
+    provider: Literal["cpu", "cuda", "tensorrt"] | None = None
+    """What runs it; the quickest to start that the device has where not given."""
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether it needs calibration pictures."""
+        return self.precision == "int8"
+
+    def build(self, work: Work) -> Built:
+        """Write the file: the INT8 twin, or a copy that says what is to run it."""
+        if self.quantizes:
+            if work.calibration is None:
+                raise ConfigError("int8 needs pictures to calibrate on", fix="give --calibration")
+            quantize(
+                work.model,
+                work.out,
+                work.calibration,
+                QuantizeConfig(method=self.method),
+                keep_float=work.keep_float,
+            )
+        else:
+            with atomic_path(work.out, durable=True) as temporary:
+                temporary.write_bytes(work.model.read_bytes())
+        proto = onnx.load(str(work.out))
+        manifest = read_manifest(proto, work.out)
+        provider = {"provider": self.provider} if self.provider else {}
+        about = {"target": "onnxruntime", **provider}
+        replace_manifest(work.out, replace(manifest, deployment=about))
+        return Built(path=work.out, witness=work.out)
