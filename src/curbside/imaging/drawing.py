@@ -122,7 +122,7 @@ def _fill(
     tint = np.arange(256)[:, None] * (1 - alpha) + np.array(color_bgr) * alpha  # (256, 3)
     table = np.rint(tint).astype(np.uint8)[None]
     mask = inside.view(np.uint8)
-    np.copyto(there, cv2.LUT(there, table), where=inside[..., None])
+    cv2.copyTo(cv2.LUT(there, table), mask, there)
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(picture, outlines, -1, color_bgr, line, offset=(left, top))
 

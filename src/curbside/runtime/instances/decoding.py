@@ -43,7 +43,7 @@ def decode_instances(
     """
     prototypes = read_prototypes(outputs, manifest)
     found = read_proposals(
-        outputs, manifest, coefficients=len(prototypes.maps), confidence=config.confidence
+        outputs, manifest, coefficients=len(prototypes), confidence=config.confidence
     )
     boxes = place.to_frame(found.boxes_xyxy.reshape(-1, 2, 2))  # (N, 2 corners, 2)
     boxes = np.clip(boxes, 0, place.frame_hw[::-1]).reshape(-1, 4)

@@ -10,21 +10,12 @@ import numpy as np
 from ...errors import ModelFileError
 from ...manifest import Manifest, Meaning, OutputSpec
 
-__all__ = ["Head", "Prototypes", "read_detections", "read_heads", "read_prototypes"]
+__all__ = ["Head", "read_detections", "read_heads", "read_prototypes"]
 
 _FIX = (
     "make the file again, or say anew what it gives: curbside describe M.onnx --task instances"
     " --space SPACE"
 )
-
-
-class Prototypes(NamedTuple):
-    """Masks to mix."""
-
-    maps: np.ndarray
-    """(K, h, w) float, a view that need not be contiguous."""
-    channels_last: bool
-    """Whether the values of one cell lie side by side in memory."""
 
 
 class Head(NamedTuple):
@@ -44,14 +35,14 @@ class Head(NamedTuple):
     """Pixels of the input per cell, each way."""
 
 
-def read_prototypes(outputs: Mapping[str, np.ndarray], manifest: Manifest) -> Prototypes:
-    """The prototypes.
+def read_prototypes(outputs: Mapping[str, np.ndarray], manifest: Manifest) -> np.ndarray:
+    """The masks to mix, (K, h, w) float, a view.
 
     Raises:
         ModelFileError: The output is missing or no map.
     """
     (spec,) = manifest.outputs_of("prototypes")[:1]
-    return Prototypes(_map(outputs, spec), spec.layout == "NHWC")
+    return _map(outputs, spec)
 
 
 def read_detections(
