@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stand_ins.tensorrt import install_tensorrt
 from tiny_models import WEIGHTS, make_manifest, make_onnx
 
+from curbside.deploy.target import Work
+from curbside.deploy.targets.tensorrt import TensorRt
 from curbside.errors import ModelFileError
 from curbside.manifest import Manifest, write_sidecar
 from curbside.runtime.backends import backend_modules, open_backend
@@ -24,7 +27,18 @@ def make_xml(path: Path) -> Path:
     return path
 
 
-MAKERS = {".onnx": make_onnx, ".xml": make_xml}
+def make_engine(path: Path) -> Path:
+    """The network of `make_onnx` as a TensorRT engine, of the stand-in."""
+    model = make_onnx(path.with_suffix(".onnx"))
+    return TensorRt(precision="fp32").build(Work(model=model, out=path)).path
+
+
+@pytest.fixture(autouse=True)
+def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    install_tensorrt(monkeypatch)
+
+
+MAKERS = {".onnx": make_onnx, ".xml": make_xml, ".engine": make_engine}
 """How to make a tiny model file of each kind; a new backend adds its own."""
 
 MODULES = backend_modules()
