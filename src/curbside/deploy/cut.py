@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,7 +16,10 @@ from ..manifest import Manifest, OutputSpec
 from .ends import End, Graph, instance_ends, semantic_ends
 from .sizes import fix_sizes
 
-__all__ = ["Cut", "cut_network", "twin"]
+__all__ = ["FRONT", "Cut", "cut_network", "twin"]
+
+FRONT = ("device_planes", "device_pixels", "device_scaled", "device_shifted")
+"""Names of the nodes that `twin` puts in front of the network."""
 
 _IDLE = ("Cast", "Identity", "Transpose")
 _EXPORT = "export the network anew with: curbside export RUN --out M.onnx"
@@ -88,31 +91,34 @@ def twin(cut: Cut) -> ModelProto:
 
     It computes in float; what a device's file gives must be close to what this gives.
     """
-    made = ModelProto()
-    made.CopyFrom(cut.proto)
+    inside = {"frame", *(end.name for end in cut.ends)}  # names that the outside takes
+    made = _renamed(cut.proto, {name: f"{name}_inside" for name in inside})
     graph = made.graph
+    start = graph.input[0].name
+    tensors = [item.name for item in graph.output]
     height, width = cut.manifest.input.size_hw
     scale = 1 / np.asarray(cut.std, np.float64)
     shift = -np.asarray(cut.mean, np.float64) * scale
-    for name, values in (("pixel_scale", scale), ("pixel_shift", shift)):
+    for name, values in (("device_scale", scale), ("device_shift", shift)):
         array = values.astype(np.float32).reshape(3, 1, 1)
         graph.initializer.append(numpy_helper.from_array(array, name))
+    planes, pixels, scaled, shifted = FRONT
     front = [
-        helper.make_node("Transpose", ["frame"], ["planes"], name="planes", perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", ["planes"], ["pixels"], name="pixels", to=TensorProto.FLOAT),
-        helper.make_node("Mul", ["pixels", "pixel_scale"], ["scaled"], name="pixel_scaling"),
-        helper.make_node("Add", ["scaled", "pixel_shift"], [cut.start], name="pixel_shifting"),
+        helper.make_node("Transpose", ["frame"], [planes], name=planes, perm=[0, 3, 1, 2]),
+        helper.make_node("Cast", [planes], [pixels], name=pixels, to=TensorProto.FLOAT),
+        helper.make_node("Mul", [pixels, "device_scale"], [scaled], name=scaled),
+        helper.make_node("Add", [scaled, "device_shift"], [start], name=shifted),
     ]
     back = []
-    for end in cut.ends:
-        last = end.tensor
+    for end, tensor in zip(cut.ends, tensors, strict=True):
+        last = tensor
         if end.meaning == "class_scores":
             last = f"{end.name}_probability"
-            back.append(helper.make_node("Sigmoid", [end.tensor], [last], name=last))
+            back.append(helper.make_node("Sigmoid", [tensor], [last], name=last))
         order = [0, 2, 3, 1]
         back.append(helper.make_node("Transpose", [last], [end.name], name=end.name, perm=order))
     nodes = [*front, *graph.node, *back]
-    del graph.node[:], graph.input[:], graph.output[:]
+    del graph.node[:], graph.input[:], graph.output[:], graph.value_info[:]
     graph.node.extend(nodes)
     graph.input.append(
         helper.make_tensor_value_info("frame", TensorProto.UINT8, [1, height, width, 3])
@@ -121,6 +127,19 @@ def twin(cut: Cut) -> ModelProto:
         channels, rows, columns = end.shape
         shape = [1, rows, columns, channels]
         graph.output.append(helper.make_tensor_value_info(end.name, TensorProto.FLOAT, shape))
+    return made
+
+
+def _renamed(proto: ModelProto, names: Mapping[str, str]) -> ModelProto:
+    """A copy in which some tensors have other names."""
+    made = ModelProto()
+    made.CopyFrom(proto)
+    graph = made.graph
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for item in (*graph.input, *graph.output, *graph.initializer):
+        item.name = names.get(item.name, item.name)
     return made
 
 

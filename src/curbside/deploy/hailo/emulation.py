@@ -25,14 +25,13 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from ..cut import Cut, twin
+from ..cut import FRONT, Cut, twin
 from .layers import Layer, layers_of
 
 __all__ = ["emulation"]
 
 _WEIGHTED = {"Conv": 0, "ConvTranspose": 1, "Gemm": 0}
 """Operators with weights, and the axis of their output channels."""
-_OUTSIDE = ("planes", "pixels", "pixel_scaling")
 
 
 def emulation(
@@ -46,12 +45,8 @@ def emulation(
         wide: Names of nodes whose layers are kept wide.
     """
     made = twin(cut)
-    names = {end.name for end in cut.ends}
-    layers = [
-        layer
-        for layer in layers_of(made)
-        if layer.first.name not in _OUTSIDE and layer.first.name not in names
-    ]
+    outside = {*FRONT[:-1], *(end.name for end in cut.ends)}
+    layers = [layer for layer in layers_of(made) if layer.first.name not in outside]
     narrow = [layer for layer in layers if not any(node.name in wide for node in layer.nodes)]
     tensors = [name for layer in narrow for name in layer.outputs if name]
     ranges = _ranges(made, tensors, pictures)
