@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from tiny_models import SPACE, make_manifest, make_onnx
 
@@ -208,3 +209,74 @@ def test_precision_counts_what_really_runs(tmp_path):
         open_backend(path, threads=1).precision
         == "int8 (1 of 2 convolutions and matrix products; the rest fp32)"
     )
+
+
+class Nvidia:
+    """ONNX Runtime as if a GPU were there: it notes who was asked, and the CPU does the work."""
+
+    def __init__(self, monkeypatch, *providers):
+        self.asked = []
+        session = onnxruntime.InferenceSession
+
+        def make(path, options, *, providers, enable_fallback):
+            assert not enable_fallback
+            self.asked.append(providers)
+            made = session(path, options, providers=["CPUExecutionProvider"])
+            monkeypatch.setattr(made, "get_providers", lambda: [name for name, _ in providers])
+            return made
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", make)
+        there = [*providers, "CPUExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
+
+
+CPU, CUDA = ("CPUExecutionProvider", {}), ("CUDAExecutionProvider", {"use_tf32": "0"})
+TENSORRT = ("TensorrtExecutionProvider", {})
+
+
+@pytest.mark.parametrize(
+    ("deployment", "expected"),
+    [
+        ({}, [CUDA, CPU]),
+        ({"provider": "cpu"}, [CPU]),
+        ({"provider": "cuda"}, [CUDA, CPU]),
+        ({"provider": "tensorrt"}, [TENSORRT, CUDA, CPU]),
+    ],
+)
+def test_the_provider_that_the_manifest_names(tmp_path, monkeypatch, deployment, expected):
+    path = make_onnx(tmp_path / "m.onnx", manifest=make_manifest(deployment=deployment))
+    nvidia = Nvidia(monkeypatch, "TensorrtExecutionProvider", "CUDAExecutionProvider")
+    open_backend(path, threads=1)
+    assert nvidia.asked[-1] == expected
+
+
+def test_a_provider_that_is_not_there_is_told_of(tmp_path):
+    manifest = make_manifest(deployment={"provider": "cuda"})
+    backend = open_backend(make_onnx(tmp_path / "m.onnx", manifest=manifest), threads=1)
+    assert backend.run(_zeros())["ids"].shape == (1, 12, 16)
+    assert backend.precision == "fp32 on CPU"
+
+
+def test_precision_names_what_ran_each_kernel(tmp_path, monkeypatch):
+    path = make_onnx(tmp_path / "m.onnx")
+    Nvidia(monkeypatch, "CUDAExecutionProvider")
+    assert open_backend(path, threads=1).precision == "fp32 on CPU"  # as the profile says
+
+    monkeypatch.setattr(
+        "curbside.runtime.backends.onnx_runtime._profile",
+        lambda *_: [
+            {"args": {"op_name": "Conv", "input_type_shape": [{"float": []}], "provider": name}}
+            for name in ("CUDAExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
+        ],
+    )
+    assert open_backend(path, threads=1).precision == (
+        "fp32 on CUDA (2 of 3 convolutions and matrix products; the rest fp32 on CPU)"
+    )
+    monkeypatch.setattr("curbside.runtime.backends.onnx_runtime._profile", lambda *_: [])
+    assert open_backend(path, threads=1).precision == "fp32 on CUDA"
+
+
+def test_a_provider_that_nobody_has(tmp_path):
+    path = make_onnx(tmp_path / "m.onnx", manifest=make_manifest(deployment={"provider": "npu"}))
+    with pytest.raises(ModelFileError, match="asks for the provider 'npu'"):
+        open_backend(path, threads=1)

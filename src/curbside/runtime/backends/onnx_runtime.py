@@ -1,11 +1,10 @@
-"""ONNX Runtime: `.onnx` files on the CPU."""
+"""ONNX Runtime: `.onnx` files on the CPU, or on an NVIDIA GPU where its packages are installed."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 
 from ...errors import MissingDependencyError, ModelFileError
 from ...manifest import Manifest, manifest_from_metadata
+from ..precision import in_words
 from ..signature import Tensor, input_shape, require_fit
 
 __all__ = ["SUFFIXES", "Graph", "OnnxRuntimeBackend", "open", "read_graph"]
@@ -26,6 +26,18 @@ _PRODUCTS = (
     "Gemm",
 )  # every kernel with one of these in its name multiplies weights
 _INTEGER = ("QLinear", "Integer", "QGemm", "Quantize", "QAttention")
+_CPU = "CPUExecutionProvider"
+_PROVIDERS = {
+    "cpu": (),
+    "cuda": ("CUDAExecutionProvider",),
+    # It takes minutes at every start, so nobody gets it without asking.
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
+}
+_DEVICES = {
+    "CUDAExecutionProvider": "CUDA",
+    "TensorrtExecutionProvider": "TensorRT",
+    _CPU: "CPU",
+}
 _PRECISIONS = {"float": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 
 
@@ -52,6 +64,9 @@ class OnnxRuntimeBackend:
         self.manifest = manifest_from_metadata(
             self._session.get_modelmeta().custom_metadata_map, path
         )
+        self._providers = _providers(self.manifest, path)
+        if self._providers != [_CPU]:
+            self._session = _session(path, _options(threads), self._providers)
         require_fit(
             self.manifest,
             path,
@@ -66,16 +81,17 @@ class OnnxRuntimeBackend:
 
     @cached_property
     def precision(self) -> str:
-        """What the convolutions and matrix products run in, counted in a profile of one run."""
-        kernels = Counter(_precision_of(event) for event in _profile(self._path, self.manifest))
-        if len(kernels) < 2:
-            return next(iter(kernels), self.manifest.precision)
-        (first, count), *rest = sorted(
-            kernels.items(), key=lambda item: (item[0] != "int8", -item[1])
-        )
-        return (
-            f"{first} ({count} of {kernels.total()} convolutions and matrix products;"
-            f" the rest {' and '.join(name for name, _ in rest)})"
+        """What the convolutions and matrix products run in, counted in a profile of one run; and on
+        what, where that is no processor or was to be none."""
+        events = _profile(self._path, self.manifest, self._providers)
+        kinds = [(_precision_of(event), event["args"].get("provider", _CPU)) for event in events]
+        asked = self.manifest.deployment.get("provider")
+        if self._providers == [_CPU] and asked in (None, "cpu"):
+            return in_words((kind for kind, _ in kinds), otherwise=self.manifest.precision)
+        first = self._session.get_providers()[0]
+        return in_words(
+            (f"{kind} on {_DEVICES.get(provider, provider)}" for kind, provider in kinds),
+            otherwise=f"{self.manifest.precision} on {_DEVICES.get(first, first)}",
         )
 
     def close(self) -> None:
@@ -143,9 +159,25 @@ def _library() -> Any:
     return onnxruntime
 
 
-def _session(path: Path, options: Any) -> Any:
+def _providers(manifest: Manifest, path: Path) -> list[str]:
+    """What is to run the network, in the order of preference: what is not there is left out."""
+    asked = manifest.deployment.get("provider", "cuda")
+    if asked not in _PROVIDERS:
+        raise ModelFileError(
+            f"the Manifest of {path} asks for the provider {asked!r}",
+            fix=f"it must be {', '.join(_PROVIDERS)}: make the file again",
+        )
+    there = _library().get_available_providers()
+    return [*(name for name in _PROVIDERS[asked] if name in there), _CPU]
+
+
+def _session(path: Path, options: Any, providers: Sequence[str] = (_CPU,)) -> Any:
+    # For fp32 the GPU would take TF32, which has 10 bits of mantissa.
+    settings = [{"use_tf32": "0"} if name.startswith("CUDA") else {} for name in providers]
+    pairs = list(zip(providers, settings, strict=True))
     try:
-        return _library().InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # Its own way to fall back on the CPU tells of it on the standard output.
+        return _library().InferenceSession(str(path), options, providers=pairs, enable_fallback=0)
     except MissingDependencyError:
         raise
     except Exception as error:  # its exceptions share no class of their own
@@ -163,14 +195,14 @@ def _tensor(node: Any) -> Tensor:
     return Tensor(node.name, {"float": "float32"}.get(kind, kind), shape)
 
 
-def _profile(path: Path, manifest: Manifest) -> list[dict[str, Any]]:
+def _profile(path: Path, manifest: Manifest, providers: Sequence[str]) -> list[dict[str, Any]]:
     """ONNX Runtime's record of every kernel that multiplies, from one run on a blank picture."""
     spec = manifest.input
     with tempfile.TemporaryDirectory(prefix="curbside-") as folder:
         options = _options(1)
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
-        session = _session(path, options)
+        session = _session(path, options, providers)
         session.run(None, {spec.name: np.zeros(input_shape(manifest), spec.dtype)})
         events = json.loads(Path(session.end_profiling()).read_text())
     kernels = [event for event in events if event["name"].endswith("_kernel_time")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import MissingDependencyError, ModelFileError
 from ...manifest import Manifest, read_sidecar
+from ..precision import in_words
 from ..signature import Tensor, input_shape, require_fit
 
 __all__ = ["SUFFIXES", "OpenVinoBackend", "open"]
@@ -78,20 +79,9 @@ class OpenVinoBackend:
     @cached_property
     def precision(self) -> str:
         """What the convolutions and matrix products run in, as the compiled graph tells."""
-        kinds = Counter(
-            _precision_of(facts["runtimePrecision"])
-            for facts in map(_facts, self._compiled.get_runtime_model().get_ops())
-            if facts.get("layerType") in _PRODUCTS
-        )
-        if len(kinds) < 2:
-            return next(iter(kinds), self.manifest.precision)
-        (first, count), *rest = sorted(
-            kinds.items(), key=lambda item: (item[0] != "int8", -item[1])
-        )
-        return (
-            f"{first} ({count} of {kinds.total()} convolutions and matrix products;"
-            f" the rest {' and '.join(name for name, _ in rest)})"
-        )
+        facts = map(_facts, self._compiled.get_runtime_model().get_ops())
+        kinds = [item["runtimePrecision"] for item in facts if item.get("layerType") in _PRODUCTS]
+        return in_words(map(_precision_of, kinds), otherwise=self.manifest.precision)
 
     def close(self) -> None:
         """Give the network's memory back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 from ...errors import ModelFileError
 from ...manifest import Manifest, read_sidecar
 from ..cuda import Cuda, StagedArray, without_extra
+from ..precision import in_words
 from ..signature import Tensor, require_fit
 
 __all__ = ["SUFFIXES", "TensorRtBackend", "load_tensorrt", "message_log", "open"]
@@ -86,18 +87,8 @@ class TensorRtBackend:
         tensorrt = load_tensorrt()
         inspector = self._engine.create_engine_inspector()
         text = inspector.get_engine_information(tensorrt.LayerInformationFormat.JSON)
-        kinds = Counter(_products(text))
-        if not kinds:
-            return f"{self.manifest.precision} as asked (the engine does not tell of its layers)"
-        if len(kinds) == 1:
-            return next(iter(kinds))
-        (first, count), *rest = sorted(
-            kinds.items(), key=lambda item: (item[0] != "int8", -item[1])
-        )
-        return (
-            f"{first} ({count} of {kinds.total()} convolutions and matrix products;"
-            f" the rest {' and '.join(name for name, _ in rest)})"
-        )
+        asked = f"{self.manifest.precision} as asked (the engine does not tell of its layers)"
+        return in_words(_products(text), otherwise=asked)
 
     def close(self) -> None:
         """Give the memory on the GPU back."""
