@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from ..errors import ConfigError
+from ._fine_tuning import check_origin, fine_tune
 
 if TYPE_CHECKING:
-    from ..deploy import CalibrationSet, GateReport, Target
+    from ..deploy import CalibrationSet, FastestReport, GateConfig, GateReport, Target
     from ..deploy.calibration import CalibrationPicture
 
-__all__ = ["GateOptions", "compile_file", "default_out", "show_gate"]
+__all__ = ["GateOptions", "compile_file", "compile_quickest"]
 
 Split = Literal["train", "val", "test"]
 
@@ -49,6 +50,13 @@ class GateOptions:
     objects that no longer agree. Otherwise nothing is written."""
     most_float: float = 0.5
     """Most of the layers that may stay in float to get there, as a share."""
+    finetune: Path | None = None
+    """The run folder that the file came from: where too much is lost, its network is fine-tuned with its
+    weights rounded (needs torch), written as M.tuned.onnx, and tried in the place of M.onnx."""
+    finetune_epochs: float = 2.0
+    """Passes over the training pictures for that."""
+    finetune_lr: float = 1e-4
+    """Learning rate for that."""
     threads: int | None = None
     """Threads for the networks; all cores where not given."""
     report: Path | None = None
@@ -69,36 +77,105 @@ def compile_file(verb: str, model: Path, target: Target, options: GateOptions) -
     Raises:
         CurbsideError: Anything is wrong with them, or what came of it lost too much.
     """
-    from ..deploy import GateConfig, Work, compile_through_gate, write_gate_report
+    from ..deploy import Work, compile_through_gate
+
+    made_from = _inputs(verb, model, target, options)
+    out = options.out or _default_out(model, target)
+    work = Work(model=model, out=out, calibration=made_from.calibration)
+    how: Any = {"config": made_from.config, "threads": options.threads}
+    report = compile_through_gate(target, work, made_from.pictures, **how)
+    if not report.passed and options.finetune is not None:
+        print(f"curbside {verb}: {report.verdict}; fine-tuning for 8 bits", file=sys.stderr)
+        work = replace(work, model=fine_tune(model, options.finetune, options))
+        report = compile_through_gate(target, work, made_from.pictures, baseline=model, **how)
+    _tell(verb, report, out, options)
+    report.require_passed()
+    return report
+
+
+def compile_quickest(verb: str, model: Path, options: GateOptions) -> FastestReport:
+    """Compile a model file in every way that this processor has, write the quickest, and show all.
+
+    Args:
+        verb: Who calls, for messages.
+        model: A float model file.
+        options: The rest; its `out` is without a suffix.
+
+    Raises:
+        CurbsideError: Anything is wrong with them, or nothing lost little enough.
+    """
+    from ..deploy import compile_fastest, target_named
+
+    if options.finetune is not None:
+        raise ConfigError(
+            "--finetune goes with one target", fix="fine-tune with --target onnxruntime first"
+        )
+    made_from = _inputs(verb, model, target_named("onnxruntime"), options)
+    assert made_from.calibration is not None
+    stem = options.out or model.with_name(f"{model.stem}.cpu")
+    found = compile_fastest(
+        model,
+        stem,
+        made_from.calibration,
+        made_from.pictures,
+        config=made_from.config,
+        threads=options.threads,
+    )
+    _tell(verb, found.best.gate, found.path, options, found)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Inputs:
+    """What a file is made from, opened."""
+
+    calibration: CalibrationSet | None
+    pictures: Sequence[CalibrationPicture]
+    config: GateConfig
+
+
+def _inputs(verb: str, model: Path, target: Target, options: GateOptions) -> _Inputs:
+    """Open and check everything before the long part."""
+    from ..deploy import GateConfig
     from ..evaluation.plots import require_matplotlib
 
     require_matplotlib()
     if options.limit is not None and options.limit < 1:
         raise ConfigError(f"--limit {options.limit} leaves nothing to score", fix="give 1 or more")
     config = GateConfig(max_loss=options.max_loss, most_float=options.most_float)
-    # All that can be wrong with the inputs is found before the long part.
+    if options.finetune is not None:
+        check_origin(model, options.finetune)
     pictures = _pictures(model, options)
     calibration = _calibration(verb, target, options)
     for warning in _strange(model, calibration, pictures):
         print(f"curbside {verb}: {warning}", file=sys.stderr)
-    out = options.out or default_out(model, target)
-    work = Work(model=model, out=out, calibration=calibration)
-    report = compile_through_gate(target, work, pictures, config=config, threads=options.threads)
+    return _Inputs(calibration=calibration, pictures=pictures, config=config)
+
+
+def _tell(
+    verb: str,
+    report: GateReport,
+    out: Path,
+    options: GateOptions,
+    fastest: FastestReport | None = None,
+) -> None:
+    """Write the report, and print it."""
+    from ..deploy import write_gate_report
+
     folder = options.report or out.with_name(f"{out.name}.report")
-    page = write_gate_report(report, folder)
+    page = write_gate_report(report, folder, fastest)
     for file in report.lineup.files:
         for message in file.evaluation.unreadable if file.evaluation else ():
             print(f"curbside {verb}: left out of the scores: {message}", file=sys.stderr)
     if options.as_json:
-        print(json.dumps({**report.to_dict(), "report": str(page)}, indent=2))
+        ways = {} if fastest is None else {"ways": fastest.to_dict()}
+        print(json.dumps({**report.to_dict(), **ways, "report": str(page)}, indent=2))
     else:
-        show_gate(report)
+        _show(report, fastest)
         print(f"report: {page}")
-    report.require_passed()
-    return report
 
 
-def default_out(model: Path, target: Target) -> Path:
+def _default_out(model: Path, target: Target) -> Path:
     """Where a target's file goes: beside the float file, such as `M.int8.xml`."""
     precision = getattr(target, "precision", None)
     name = f"{model.stem}.{precision}{target.suffix}" if precision else model.stem + target.suffix
@@ -167,7 +244,7 @@ def _strange(
         return doubts(calibration, pictures, predictor.manifest)
 
 
-def show_gate(report: GateReport) -> None:
+def _show(report: GateReport, fastest: FastestReport | None = None) -> None:
     """Print the report's tables."""
     from rich.console import Console
     from rich.markup import escape
@@ -190,6 +267,8 @@ def show_gate(report: GateReport) -> None:
             print_table(console, table)
     if len(report.attempts) > 1:
         print_table(console, tables.attempt_table(report))
+    if fastest is not None:
+        print_table(console, tables.way_table(fastest))
     for note in report.notes:
         console.print(escape(note))
     console.print(f"[bold]{escape(report.verdict)}[/]")

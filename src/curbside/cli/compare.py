@@ -1,4 +1,4 @@
-"""Compare two models on the same pictures: what changed where."""
+"""Compare models on the same pictures: two in depth, or several files by scores, speed and size."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def main(argv: list[str]) -> None:
 
 
 def _compare(
-    first: tyro.conf.Positional[Path],
-    second: tyro.conf.Positional[Path],
+    models: tyro.conf.Positional[tuple[Path, ...]],
     /,
     *,
     data: Path | None = None,
+    source: str | None = None,
     split: Literal["train", "val", "test"] = "val",
     by: str | None = None,
     out: Path | None = None,
@@ -39,12 +39,14 @@ def _compare(
     threads: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Compare two models on the same pictures: what changed where.
+    """Compare models on the same pictures: two in depth, or several files by scores, speed and size.
 
     Args:
-        first: A run folder or a model file.
-        second: Another one, of which is said what it does differently.
+        models: Two run folders or model files, of which the second is said to do differently than the
+            first; or two and more model files with --source, all held to the first.
         data: A prepared folder; what the first model learned from where not given, if it is a run.
+        source: A video or a folder of pictures to measure agreement and speed on, in turns; scores are
+            then taken where --data is given.
         split: Which of its splits.
         by: A tag of the samples to group the scores by, such as weather.
         out: Folder of the report; beside the first model where not given.
@@ -59,12 +61,28 @@ def _compare(
     from ..evaluation.plots import require_matplotlib
     from ..labels import load_space
     from ..prepared import PreparedFolder, evenly_spaced
+    from ._lineup import compare_files
     from ._model import open_model
 
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit {limit} leaves nothing to compare", fix="give 1 or more")
+    if len(models) < 2:
+        raise ConfigError(f"{models[0]} alone is nothing to compare", fix="name two models or more")
     require_matplotlib()
-    models = first, second
+    if source is not None or len(models) > 2:
+        if by or common:
+            raise ConfigError(
+                "--by and --common compare two models in depth",
+                fix="leave them out, or compare two models without --source",
+            )
+        samples = []
+        if data is not None:
+            folder = PreparedFolder(data, space=load_space(space) if space else None)
+            samples = folder.samples(split)
+            samples = samples if limit is None else evenly_spaced(samples, limit)
+        compare_files(models, samples, source, out=out, threads=threads, as_json=as_json)
+        return
+    first, second = models
     if first.resolve() == second.resolve():
         print(f"curbside compare: {first} is compared with itself", file=sys.stderr)
     folder = PreparedFolder(data or _own_data(first), space=load_space(space) if space else None)
@@ -72,13 +90,13 @@ def _compare(
     if limit is not None:
         samples = evenly_spaced(samples, limit)
     predictors: Any = [open_model(path, threads=threads) for path in models]
-    settings = _settings(models, [dict(item.manifest.source) for item in predictors])
+    settings = _settings((first, second), [dict(item.manifest.source) for item in predictors])
     if common:
         predictors, samples = all_at_common_classes(predictors, samples)
     one, other = (
         Contender(name=name, predictor=predictor, settings=made, budget=_budget(path))
         for name, predictor, made, path in zip(
-            _names(models), predictors, settings, models, strict=True
+            _names((first, second)), predictors, settings, models, strict=True
         )
     )
     comparison = compare(one, other, samples, by=by)
@@ -87,7 +105,7 @@ def _compare(
     if not as_json:
         _show(comparison)
     if out is None:
-        out = _place(models, f"compare-{split}-common" if common else f"compare-{split}")
+        out = _place((first, second), f"compare-{split}-common" if common else f"compare-{split}")
     report = write_comparison(comparison, out, (one, other), samples)
     if as_json:
         print(json.dumps({**comparison.to_dict(), "report": str(report)}, indent=2))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import tyro
 
-from ._gate import GateOptions, compile_file
+from ._gate import GateOptions, compile_file, compile_quickest
 
 if TYPE_CHECKING:
     from ..deploy import Target
@@ -37,6 +37,15 @@ def main(argv: list[str]) -> None:
     name, rest = _target_in(argv)
     if name is None:
         tyro.cli(_nameless, args=argv, prog="curbside compile", description=__doc__)
+        return
+    if name == "cpu":
+        tyro.cli(
+            _fastest,
+            args=rest,
+            prog="curbside compile --target cpu",
+            description="Compile in every way that this processor has, and write the quickest.",
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
         return
     target: Any = _kind(name)
     found = tyro.cli(
@@ -77,6 +86,16 @@ def _nameless(model: Annotated[Path, tyro.conf.Positional], /, *, target: str) -
     raise AssertionError("without a target tyro stops")
 
 
+def _fastest(model: Annotated[Path, tyro.conf.Positional], /, *, options: GateOptions) -> None:
+    """Compile in every way that this processor has, and write the quickest that loses little enough.
+
+    Args:
+        model: A float model file, as `curbside export` wrote it.
+        options: What it is made from, and what it is held to; --out without a suffix.
+    """
+    compile_quickest("compile", model, options)
+
+
 def _adopt(*, adopt: Path, job: Path | None = None) -> None:
     """Check what a compiler elsewhere made of a job folder, and write its Manifest beside it.
 
@@ -86,7 +105,7 @@ def _adopt(*, adopt: Path, job: Path | None = None) -> None:
     """
     from ..deploy.hailo import adopt as adopt_hef
 
-    adopted, notes = adopt_hef(adopt, job)
-    for note in notes:
+    built = adopt_hef(adopt, job)
+    for note in built.notes:
         print(f"curbside compile: {note}", file=sys.stderr)
-    print(f"wrote {adopted}")
+    print(f"wrote {built.path}.json")

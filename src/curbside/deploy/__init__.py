@@ -6,9 +6,11 @@ A `Target` makes the file of a device from a float model file and a `Calibration
 """
 
 from .calibration import CalibrationSet
+from .fastest import FastestReport, compile_fastest
 from .gate import GateConfig, GateReport, compile_through_gate
 from .gate_report import write_gate_report
 from .lineup import FileScore, Lineup, line_up
+from .lineup_tables import write_lineup
 from .onnx_manifest import read_manifest, replace_manifest, with_logits, write_manifest
 from .operators import Finding, OperatorCheck, check_operators
 from .quantization import QuantizeConfig, quantize
@@ -18,6 +20,7 @@ from .targets import target_kind, target_named, targets
 __all__ = [
     "Built",
     "CalibrationSet",
+    "FastestReport",
     "FileScore",
     "Finding",
     "GateConfig",
@@ -28,6 +31,7 @@ __all__ = [
     "Target",
     "Work",
     "check_operators",
+    "compile_fastest",
     "compile_through_gate",
     "line_up",
     "quantize",
@@ -38,5 +42,6 @@ __all__ = [
     "targets",
     "with_logits",
     "write_gate_report",
+    "write_lineup",
     "write_manifest",
 ]

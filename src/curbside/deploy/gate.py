@@ -26,7 +26,7 @@ from .lineup import Lineup, add_scores, agreement, line_up, pictures_of, score_f
 from .sensitivity import LayerError, layer_errors
 from .target import Built, Target, Work
 
-__all__ = ["Attempt", "GateConfig", "GateReport", "compile_through_gate"]
+__all__ = ["Attempt", "GateConfig", "GateReport", "compile_through_gate", "publish", "what_counts"]
 
 _PICTURES_FOR_LAYERS = 4
 _PICTURES_FOR_AGREEMENT = 64
@@ -157,8 +157,10 @@ def compile_through_gate(
     work: Work,
     pictures: Sequence[CalibrationPicture],
     *,
+    baseline: Path | None = None,
     config: GateConfig | None = None,
     threads: int | None = None,
+    full: bool = True,
 ) -> GateReport:
     """Compile a model file for a target, and write what comes of it only if it has lost little enough.
 
@@ -168,8 +170,10 @@ def compile_through_gate(
         pictures: What to measure on, at least one. Where all are samples of one split with a semantic
             target and the network is a semantic one, mIoU is measured; otherwise how far the file
             agrees with the float file.
+        baseline: The float file that the loss is counted from; the model of `work` where None.
         config: What may be lost.
         threads: Threads for the networks; all cores where None.
+        full: Whether to take all scores of what comes of it, not only the loss.
 
     Raises:
         ConfigError: The settings are impossible.
@@ -182,21 +186,26 @@ def compile_through_gate(
     out.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place, so that what passes is only renamed.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=out.parent) as folder:
-        search = _Search(target, work, pictures, config or GateConfig(), threads, Path(folder))
+        baseline = baseline or work.model
+        config = config or GateConfig()
+        search = _Search(target, work, pictures, baseline, config, threads, Path(folder))
         built, passed = search.run()
         lineup = line_up(
-            [work.model, built.witness], samples=search.masked, pictures=pictures, threads=threads
+            [baseline, built.witness],
+            samples=search.masked if full else (),
+            pictures=pictures,
+            threads=threads,
         )
         predicted = built.witness != built.path
         if passed and not predicted:
             add_scores(built.path, lineup)
-        path = _publish(built.path, out) if passed else None
+        path = publish(built.path, out) if passed else None
     return GateReport(
         target=target.title,
-        model=work.model,
+        model=baseline,
         path=path,
         predicted=predicted,
-        config=search.config,
+        config=config,
         unit=search.unit,
         attempts=tuple(search.attempts),
         layers=tuple(search.layers),
@@ -204,6 +213,18 @@ def compile_through_gate(
         calibration=work.calibration.describe() if work.calibration else {},
         notes=built.notes,
     )
+
+
+def what_counts(model: Path, pictures: Sequence[CalibrationPicture]) -> tuple[list[Sample], str]:
+    """The samples whose masks a network can be scored on, none where one of the pictures has no mask or
+    the network is not a semantic one; and what a loss counts."""
+    with load_predictor(model) as predictor:
+        semantic = predictor.manifest.task == "semantic"
+    samples = [item for item in pictures if isinstance(item, Sample)]
+    labelled = [item for item in samples if "semantic" in item.record.targets]
+    if semantic and len(labelled) == len(pictures):
+        return labelled, "points of mIoU"
+    return [], "% of the pixels" if semantic else "% of the objects"
 
 
 class _Search:
@@ -214,20 +235,15 @@ class _Search:
         target: Target,
         work: Work,
         pictures: Sequence[CalibrationPicture],
+        baseline: Path,
         config: GateConfig,
         threads: int | None,
         folder: Path,
     ) -> None:
         self._target, self._work, self._pictures = target, work, pictures
-        self._threads, self._folder, self.config = threads, folder, config
-        with load_predictor(work.model) as predictor:
-            semantic = predictor.manifest.task == "semantic"
-        samples = [item for item in pictures if isinstance(item, Sample)]
-        labelled = [item for item in samples if "semantic" in item.record.targets]
-        self.masked = labelled if semantic and len(labelled) == len(pictures) else []
-        self.unit = "% of the pixels" if semantic else "% of the objects"
-        if self.masked:
-            self.unit = "points of mIoU"
+        self._baseline, self._config = baseline, config
+        self._threads, self._folder = threads, folder
+        self.masked, self.unit = what_counts(baseline, pictures)
         self.attempts: list[Attempt] = []
         self.layers: list[LayerError] = []
         self._built: dict[int, Built] = {}
@@ -244,7 +260,7 @@ class _Search:
                 frames,
                 everything=self._target.quantizes_everything,
             )
-            count = self._fewest(int(self.config.most_float * len(self.layers)))
+            count = self._fewest(int(self._config.most_float * len(self.layers)))
             if count is not None:
                 return self._built[count], True
         losses = [attempt.loss for attempt in self.attempts]
@@ -277,7 +293,7 @@ class _Search:
         out.parent.mkdir()
         built = self._target.build(replace(self._work, out=out, keep_float=frozenset(keep)))
         loss = self._loss(built.witness)
-        passed = loss <= self.config.max_loss
+        passed = loss <= self._config.max_loss
         self._built[count] = built
         names = tuple(layer.name for layer in worst)
         self.attempts.append(Attempt(float_layers=names, loss=loss, passed=passed))
@@ -286,7 +302,7 @@ class _Search:
     def _loss(self, path: Path) -> float:
         if not self.masked:
             return 100 * (1 - self._agreement(path))
-        before, after = (self._miou(item) for item in (self._work.model, path))
+        before, after = (self._miou(item) for item in (self._baseline, path))
         return math.inf if before is None or after is None else 100 * (before - after)
 
     @cache  # noqa: B019 - lives as long as the search
@@ -297,15 +313,23 @@ class _Search:
     def _agreement(self, path: Path) -> float:
         frames = pictures_of(self._pictures, _PICTURES_FOR_AGREEMENT)
         with (
-            load_predictor(self._work.model, threads=self._threads) as one,
+            load_predictor(self._baseline, threads=self._threads) as one,
             load_predictor(path, threads=self._threads) as two,
         ):
             return float(np.mean([agreement(one(frame), two(frame)) for frame in frames]))
 
 
-def _publish(path: Path, out: Path) -> Path:
-    """Move what was built to its place: the parts of a file first and its Manifest last, so that a
-    file is never believed before it is whole."""
+def publish(path: Path, out: Path) -> Path:
+    """Move what was built, with all that lies beside it, to its place: the parts of a file first and
+    its Manifest last, so that a file is never believed before it is whole.
+
+    Args:
+        path: The file or folder that was built, in a folder of its own.
+        out: Its place.
+
+    Raises:
+        StorageError: The place cannot be written.
+    """
     files = sorted(path.parent.iterdir(), key=lambda item: (item.suffix == ".json", item.name))
     for item in files:
         place = out.parent / item.name

@@ -9,16 +9,30 @@ from ..evaluation.page import Page
 from ..evaluation.tables import Table, markdown
 from ..evaluation.tables import score as _score
 from ..files import write_json, write_text
+from .fastest import FastestReport
 from .gate import GateReport
-from .lineup_tables import lineup_table
 
-__all__ = ["attempt_table", "class_table", "layer_table", "score_table", "write_gate_report"]
+__all__ = [
+    "attempt_table",
+    "class_table",
+    "layer_table",
+    "score_table",
+    "way_table",
+    "write_gate_report",
+]
 
 _WORST = 24
 
 
-def write_gate_report(report: GateReport, folder: Path) -> Path:
+def write_gate_report(
+    report: GateReport, folder: Path, fastest: FastestReport | None = None
+) -> Path:
     """Write `report.json`, `report.md` and `report.html` into a folder, which is made if missing.
+
+    Args:
+        report: What was found.
+        folder: Where to write.
+        fastest: The ways that were measured before this one was chosen, where several were.
 
     Returns:
         The path of `report.html`.
@@ -32,20 +46,23 @@ def write_gate_report(report: GateReport, folder: Path) -> Path:
     for sentence in (report.verdict + ".", *report.notes):
         page.text(sentence)
         parts.append(sentence)
-    for title, table in _sections(report).items():
+    for title, table in _sections(report, fastest).items():
         page.heading(title)
         if title == "What each layer costs":
             _plot_layers(page, report)
         page.put(table)
         parts += [f"## {title}", table]
-    write_json(folder / "report.json", report.to_dict())
+    ways = {} if fastest is None else {"ways": fastest.to_dict()}
+    write_json(folder / "report.json", {**report.to_dict(), **ways})
     write_text(folder / "report.md", markdown(parts))
     page.write(folder / "report.html")
     return folder / "report.html"
 
 
-def _sections(report: GateReport) -> dict[str, Table]:
-    found = {"Before and after": score_table(report), "Files": lineup_table(report.lineup)}
+def _sections(report: GateReport, fastest: FastestReport | None) -> dict[str, Table]:
+    found = {"Before and after": score_table(report)}
+    if fastest is not None:
+        found["Every way on this processor"] = way_table(fastest)
     classes = class_table(report)
     if classes is not None:
         found["Classes"] = classes
@@ -87,6 +104,29 @@ def score_table(report: GateReport) -> Table:
     rows.append(("runs in", before.precision, after.precision, ""))
     name = "predicted" if report.predicted else after.path.name
     return Table(headers=("", before.path.name, name, "difference"), rows=tuple(rows))
+
+
+def way_table(report: FastestReport) -> Table:
+    """Every way that was measured, and what the others lost."""
+    rows = [
+        (
+            name,
+            file.precision,
+            f"{file.agreement:.2%}",
+            f"{file.latency.p50_ms:.2f}",
+            f"{file.whole.p50_ms:.2f}",
+            f"{report.lineup.speed_up(place):.2f}",
+            "written" if name == report.best.name else "",
+        )
+        for place, (name, file) in enumerate(zip(report.names, report.lineup.files, strict=True))
+    ]
+    rows += [
+        (item.name, "", "", "", "", "", item.gate.verdict)
+        for item in report.candidates
+        if not item.gate.passed
+    ]
+    headers = ("way", "runs in", "agrees", "network, ms", "frame to result, ms", "times the speed", "")  # fmt: skip
+    return Table(headers=headers, rows=tuple(rows))
 
 
 def class_table(report: GateReport) -> Table | None:

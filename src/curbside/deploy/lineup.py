@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import DataError, ModelFileError
 from ..evaluation import Evaluation, evaluate
 from ..hardware import core_count, cpu_model, thread_count
-from ..manifest import Task, write_sidecar
+from ..manifest import Manifest, Task, write_sidecar
 from ..metrics.timing import Latencies, LatencySummary
 from ..prepared import Sample, evenly_spaced
 from ..results import InstanceResult, SemanticResult
@@ -38,6 +38,7 @@ __all__ = [
     "line_up",
     "pictures_of",
     "score_file",
+    "store_manifest",
 ]
 
 _PICTURES = 16
@@ -381,6 +382,15 @@ def add_scores(path: Path, lineup: Lineup) -> None:
                 "images": evaluation.images,
             }
         manifest = manifest.with_scores(name, scores)
+    store_manifest(path, manifest)
+
+
+def store_manifest(path: Path, manifest: Manifest) -> None:
+    """Put a Manifest where a model file has its own: inside, or beside it.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
     if path.suffix == ".onnx":
         replace_manifest(path, manifest)
     else:

@@ -1,11 +1,16 @@
-"""A lineup as a table."""
+"""A lineup as a table, and as a report."""
 
 from __future__ import annotations
 
-from ..evaluation.tables import Table, score
+from pathlib import Path
+
+from ..evaluation import plots
+from ..evaluation.page import Page
+from ..evaluation.tables import Table, markdown, score
+from ..files import write_json, write_text
 from .lineup import FileScore, Lineup
 
-__all__ = ["lineup_table"]
+__all__ = ["lineup_table", "write_lineup"]
 
 
 def lineup_table(lineup: Lineup) -> Table:
@@ -48,3 +53,56 @@ def _scores(file: FileScore) -> tuple[str, str]:
         return "", ""
     overall = file.evaluation.overall
     return score(overall.miou), score(overall.ece)
+
+
+def write_lineup(lineup: Lineup, folder: Path) -> Path:
+    """Write `lineup.json`, `lineup.md` and `lineup.html` into a folder, which is made if missing.
+
+    Returns:
+        The path of `lineup.html`.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        StorageError: The place cannot be written.
+    """
+    names = [file.path.name for file in lineup.files]
+    title = f"{', '.join(names)} side by side"
+    said = (
+        f"Timed in turns on {lineup.pictures}; {lineup.hardware}, {lineup.threads} threads;"
+        " median and 95th percentile. Agreement is with the first file."
+    )
+    page = Page(title)
+    page.text(said)
+    table = lineup_table(lineup)
+    page.put(table)
+    slowest = max(file.whole.p50_ms for file in lineup.files)
+    page.figure(
+        plots.bars(
+            names,
+            [file.whole.p50_ms / slowest for file in lineup.files],
+            label=f"time from frame to result, as a share of {slowest:.2f} ms",
+        )
+    )
+    parts: list[str | Table] = [f"# {title}", said, table]
+    classes = _class_table(lineup)
+    if classes is not None:
+        page.heading("IoU by class")
+        page.put(classes)
+        parts += ["## IoU by class", classes]
+    write_json(folder / "lineup.json", lineup.to_dict())
+    write_text(folder / "lineup.md", markdown(parts))
+    page.write(folder / "lineup.html")
+    return folder / "lineup.html"
+
+
+def _class_table(lineup: Lineup) -> Table | None:
+    """The IoU of every class in every file; None where nothing was scored."""
+    scored = [(file.path.name, file.evaluation) for file in lineup.files if file.evaluation]
+    if not scored:
+        return None
+    columns = zip(*(found.overall.iou for _, found in scored), strict=True)
+    names = scored[0][1].space.names
+    return Table(
+        headers=("class", *(name for name, _ in scored)),
+        rows=tuple((name, *map(score, row)) for name, row in zip(names, columns, strict=True)),
+    )

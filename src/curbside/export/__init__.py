@@ -5,13 +5,14 @@ answers with it as the checkpoint does; `check_export` says which operators a ta
 refuse. What happens to the file then is `curbside.deploy`'s.
 """
 
-from .graph import DeployableGraph
+from .graph import DeployableGraph, Outputs
 from .onnx_file import ExportConfig, check_export, export_onnx
 from .verification import Verification, generated_pictures, verify
 
 __all__ = [
     "DeployableGraph",
     "ExportConfig",
+    "Outputs",
     "Verification",
     "check_export",
     "export_onnx",
