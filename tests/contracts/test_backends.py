@@ -4,10 +4,12 @@ import inspect
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from stand_ins.hailo import install_hailort, make_hef, some_pictures
 from stand_ins.tensorrt import install_tensorrt
 from tiny_models import WEIGHTS, make_manifest, make_onnx
 
@@ -33,12 +35,20 @@ def make_engine(path: Path) -> Path:
     return TensorRt(precision="fp32").build(Work(model=model, out=path)).path
 
 
+def make_chip_file(path: Path) -> Path:
+    """The network of `make_onnx` up to its scores as a HEF, of the stand-ins."""
+    model = make_onnx(path.with_suffix(".onnx"))
+    with pytest.MonkeyPatch.context() as patch:
+        return make_hef(patch, model, path, some_pictures(path.parent))
+
+
 @pytest.fixture(autouse=True)
 def _stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     install_tensorrt(monkeypatch)
+    install_hailort(monkeypatch)
 
 
-MAKERS = {".onnx": make_onnx, ".xml": make_xml, ".engine": make_engine}
+MAKERS = {".onnx": make_onnx, ".xml": make_xml, ".engine": make_engine, ".hef": make_chip_file}
 """How to make a tiny model file of each kind; a new backend adds its own."""
 
 MODULES = backend_modules()
@@ -55,6 +65,11 @@ def _frames() -> np.ndarray:
 
 def _expected(frame: np.ndarray) -> np.ndarray:
     return np.einsum("bhwc,kc->bkhw", frame.astype(float), WEIGHTS).argmax(1)
+
+
+def _ids(outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The classes of a network that gives them, or that stops at their scores, (1, H, W, C)."""
+    return outputs["ids"] if "ids" in outputs else outputs["logits"].argmax(-1)
 
 
 def test_there_is_one_and_no_two_open_the_same_kind():
@@ -87,8 +102,8 @@ def test_runs_what_the_manifest_names(tmp_path, suffix):
     assert backend.precision
     for frame in _frames():
         outputs = backend.run({"frame": frame})
-        assert list(outputs) == ["ids"]
-        np.testing.assert_array_equal(outputs["ids"], _expected(frame))
+        assert list(outputs) == [output.name for output in backend.manifest.outputs]
+        np.testing.assert_array_equal(_ids(outputs), _expected(frame))
     backend.close()
     backend.close()
 
@@ -96,7 +111,7 @@ def test_runs_what_the_manifest_names(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", KINDS)
 def test_outputs_of_one_run_outlive_the_next(tmp_path, suffix):
     backend = open_backend(MAKERS[suffix](tmp_path / f"m{suffix}"), threads=1)
-    results = [backend.run({"frame": frame})["ids"] for frame in _frames()]
+    results = [_ids(backend.run({"frame": frame})) for frame in _frames()]
     for frame, ids in zip(_frames(), results, strict=True):
         np.testing.assert_array_equal(ids, _expected(frame))
 
@@ -108,7 +123,7 @@ def test_several_threads_may_run_it(tmp_path, suffix):
 
     def work(frame: np.ndarray) -> None:
         for _ in range(20):
-            if not np.array_equal(backend.run({"frame": frame})["ids"], _expected(frame)):
+            if not np.array_equal(_ids(backend.run({"frame": frame})), _expected(frame)):
                 wrong.append(frame)
 
     threads = [threading.Thread(target=work, args=(frame,)) for frame in _frames()]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import shlex
 import sys
+from functools import cache
+from importlib import util
 from pathlib import Path
 from types import ModuleType
 
@@ -26,7 +27,7 @@ def install_command(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """Put the command `hailo` on the path, and nothing of the module."""
     folder.mkdir(parents=True, exist_ok=True)
     command = folder / "hailo"
-    program = shlex.join([sys.executable, str(HERE / "hailo_command.py")])
+    program = shlex.join([sys.executable, str(HERE / "hailo_compiler" / "hailo_command.py")])
     command.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
@@ -40,18 +41,29 @@ def install_module(monkeypatch: pytest.MonkeyPatch, folder: Path, version: str =
     (about / "METADATA").write_text(
         f"Metadata-Version: 2.1\nName: hailo_dataflow_compiler\nVersion: {version}\n"
     )
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), str(folder)]))
+    places = [str(HERE / "hailo_compiler"), str(folder)]
+    for place in places:
+        monkeypatch.syspath_prepend(place)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parent), *places]))
 
 
 def install_hailort(
     monkeypatch: pytest.MonkeyPatch, chips: tuple[str, ...] = ("hailo8",)
 ) -> ModuleType:
     """Let the module hailo_platform be imported; the chips are plugged in."""
-    monkeypatch.syspath_prepend(str(HERE))
-    library = importlib.import_module("hailo_platform")
+    library = _hailort()
+    monkeypatch.setitem(sys.modules, "hailo_platform", library)
     monkeypatch.setattr(library, "CHIPS", list(chips))
+    return library
+
+
+@cache
+def _hailort() -> ModuleType:
+    spec = util.spec_from_file_location("hailo_platform", HERE / "hailort" / "hailo_platform.py")
+    assert spec is not None
+    assert spec.loader is not None
+    library = util.module_from_spec(spec)
+    spec.loader.exec_module(library)
     return library
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from hailo_formats import Refused, hef_of, optimize_har, parse_model, read_har, write_har
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from stand_ins.hailo_formats import Refused, hef_of, optimize_har, parse_model, read_har, write_har
 
 VERSION = os.environ.get("HAILO_VERSION", "3.31.0")
 FLAGS = {

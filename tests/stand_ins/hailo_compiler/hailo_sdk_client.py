@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hailo_formats import hef_of, optimize_har, parse_model, write_har
+from stand_ins.hailo_formats import hef_of, optimize_har, parse_model, write_har
 
 VERSION = os.environ.get("HAILO_VERSION", "3.31.0")
 

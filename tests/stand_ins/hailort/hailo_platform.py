@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from hailo_formats import ARCHS, Refused, read_mapping
+from stand_ins.hailo_formats import ARCHS, Refused, read_mapping
 
 CHIPS = ["hailo8"]
 """What is plugged in; a test changes it."""
@@ -44,6 +44,9 @@ class HailoSchedulingAlgorithm(enum.Enum):
 
     NONE = 0
     ROUND_ROBIN = 1
+
+
+_ALGORITHM = HailoSchedulingAlgorithm  # a test takes the public name away
 
 
 class DeviceArchitecture(enum.Enum):
@@ -104,12 +107,12 @@ class VDevice:
     @staticmethod
     def create_params() -> Any:
         return SimpleNamespace(
-            scheduling_algorithm=HailoSchedulingAlgorithm.NONE, group_id="UNIQUE"
+            scheduling_algorithm=_ALGORITHM.NONE, group_id="UNIQUE"
         )
 
     @property
     def scheduled(self) -> bool:
-        return self._params.scheduling_algorithm is HailoSchedulingAlgorithm.ROUND_ROBIN
+        return self._params.scheduling_algorithm is _ALGORITHM.ROUND_ROBIN
 
     def get_physical_devices(self) -> list[Any]:
         self.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -73,6 +74,8 @@ class HailoBackend:
         self._path = path
         self.manifest = read_sidecar(path)
         self._stack = ExitStack()
+        # A network that is forgotten, or a program that ends, gives the chip back too.
+        self._release = weakref.finalize(self, self._stack.close)
         library = _library()
         try:
             device = self._stack.enter_context(_DEVICE)
@@ -116,7 +119,7 @@ class HailoBackend:
 
     def close(self) -> None:
         """Take the network off the chip, and let the chip go with the last one."""
-        self._stack.close()
+        self._release()
 
     def _require_chip(self) -> None:
         """Stop where the chip that answers is another than the file is for."""
