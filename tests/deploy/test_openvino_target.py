@@ -113,6 +113,28 @@ def test_int8_agrees_and_is_integer(
     assert any("int8" in note for note in int8.notes)
 
 
+def test_bytes_go_into_the_first_convolution_as_they_are(int8: Built) -> None:
+    operators = openvino.Core().read_model(int8.path).get_ordered_ops()
+    convolution = next(item for item in operators if item.get_type_name() == "Convolution")
+    quantizer = convolution.input_value(0).get_node()
+    bounds = [float(quantizer.input_value(place).get_node().data.item()) for place in (1, 2, 3, 4)]
+    assert bounds == [0, 255, 0, 255]
+    cast = quantizer.input_value(0).get_node()
+    assert (cast.get_type_name(), cast.get_input_element_type(0).get_type_name()) == (
+        "Convert",
+        "u8",
+    )
+
+
+def test_an_argmax_in_fp32_need_not_be_in_order(tmp_path: Path, float_file: Path) -> None:
+    for precision, expected in (("fp32", False), ("bf16", True)):
+        out = tmp_path / f"{precision}.xml"
+        OpenVino(precision=precision).build(Work(model=float_file, out=out))  # type: ignore[arg-type]
+        operators = openvino.Core().read_model(out).get_ops()
+        (argmax,) = [item for item in operators if item.get_type_name() == "TopK"]
+        assert argmax.get_attributes()["stable"] is expected
+
+
 def test_what_follows_the_last_convolution_stays_float(int8: Built) -> None:
     model = openvino.Core().read_model(int8.path)
     waiting, kinds = list(model.get_results()), []

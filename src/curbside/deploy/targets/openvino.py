@@ -22,11 +22,13 @@ from ...manifest import Manifest, write_sidecar
 from ...progress import track
 from ...runtime import NetworkPredictor, load_predictor
 from ..calibration import CalibrationSet
+from ..integer_graph import fold_normalization
+from ..openvino_graph import operators_behind, operators_of, read_graph, take_bytes, unsort_argmax
+from ..quantization import name_nodes
 from ..target import Built, Target, Work
 
 __all__ = ["OpenVino"]
 
-_PRODUCTS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "MatMul")
 _NATIVE = {"fp16": "FP16", "bf16": "BF16"}
 
 
@@ -69,9 +71,15 @@ class OpenVino(Target):
                     f"{work.model} is {predictor.manifest.precision} already",
                     fix="give the float file that curbside export wrote",
                 )
-            model = _read(work.model)
+            proto = onnx.load(str(work.model))
+            name_nodes(proto)
+            _require_nodes(proto, work)
             if work.calibration is not None and self.quantizes:
-                model = self._quantized(model, work, predictor, work.calibration)
+                model = self._quantized(proto, work, predictor, work.calibration)
+            else:
+                model = _graph(proto, work.model)
+            if self.asked == "fp32":
+                unsort_argmax(model)
             manifest = self._manifest(predictor.manifest, work, openvino)
         return _written(
             model, manifest, work.out, compress=self.precision in ("fp16", "bf16"), asked=self.asked
@@ -83,14 +91,20 @@ class OpenVino(Target):
         return self.rest if self.quantizes else self.precision
 
     def _quantized(
-        self, model: Any, work: Work, predictor: NetworkPredictor, calibration: CalibrationSet
+        self,
+        proto: onnx.ModelProto,
+        work: Work,
+        predictor: NetworkPredictor,
+        calibration: CalibrationSet,
     ) -> Any:
         with _quiet():
             nncf = _library("nncf")
-        kept = _named(model, work.model, work.keep_float) | _tail(model)
+        folded = fold_normalization(proto, predictor.manifest)
+        model = _graph(proto, work.model)
+        kept = operators_of(model, proto, work.keep_float) | operators_behind(model)
         preset = nncf.QuantizationPreset
         with _quiet():
-            return nncf.quantize(
+            model = nncf.quantize(
                 model,
                 nncf.Dataset(_Pictures(predictor, calibration)),
                 preset=preset.MIXED if self.preset == "mixed" else preset.PERFORMANCE,
@@ -98,6 +112,9 @@ class OpenVino(Target):
                 fast_bias_correction=self.fast_bias_correction,
                 ignored_scope=nncf.IgnoredScope(names=sorted(kept), validate=False),
             )
+        if folded:
+            take_bytes(model)
+        return model
 
     def _manifest(self, manifest: Manifest, work: Work, openvino: Any) -> Manifest:
         deployment = {
@@ -130,18 +147,24 @@ def _library(name: Literal["openvino", "nncf"]) -> Any:
         raise MissingDependencyError(name, extra="openvino") from None
 
 
-def _read(path: Path) -> Any:
-    """The graph, without the Manifest of the file that it comes from."""
-    proto = onnx.load(str(path))
-    del proto.metadata_props[:]
+def _graph(proto: onnx.ModelProto, path: Path) -> Any:
     try:
-        return _library("openvino").Core().read_model(io.BytesIO(proto.SerializeToString()))
+        return read_graph(proto)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-160:]
         raise ModelFileError(
             f"OpenVINO cannot read {path} ({reason})",
             fix="update OpenVINO, or export the network at another --opset",
         ) from error
+
+
+def _require_nodes(proto: onnx.ModelProto, work: Work) -> None:
+    unknown = sorted(work.keep_float - {node.name for node in proto.graph.node})
+    if unknown:
+        raise ConfigError(
+            f"{work.model} has no node {unknown[0]!r} to keep in float",
+            fix="name nodes of this very file",
+        )
 
 
 class _Pictures:
@@ -156,65 +179,6 @@ class _Pictures:
     def __iter__(self) -> Iterator[np.ndarray]:
         for sample in track(self._samples, total=len(self), description="calibrating"):
             yield self._predictor.prepare(sample.read_bgr())
-
-
-def _named(model: Any, path: Path, names: frozenset[str]) -> set[str]:
-    """OpenVINO's names of the operators that ONNX nodes became, found by the tensors between them.
-
-    A convolution with a bias becomes two operators, and a layer that OpenVINO lacks becomes several.
-    """
-    if not names:
-        return set()
-    nodes = onnx.load(str(path), load_external_data=False).graph.node
-    by_name = {node.name or f"node_{place}": node for place, node in enumerate(nodes)}
-    unknown = sorted(names - set(by_name))
-    if unknown:
-        raise ConfigError(
-            f"{path} has no node {unknown[0]!r} to keep in float",
-            fix="name nodes of this very file",
-        )
-    made = {name for node in nodes for name in node.output}
-    makers = {
-        name: operator
-        for operator in model.get_ordered_ops()
-        for output in operator.outputs()
-        for name in output.get_names()
-    }
-    found: set[str] = set()
-    for name in names:
-        waiting = [makers[output] for output in by_name[name].output if output in makers]
-        ends = set(by_name[name].input) | (made - set(by_name[name].output))
-        while waiting:
-            operator = waiting.pop()
-            label = operator.get_friendly_name()
-            if label in found or operator.get_type_name() in ("Constant", "Parameter"):
-                continue
-            found.add(label)
-            waiting += [
-                source.get_node()
-                for source in map(_source, operator.inputs())
-                if not ends & set(source.get_names())
-            ]
-    return found
-
-
-def _tail(model: Any) -> set[str]:
-    """Names of the operators between the last convolutions and the outputs: integers ruin argmax
-    and gain nothing in resizing."""
-    found: set[str] = set()
-    waiting = list(model.get_results())
-    while waiting:
-        for source in map(_source, waiting.pop().inputs()):
-            operator = source.get_node()
-            label = operator.get_friendly_name()
-            if label not in found and operator.get_type_name() not in (*_PRODUCTS, "Constant"):
-                found.add(label)
-                waiting.append(operator)
-    return found
-
-
-def _source(place: Any) -> Any:
-    return place.get_source_output()
 
 
 def _written(model: Any, manifest: Manifest, out: Path, *, compress: bool, asked: str) -> Built:
