@@ -7,6 +7,7 @@ calibrated and quantised as any other, for any target.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -150,6 +151,7 @@ def _round(model: SegmentationModel) -> Callable[[], None]:
     Returns:
         Takes all that away again; the float weights stay as they have become.
     """
+    logging.disable(logging.WARNING)  # torch tells torchao's makers what they should change
     try:
         from torchao.quantization.pt2e import (
             FakeQuantize,
@@ -158,6 +160,8 @@ def _round(model: SegmentationModel) -> Callable[[], None]:
         )
     except ModuleNotFoundError:
         raise MissingDependencyError("torchao", extra="train") from None
+    finally:
+        logging.disable(logging.NOTSET)
     hooks = []
     layers = [module for module in model.modules() if isinstance(module, _PRODUCTS)]
     for layer in layers:
