@@ -21,6 +21,7 @@ from curbside.manifest import (
     TemperatureScaling,
     manifest_from_metadata,
     read_sidecar,
+    write_sidecar,
 )
 
 SCALING = TemperatureScaling(
@@ -99,6 +100,10 @@ def test_a_file_without_one_is_refused_with_the_way_to_get_one(tmp_path):
         {"outputs": ()},
         {"outputs": (OutputSpec(name="c", meaning="confidence"),)},
         {"input": InputSpec(size_hw=(0, 5))},
+        {"input": InputSpec(size_hw=(5, 5), fit="letterbox")},
+        {"outputs": (OutputSpec(name="d", meaning="detections"),)},
+        {"task": "instances"},
+        {"task": "instances", "outputs": (OutputSpec(name="d", meaning="detections"),)},
     ],
 )
 def test_parts_that_contradict_each_other_are_refused(changes):
@@ -178,6 +183,38 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+def test_an_edit_is_noticed_and_one_that_is_answered_for_is_not():
+    data = json.loads(manifest().to_json())
+    data["precision"] = "int8"
+    with pytest.raises(ModelFileError, match="edited after it was written"):
+        manifest_from_metadata({METADATA_KEY: json.dumps(data)}, Path("m.onnx"))
+    del data["sha256"]
+    assert (
+        manifest_from_metadata({METADATA_KEY: json.dumps(data)}, Path("m.onnx")).precision == "int8"
+    )
+    reordered = dict(reversed(json.loads(manifest().to_json()).items()))
+    text = json.dumps(reordered, indent=3)
+    assert manifest_from_metadata({METADATA_KEY: text}, Path("m.onnx")) == manifest()
+
+
+def test_a_manifest_beside_other_files_than_its_own_is_refused(tmp_path):
+    path = tmp_path / "m.xml"
+    path.write_bytes(b"graph")
+    path.with_suffix(".bin").write_bytes(b"weights")
+    write_sidecar(path, manifest(), parts=(".bin",))
+    assert read_sidecar(path) == manifest()
+    path.with_suffix(".bin").write_bytes(b"other weights")
+    with pytest.raises(ModelFileError, match=r"m\.bin is not the file that m\.xml\.json"):
+        read_sidecar(path)
+    path.with_suffix(".bin").unlink()
+    with pytest.raises(ModelFileError, match=r"m\.bin is missing"):
+        read_sidecar(path)
+    for name in ("m.xml", "m.xml.json"):  # under another name it is the same file
+        (tmp_path / name).rename(tmp_path / name.replace("m.xml", "n.xml"))
+    (tmp_path / "n.bin").write_bytes(b"weights")
+    assert read_sidecar(tmp_path / "n.xml") == manifest()
 
 
 @given(key=st.sampled_from(sorted(manifest().to_dict())), value=JSON)

@@ -73,6 +73,11 @@ class Manifest:
             )
         if self.task == "semantic" and not {"ids", "logits"} & found:
             raise ModelFileError("the Manifest promises neither ids nor logits", fix=MAKE_ONE)
+        if self.task == "semantic" and self.input.fit == "letterbox":
+            raise ModelFileError(
+                "the Manifest wants a letterbox, which class maps are not freed from",
+                fix="let frames be stretched to the input: fit stretch",
+            )
         if self.task == "instances":
             self._check_heads(found)
 
