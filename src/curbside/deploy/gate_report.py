@@ -11,6 +11,7 @@ from ..evaluation.tables import score as _score
 from ..files import write_json, write_text
 from .fastest import FastestReport
 from .gate import GateReport
+from .lineup import FileScore
 
 __all__ = [
     "attempt_table",
@@ -91,19 +92,30 @@ def score_table(report: GateReport) -> Table:
             rows.append((name, _score(a), _score(b), change))
     what = "pixels of the same class" if before.task == "semantic" else "objects found by both"
     rows.append((what, "", f"{after.agreement:.2%}", ""))
-    for name, a_ms, b_ms in (
-        ("network, median", before.latency.p50_ms, after.latency.p50_ms),
-        ("network, 95th percentile", before.latency.p95_ms, after.latency.p95_ms),
-        ("frame to result, median", before.whole.p50_ms, after.whole.p50_ms),
-        ("frame to result, 95th percentile", before.whole.p95_ms, after.whole.p95_ms),
-    ):
-        rows.append((name, f"{a_ms:.2f} ms", f"{b_ms:.2f} ms", f"{a_ms / b_ms:.2f} × the speed"))
+    if report.predicted:
+        rows.append(("emulated in", "", after.precision, ""))
+    else:
+        rows += _cost(before, after)
+    name = "predicted" if report.predicted else after.path.name
+    return Table(headers=("", before.path.name, name, "difference"), rows=tuple(rows))
+
+
+def _cost(before: FileScore, after: FileScore) -> list[tuple[str, ...]]:
+    """Time and size; those of a stand-in would say nothing about the device."""
+    rows: list[tuple[str, ...]] = [
+        (name, f"{a_ms:.2f} ms", f"{b_ms:.2f} ms", f"{a_ms / b_ms:.2f} × the speed")
+        for name, a_ms, b_ms in (
+            ("network, median", before.latency.p50_ms, after.latency.p50_ms),
+            ("network, 95th percentile", before.latency.p95_ms, after.latency.p95_ms),
+            ("frame to result, median", before.whole.p50_ms, after.whole.p50_ms),
+            ("frame to result, 95th percentile", before.whole.p95_ms, after.whole.p95_ms),
+        )
+    ]
     sizes = before.size_bytes, after.size_bytes
     smaller = f"{sizes[0] / sizes[1]:.2f} × smaller"
     rows.append(("file", *(f"{size / 1e6:.2f} MB" for size in sizes), smaller))
     rows.append(("runs in", before.precision, after.precision, ""))
-    name = "predicted" if report.predicted else after.path.name
-    return Table(headers=("", before.path.name, name, "difference"), rows=tuple(rows))
+    return rows
 
 
 def way_table(report: FastestReport) -> Table:
