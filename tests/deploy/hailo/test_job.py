@@ -109,7 +109,9 @@ def test_the_script_of_yolo_is_the_published_one(yolo, frames, tmp_path):
 
 
 def test_semantic_normalisation_goes_into_the_chip(float_file, pictures, tmp_path):
-    built = build(float_file, tmp_path / "m", pictures, Hailo8(finetune=True, batch_size=2))
+    built = build(
+        float_file, tmp_path / "m", pictures, Hailo8(compiler_finetune=True, batch_size=2)
+    )
     assert (built.path / "model.alls").read_text().splitlines() == [
         "normalization1 = normalization([127.5, 102, 76.5], [51, 63.75, 76.5])",
         "model_optimization_config(calibration, batch_size=2, calibset_size=12)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -19,7 +19,7 @@ from ..operators import Rule, check_operators
 from ..target import Built, Target, Work
 from .adoption import adopt
 from .compiler import Compiler, Driver, compile_job, find_compiler
-from .job import EMULATION, JobOrder, write_job
+from .job import EMULATION, JobOrder, load_job, write_job
 from .rules import CAUSES, RULES
 from .script import RECOMMENDED_PICTURES, Optimization
 
@@ -37,8 +37,7 @@ class HailoTarget(Target):
     suffix: ClassVar[str] = ".hef"
     causes: ClassVar[tuple[str, ...]] = CAUSES
     rules: ClassVar[Mapping[str, Rule] | None] = RULES
-    recommended_pictures: ClassVar[int] = RECOMMENDED_PICTURES
-    """Number of calibration pictures that the compiler wants."""
+    pictures: ClassVar[int] = RECOMMENDED_PICTURES
     arch: ClassVar[str]
     """The compiler's name of the chip."""
     chip: ClassVar[str]
@@ -56,7 +55,7 @@ class HailoTarget(Target):
     than 1024 pictures."""
     batch_size: int = 8
     """Pictures that the compiler calibrates on at once."""
-    finetune: bool = False
+    compiler_finetune: bool = False
     """Fine-tune whatever the level; needs a GPU."""
 
     def __post_init__(self) -> None:
@@ -75,14 +74,18 @@ class HailoTarget(Target):
     def build(self, work: Work) -> Built:
         """Make the HEF with its Manifest beside it, or the folder that a compiler elsewhere makes it
         from; a HEF's job folder, `M.hailo`, stays beside it with the compiler's log."""
-        folder, hef = _places(work.out)
+        return self.complete(self.attempt(work))
+
+    def attempt(self, work: Work) -> Built:
+        """Pack the job folder; the emulation in it stands in for the HEF, which may take hours."""
+        folder = _job_folder(work.out)
         if work.calibration is None:
             raise ConfigError(
                 "the chip computes in 8 bits, and there are no pictures to calibrate on",
                 fix="give a prepared folder with --calibration",
             )
         cut = self._cut(work)
-        compiler = find_compiler(self.driver, major=self.compiler_major, chip=self.chip)
+        compiler = self._compiler()  # one that is too old is told of before the work
         wide, ignored = _inside(cut, work.keep_float)
         notes = (*self._notes(work.calibration, compiler), *ignored)
         order = JobOrder(
@@ -93,21 +96,32 @@ class HailoTarget(Target):
             chip=self.chip,
             major=self.compiler_major,
             optimization=Optimization(
-                level=self.optimization_level, batch_size=self.batch_size, finetune=self.finetune
+                level=self.optimization_level,
+                batch_size=self.batch_size,
+                finetune=self.compiler_finetune,
             ),
             wide=wide,
             notes=notes,
         )
-        job = write_job(folder, order)
+        write_job(folder, order)
+        return Built(path=folder, witness=folder / EMULATION, notes=notes)
+
+    def complete(self, built: Built) -> Built:
+        """Have the job folder compiled where there is a compiler."""
+        folder, compiler = built.path, self._compiler()
         if compiler is None:
             packed = (
-                f"{folder} holds a job for Dataflow Compiler {self.compiler_major}: see its README"
+                f"{folder.name} is a job for a machine with Dataflow Compiler"
+                f" {self.compiler_major}: see its README.md"
             )
-            return Built(path=folder, witness=folder / EMULATION, notes=(packed, *notes))
-        made = compile_job(folder, job.network, compiler)
-        os.replace(made, hef)
+            return Built(path=folder, witness=folder / EMULATION, notes=(packed, *built.notes))
+        hef = folder.with_suffix(self.suffix)
+        os.replace(compile_job(folder, load_job(folder).network, compiler), hef)
         adopted = adopt(hef, folder, compiler=compiler.version)
-        return Built(path=hef, witness=adopted.witness, notes=(*notes, *adopted.notes))
+        return replace(adopted, notes=(*built.notes, *adopted.notes))
+
+    def _compiler(self) -> Compiler | None:
+        return find_compiler(self.driver, major=self.compiler_major, chip=self.chip)
 
     def _cut(self, work: Work) -> Cut:
         """The part of the network that the chip runs, if its compiler would take it."""
@@ -132,20 +146,18 @@ class HailoTarget(Target):
             )
         elif compiler is not None and not _has_gpu() and self.optimization_level > 1:
             notes.append(f"no NVIDIA GPU is here: the compiler will reduce {asked}")
-        if self.finetune and compiler is not None and not _has_gpu():
+        if self.compiler_finetune and compiler is not None and not _has_gpu():
             notes.append("no NVIDIA GPU is here: the compiler will not fine-tune")
         return notes
 
 
-def _places(out: Path) -> tuple[Path, Path]:
-    """The job folder and the HEF of an output's name."""
-    if out.suffix.lower() == ".hef":
-        return out.with_suffix(".hailo"), out
-    if out.suffix not in ("", ".hailo"):
+def _job_folder(out: Path) -> Path:
+    """The job folder of an output's name."""
+    if out.suffix.lower() not in (".hef", "", ".hailo"):
         raise ConfigError(
             f"{out} is no name for a HEF or a job folder", fix="name it with --out M.hef"
         )
-    return out, out.with_suffix(".hef")
+    return out.with_suffix(".hailo")
 
 
 def _inside(cut: Cut, keep_float: frozenset[str]) -> tuple[tuple[str, ...], list[str]]:
