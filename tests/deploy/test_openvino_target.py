@@ -13,12 +13,15 @@ import pytest
 from color_scenes import scene
 
 from curbside.deploy import CalibrationSet, target_named
+from curbside.deploy.heads import heads_of
+from curbside.deploy.openvino_graph import operators_behind, read_graph
 from curbside.deploy.target import Built, Work
 from curbside.deploy.targets.openvino import OpenVino
 from curbside.errors import ConfigError, MissingDependencyError, ModelFileError, StorageError
 from curbside.manifest import read_sidecar
 from curbside.prepared import PreparedFolder
 from curbside.runtime import load_predictor
+from curbside.runtime.description import Hints, describe_network
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
 pytest.importorskip("nncf", reason="NNCF is not installed")
@@ -133,6 +136,16 @@ def test_an_argmax_in_fp32_need_not_be_in_order(tmp_path: Path, float_file: Path
         operators = openvino.Core().read_model(out).get_ops()
         (argmax,) = [item for item in operators if item.get_type_name() == "TopK"]
         assert argmax.get_attributes()["stable"] is expected
+
+
+def test_what_decodes_objects_stays_float(shared: Path) -> None:
+    """The heads are found by structure; the distances' convolution lies behind them."""
+    path = shared / "data" / "yolo" / "yolov8n-seg.onnx"
+    proto = onnx.load(str(path))
+    manifest = describe_network(path, Hints(space="coco80"))
+    behind = operators_behind(read_graph(proto), heads_of(proto, manifest))
+    assert {"/model.22/dfl/conv/Conv", "/model.22/dfl/Softmax", "/model.22/Sigmoid"} <= behind
+    assert not any("cv2" in name or "cv3" in name for name in behind)
 
 
 def test_what_follows_the_last_convolution_stays_float(int8: Built) -> None:

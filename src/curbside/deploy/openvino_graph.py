@@ -67,15 +67,20 @@ def _sources(operator: Any, ends: Set[str]) -> list[Any]:
     return [output.get_node() for output in outputs if not ends & set(output.get_names())]
 
 
-def operators_behind(model: Any) -> set[str]:
-    """Names of the operators between the last convolutions and the outputs: integers ruin argmax
-    and gain nothing in resizing."""
+def operators_behind(model: Any, ends: Set[str]) -> set[str]:
+    """Names of the operators whose integers would ruin what is decoded, and gain nothing.
+
+    Args:
+        model: What `read_graph` made of a graph.
+        ends: Tensors that decoding begins with; where empty, the last convolutions' answers.
+    """
     found: set[str] = set()
     waiting = list(model.get_results())
+    stops = () if ends else _PRODUCTS
     while waiting:
-        for operator in _sources(waiting.pop(), frozenset()):
+        for operator in _sources(waiting.pop(), ends):
             label = operator.get_friendly_name()
-            if label not in found and operator.get_type_name() not in (*_PRODUCTS, "Constant"):
+            if label not in found and operator.get_type_name() not in (*stops, "Constant"):
                 found.add(label)
                 waiting.append(operator)
     return found

@@ -12,9 +12,11 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
+from ..manifest import Manifest
 from ..progress import track
 from ..runtime import NetworkPredictor
 from .calibration import CalibrationSet
+from .heads import heads_of
 
 __all__ = ["explicit_integers", "fit_for_tensorrt", "float_ends", "tensors"]
 
@@ -97,9 +99,11 @@ def _float_between(proto: ModelProto, cast: NodeProto) -> None:
     cast.input[0] = between
 
 
-def float_ends(proto: ModelProto) -> set[str]:
+def float_ends(proto: ModelProto, manifest: Manifest) -> set[str]:
     """Names of the nodes that compute before the first and after the last convolutions and matrix
-    products: integers there would coarsen the picture and the scores, and gain nothing."""
+    products: integers there would coarsen the picture and the scores, and gain nothing. Where the
+    network decodes its objects itself, all of that counts as after."""
+    heads = heads_of(proto, manifest)
     readers: dict[str, list[NodeProto]] = {}
     for node in proto.graph.node:
         for name in node.input:
@@ -112,12 +116,14 @@ def float_ends(proto: ModelProto) -> set[str]:
         if node.op_type not in _PRODUCTS and node.name not in found:
             found[node.name] = node
             waiting += [user for name in node.output for user in readers.get(name, [])]
-    waiting = [made_by[item.name] for item in proto.graph.output if item.name in made_by]
-    while waiting:
-        node = waiting.pop()
-        if node.op_type not in _PRODUCTS and node.name not in found:
-            found[node.name] = node
-            waiting += [made_by[name] for name in node.input if name in made_by]
+    names = [item.name for item in proto.graph.output]
+    while names:
+        name = names.pop()
+        made = made_by.get(name)
+        stops = name in heads if heads else made is not None and made.op_type in _PRODUCTS
+        if made is not None and not stops and made.name not in found:
+            found[made.name] = made
+            names += made.input
     return {
         name for name, node in found.items() if node.op_type not in (*_MOVING, "Cast", "ArgMax")
     }

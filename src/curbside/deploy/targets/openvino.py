@@ -22,6 +22,7 @@ from ...manifest import Manifest, write_sidecar
 from ...progress import track
 from ...runtime import NetworkPredictor, load_predictor
 from ..calibration import CalibrationSet
+from ..heads import heads_of
 from ..integer_graph import fold_normalization
 from ..openvino_graph import operators_behind, operators_of, read_graph, take_bytes, unsort_argmax
 from ..quantization import name_nodes
@@ -101,7 +102,8 @@ class OpenVino(Target):
             nncf = _library("nncf")
         folded = fold_normalization(proto, predictor.manifest)
         model = _graph(proto, work.model)
-        kept = operators_of(model, proto, work.keep_float) | operators_behind(model)
+        behind = operators_behind(model, heads_of(proto, predictor.manifest))
+        kept = operators_of(model, proto, work.keep_float) | behind
         preset = nncf.QuantizationPreset
         with _quiet():
             model = nncf.quantize(

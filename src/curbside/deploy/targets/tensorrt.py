@@ -107,7 +107,7 @@ class TensorRt(Target):
         notes = []
         kept, ends, calibrator = work.keep_float, set[str](), None
         if work.calibration is not None and self.quantizes:
-            ends = float_ends(proto) - kept
+            ends = float_ends(proto, predictor.manifest) - kept
             if hasattr(tensorrt, "IInt8EntropyCalibrator2"):
                 config.set_flag(tensorrt.BuilderFlag.INT8)
                 calibrator = _calibrator(tensorrt, cuda, predictor, work, work.calibration)
