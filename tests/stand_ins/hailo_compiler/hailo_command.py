@@ -70,6 +70,8 @@ def main(words: list[str]) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if step == "parser":
         har = parse_model(Path(file), Path(file).stem, arch, flags["--end-node-names"])
+        if input("Would you like to parse again with the recommended end nodes? (y/n)\n") != "n":
+            raise Refused("the graph ends elsewhere now")
         write_har(Path(flags["--har"][0]), har)
         return
     har = read_har(Path(file))

@@ -38,7 +38,8 @@ cd -- "$WORK"
 step() {
   echo "== hailo $1"
   local status=0
-  hailo "$@" < /dev/null || status=$?
+  # It may ask whether to stop at other nodes, or to add a post-process: no.
+  hailo "$@" < <(yes n 2> /dev/null) || status=$?
   [ "$status" -le 128 ] || fail "hailo $1 was killed (signal $((status - 128))), often for want of memory"
   [ "$status" = 0 ] || fail "hailo $1 failed (exit $status); what it said stands above"
 }
