@@ -8,33 +8,33 @@ from ..evaluation import plots
 from ..evaluation.page import Page
 from ..evaluation.tables import Table, markdown, score
 from ..files import write_json, write_text
+from ..metrics.timing import LatencySummary
 from .lineup import FileScore, Lineup
 
 __all__ = ["lineup_table", "write_lineup"]
 
 
-def lineup_table(lineup: Lineup) -> Table:
-    """One row per file: scores, agreement, speed and size."""
-    headers = (
-        "file",
-        "runs in",
-        "mIoU",
-        "ECE",
-        "agrees",
-        "network, ms",
-        "frame to result, ms",
-        "times the speed",
-        "MB",
-    )
+def lineup_table(lineup: Lineup, *, brief: bool = False) -> Table:
+    """One row per file: scores, agreement, speed and size.
+
+    Args:
+        lineup: The files.
+        brief: Narrow enough for a terminal: medians alone, without what each file runs in.
+    """
+
+    def times(summary: LatencySummary) -> str:
+        return f"{summary.p50_ms:.2f}" + ("" if brief else f" / {summary.p95_ms:.2f}")
+
+    headers = ("file", "runs in", "mIoU", "ECE", "agrees", "network ms", "result ms", "speed", "MB")
     rows = [
         (
             file.path.name,
-            file.precision,
+            "" if brief else file.precision,
             *_scores(file),
             f"{file.agreement:.2%}",
-            f"{file.latency.p50_ms:.2f} / {file.latency.p95_ms:.2f}",
-            f"{file.whole.p50_ms:.2f} / {file.whole.p95_ms:.2f}",
-            f"{lineup.speed_up(place):.2f}",
+            times(file.latency),
+            times(file.whole),
+            f"{lineup.speed_up(place):.2f} ×",
             f"{file.size_bytes / 1e6:.2f}",
         )
         for place, file in enumerate(lineup.files)
@@ -69,7 +69,8 @@ def write_lineup(lineup: Lineup, folder: Path) -> Path:
     title = f"{', '.join(names)} side by side"
     said = (
         f"Timed in turns on {lineup.pictures}; {lineup.hardware}, {lineup.threads} threads;"
-        " median and 95th percentile. Agreement is with the first file."
+        " median and 95th percentile, of the bare network and from frame to result. Agreement and"
+        " speed are held to the first file."
     )
     page = Page(title)
     page.text(said)
