@@ -106,9 +106,7 @@ class VDevice:
 
     @staticmethod
     def create_params() -> Any:
-        return SimpleNamespace(
-            scheduling_algorithm=_ALGORITHM.NONE, group_id="UNIQUE"
-        )
+        return SimpleNamespace(scheduling_algorithm=_ALGORITHM.NONE, group_id="UNIQUE")
 
     @property
     def scheduled(self) -> bool:
