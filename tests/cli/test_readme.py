@@ -66,7 +66,7 @@ def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
     assert set(found["evaluations"]) == {"teacher", "student alone", "student distilled"}
     assert all(0 <= e["scores"]["miou"] <= 1 for e in found["evaluations"].values())
     assert found["verified"]["agreement"] >= 0.999
-    assert found["quantised"]["after"]["precision"].startswith("int8")
+    assert found["quantised"]["lineup"]["files"][1]["precision"].startswith("int8")
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     assert "http" not in re.sub(r"http://www.w3.org/\S+", "", page)  # self-contained
     assert page.count("<svg") >= 3 and page.count("<img") >= 9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tiny_instances import make_constant_onnx, manifest_of, naive_objects, random_raw
-from tiny_models import make_manifest, make_onnx, write_clip
+from tiny_models import make_onnx, write_clip
 
 from curbside.errors import ConfigError, ModelFileError
 from curbside.manifest import METADATA_KEY, InputSpec
@@ -70,7 +70,9 @@ def test_parts_of_a_call_make_the_call(model):
 @pytest.mark.parametrize("fit", ["stretch", "letterbox"])
 def test_the_tensor_is_the_frame_as_the_manifest_says(layout, dtype, channels, fit):
     class Backend:
-        manifest = make_manifest(
+        manifest = manifest_of(
+            RAW.whole()[1],
+            (20, 10),
             input=InputSpec(
                 size_hw=(20, 10),
                 layout=layout,
@@ -78,11 +80,11 @@ def test_the_tensor_is_the_frame_as_the_manifest_says(layout, dtype, channels, f
                 channels=channels,
                 fit=fit,
                 scale=1 / 255 if dtype == "float32" else 1,
-            )
+            ),
         )
 
     frame = np.random.default_rng(0).integers(0, 256, (10, 10, 3), np.uint8)
-    tensor = SemanticPredictor(Backend()).prepare(frame)  # type: ignore[arg-type]
+    tensor = InstancePredictor(Backend()).prepare(frame)  # type: ignore[arg-type]
     assert tensor.dtype == dtype
     assert tensor.flags.c_contiguous
     picture = tensor[0] if layout == "NHWC" else tensor[0].transpose(1, 2, 0)
