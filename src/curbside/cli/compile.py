@@ -101,7 +101,7 @@ def _adopt(*, adopt: Path, job: Path | None = None) -> None:
 
     Args:
         adopt: The file that it made, such as M.hef.
-        job: The job folder; where the file lies, or its `<name>.job` beside it, where not given.
+        job: The job folder; the one that the file lies in, or `M.hailo` beside it, where not given.
     """
     from ..deploy.hailo import adopt as adopt_hef
 

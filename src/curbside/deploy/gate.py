@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, ModelFileError
+from ..errors import ConfigError, ModelFileError, StorageError
 from ..prepared import Sample
 from ..runtime import load_predictor
 from .calibration import CalibrationPicture
 from .lineup import Lineup, add_scores, agreement, line_up, pictures_of, score_file
+from .onnx_manifest import with_logits
 from .sensitivity import LayerError, layer_errors
 from .target import Built, Target, Work
 
@@ -129,8 +130,8 @@ class GateReport:
         if not self.passed:
             raise ModelFileError(
                 f"{self.verdict}; nothing was written",
-                fix="calibrate on more or other pictures, fine-tune with --finetune RUN, or allow"
-                " more with --max-loss",
+                fix="calibrate on more or other pictures, fine-tune (longer) with --finetune RUN, or"
+                " allow more with --max-loss",
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -194,6 +195,7 @@ def compile_through_gate(
             [baseline, built.witness],
             samples=search.masked if full else (),
             pictures=pictures,
+            witnesses=search.with_scores() if full else {},
             threads=threads,
         )
         predicted = built.witness != built.path
@@ -250,6 +252,7 @@ class _Search:
         self.attempts: list[Attempt] = []
         self.layers: list[LayerError] = []
         self._built: dict[int, Built] = {}
+        self._chosen = 0
 
     def run(self) -> tuple[Built, bool]:
         """What passed with the fewest layers in float, else what lost least; and whether it passed."""
@@ -265,9 +268,25 @@ class _Search:
             )
             count = self._fewest(int(self._config.most_float * len(self.layers)))
             if count is not None:
+                self._chosen = count
                 return self._built[count], True
         losses = [attempt.loss for attempt in self.attempts]
-        return list(self._built.values())[int(np.argmin(losses))], False
+        self._chosen = list(self._built)[int(np.argmin(losses))]
+        return self._built[self._chosen], False
+
+    def with_scores(self) -> dict[Path, Path]:
+        """What was chosen, made once more so that it gives its scores beside the class map, by the file
+        that it stands for; nothing where that gives them or can be asked for them itself."""
+        witness = self._built[self._chosen].witness
+        if not self.masked or witness.suffix == ".onnx":
+            return {}
+        with load_predictor(witness, threads=1) as predictor:
+            copy = None
+            if predictor.manifest.output("logits") is None:
+                copy = with_logits(self._work.model, self._folder / "logits.onnx")
+        if copy is None:
+            return {}
+        return {witness: self._build(self._chosen, "scores", copy).witness}
 
     def _fewest(self, most: int) -> int | None:
         """The fewest of the worst layers that must stay in float, at most so many; None if that is not
@@ -290,17 +309,21 @@ class _Search:
 
     def _try(self, count: int) -> bool:
         """Build with the worst layers in float and measure the loss."""
-        worst = self.layers[:count]
-        keep = self._work.keep_float.union(*(layer.nodes for layer in worst))
-        out = self._folder / str(count) / self._work.out.name
-        out.parent.mkdir()
-        built = self._target.attempt(replace(self._work, out=out, keep_float=frozenset(keep)))
+        built = self._build(count, str(count), self._work.model)
         loss = self._loss(built.witness)
         passed = loss <= self._config.max_loss
         self._built[count] = built
-        names = tuple(layer.name for layer in worst)
+        names = tuple(layer.name for layer in self.layers[:count])
         self.attempts.append(Attempt(float_layers=names, loss=loss, passed=passed))
         return passed
+
+    def _build(self, count: int, folder: str, model: Path) -> Built:
+        """Build with the worst layers in float, in a folder of its own."""
+        keep = self._work.keep_float.union(*(layer.nodes for layer in self.layers[:count]))
+        out = self._folder / folder / self._work.out.name
+        out.parent.mkdir()
+        work = replace(self._work, model=model, out=out, keep_float=frozenset(keep))
+        return self._target.attempt(work)
 
     def _loss(self, path: Path) -> float:
         if not self.masked:
@@ -337,6 +360,10 @@ def publish(path: Path, out: Path) -> Path:
     for item in files:
         place = out.parent / item.name
         if item.is_dir() and place.is_dir():
+            if not {entry.name for entry in item.iterdir()} & {e.name for e in place.iterdir()}:
+                raise StorageError(
+                    f"{place} is a folder of something else", fix="name another place with --out"
+                )
             shutil.rmtree(place)
         item.replace(place)
     return out.parent / path.name

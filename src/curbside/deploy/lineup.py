@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -152,6 +152,7 @@ def line_up(
     samples: Sequence[Sample] = (),
     pictures: Sequence[CalibrationPicture] = (),
     source: str | Path | None = None,
+    witnesses: Mapping[Path, Path] | None = None,
     threads: int | None = None,
     runs: int = 50,
 ) -> Lineup:
@@ -162,6 +163,7 @@ def line_up(
         samples: What to score semantic networks on, all of one split; nothing is scored where empty.
         pictures: What to measure speed and agreement on; the samples where there are none.
         source: A video or a folder of pictures to measure these on instead.
+        witnesses: By a file, its twin that gives its scores, too; see `score_file`.
         threads: Threads for each network; all cores where None.
         runs: How often each network is timed.
 
@@ -173,7 +175,10 @@ def line_up(
         SourceError: The source cannot be read.
     """
     threads = thread_count(threads)
-    evaluations = [score_file(path, samples, threads=threads) for path in paths]
+    twins = witnesses or {}
+    evaluations = [
+        score_file(path, samples, witness=twins.get(path), threads=threads) for path in paths
+    ]
     frames = pictures_of(pictures or samples) if source is None else _frames_of(source)
     with opencv_on_one_core(), ExitStack() as stack:
         predictors = [load_predictor(path, threads=threads) for path in paths]
@@ -203,35 +208,44 @@ def line_up(
 
 
 def score_file(
-    path: Path, samples: Sequence[Sample], *, threads: int | None = None, calibration: bool = True
+    path: Path,
+    samples: Sequence[Sample],
+    *,
+    witness: Path | None = None,
+    threads: int | None = None,
+    calibration: bool = True,
 ) -> Evaluation | None:
     """What a model file scores.
 
-    Classes are those of the file as it is. Where its graph has scores inside and gives the class map
-    alone, calibration and precision-recall come from a copy that gives them, too.
+    Classes are those of the file as it is. Where it gives the class map alone, calibration and
+    precision-recall come from a twin that gives its scores, too.
 
     Args:
         path: The file.
         samples: What to score on, each with a semantic target.
+        witness: The twin; an ONNX file with scores inside has its own made.
         threads: Threads for the network; all cores where None.
-        calibration: Whether to look for scores inside the graph.
+        calibration: Whether calibration and precision-recall are wanted.
 
     Returns:
         None where there is nothing to score on, or the network is not a semantic one.
     """
-    with load_predictor(path, threads=threads) as predictor:
+    with (
+        tempfile.TemporaryDirectory(prefix="curbside-") as folder,
+        load_predictor(path, threads=threads) as predictor,
+        opencv_on_one_core(),
+    ):
         if not samples or not isinstance(predictor, SemanticPredictor):
             return None
-        with opencv_on_one_core():
-            found = evaluate(predictor, samples)
-            if not calibration or predictor.manifest.output("logits") or path.suffix != ".onnx":
-                return found
-            with tempfile.TemporaryDirectory(prefix="curbside-") as folder:
-                copy = with_logits(path, Path(folder) / "logits.onnx")
-                if copy is None:
-                    return found
-                with load_semantic_predictor(copy, threads=threads) as witness:
-                    more = evaluate(witness, samples)
+        found = evaluate(predictor, samples)
+        if not calibration or predictor.manifest.output("logits"):
+            return found
+        if witness is None and path.suffix == ".onnx":
+            witness = with_logits(path, Path(folder) / "logits.onnx")
+        if witness is None:
+            return found
+        with load_semantic_predictor(witness, threads=threads) as twin:
+            more = evaluate(twin, samples)
     overall = replace(
         found.overall,
         ece=more.overall.ece,
