@@ -26,8 +26,8 @@ import numpy as np
 import tyro
 
 from curbside.deploy import CalibrationSet, GateConfig, compile_fastest
-from curbside.deploy.host_form import write_host_form
-from curbside.deploy.lineup import pictures_of
+from curbside.deploy.gate.lineup import pictures_of
+from curbside.deploy.graphs.host_form import write_host_form
 from curbside.hardware import core_count, cpu_model, thread_count
 from curbside.imaging import class_map, resize_scores
 from curbside.prepared import PreparedFolder, evenly_spaced
@@ -112,7 +112,10 @@ def _class_maps(model: Path, host: Path, frames: list[np.ndarray]) -> dict[str, 
         name = predictor.manifest.outputs[0].name
         scores = [np.array(predictor.infer(predictor.prepare(frame))[name][0]) for frame in frames]
     full = [resize_scores(item, size_hw) for item in scores]
-    same = [float((class_map(a, size_hw) == b.argmax(0)).mean()) for a, b in zip(scores, full)]
+    same = [
+        float((class_map(a, size_hw) == b.argmax(0)).mean())
+        for a, b in zip(scores, full, strict=True)
+    ]
     ours, theirs, resized = [], [], []
     with opencv_on_one_core():
         for turn in range(_TURNS):

@@ -9,8 +9,9 @@ import onnx
 import pytest
 from color_scenes import scene
 
-from curbside.deploy import CalibrationSet, GateConfig, compile_fastest, fastest, target_named
-from curbside.deploy.host_form import write_host_form
+from curbside.deploy import CalibrationSet, GateConfig, compile_fastest, target_named
+from curbside.deploy.gate import fastest
+from curbside.deploy.graphs.host_form import write_host_form
 from curbside.errors import ConfigError
 from curbside.manifest import OutputSpec
 from curbside.prepared import PreparedFolder

@@ -23,7 +23,7 @@ from curbside.deploy import (
     target_named,
     write_gate_report,
 )
-from curbside.deploy.sensitivity import layer_errors
+from curbside.deploy.gate.sensitivity import layer_errors
 from curbside.errors import ConfigError, ModelFileError
 from curbside.export import ExportConfig, export_onnx
 from curbside.labels import LabelSpace

@@ -13,8 +13,8 @@ import pytest
 from color_scenes import scene
 
 from curbside.deploy import CalibrationSet, target_named
-from curbside.deploy.heads import heads_of
-from curbside.deploy.openvino_graph import operators_behind, read_graph
+from curbside.deploy.graphs.heads import heads_of
+from curbside.deploy.graphs.openvino import operators_behind, read_graph
 from curbside.deploy.target import Built, Work
 from curbside.deploy.targets.openvino import OpenVino
 from curbside.errors import ConfigError, MissingDependencyError, ModelFileError, StorageError

@@ -14,9 +14,9 @@ from stand_ins.cuda_runtime import Gpu
 from stand_ins.tensorrt import HostMemory, install_tensorrt
 
 from curbside.deploy import CalibrationSet, target_named
+from curbside.deploy.graphs.tensorrt import fit_for_tensorrt, float_ends
 from curbside.deploy.target import Work
 from curbside.deploy.targets.tensorrt import TensorRt
-from curbside.deploy.tensorrt_graph import fit_for_tensorrt, float_ends
 from curbside.errors import ConfigError, DataError, ModelFileError
 from curbside.manifest import read_sidecar
 from curbside.prepared import PreparedFolder, Sample

@@ -235,7 +235,7 @@ def _strange(
     model: Path, calibration: CalibrationSet | None, pictures: Sequence[CalibrationPicture]
 ) -> list[str]:
     """What speaks against the calibration pictures, a sentence each."""
-    from ..deploy.domain import doubts
+    from ..deploy.gate.domain import doubts
     from ..runtime import load_predictor
 
     if calibration is None:
@@ -249,7 +249,7 @@ def _show(report: GateReport, fastest: FastestReport | None = None) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from ..deploy import gate_report as tables
+    from ..deploy.gate import report as tables
     from ._tables import print_table
 
     console = Console(highlight=False)

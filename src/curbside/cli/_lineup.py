@@ -38,7 +38,7 @@ def compare_files(
         CurbsideError: Anything is wrong with them.
     """
     from ..deploy import line_up, write_lineup
-    from ..deploy.lineup_tables import lineup_table
+    from ..deploy.gate.lineup_tables import lineup_table
     from ..evaluation import require_same_space
     from ..runtime import load_predictor
 

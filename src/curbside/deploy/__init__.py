@@ -6,13 +6,13 @@ A `Target` makes the file of a device from a float model file and a `Calibration
 """
 
 from .calibration import CalibrationSet
-from .fastest import FastestReport, compile_fastest
-from .gate import GateConfig, GateReport, compile_through_gate
-from .gate_report import write_gate_report
-from .lineup import FileScore, Lineup, line_up
-from .lineup_tables import write_lineup
-from .onnx_manifest import read_manifest, replace_manifest, with_logits, write_manifest
-from .operators import Finding, OperatorCheck, check_operators
+from .gate.fastest import FastestReport, compile_fastest
+from .gate.gate import GateConfig, GateReport, compile_through_gate
+from .gate.lineup import FileScore, Lineup, line_up
+from .gate.lineup_tables import write_lineup
+from .gate.report import write_gate_report
+from .graphs.onnx_manifest import read_manifest, replace_manifest, with_logits, write_manifest
+from .graphs.operators import Finding, OperatorCheck, check_operators
 from .quantization import QuantizeConfig, quantize
 from .target import Built, Target, Work
 from .targets import target_kind, target_named, targets

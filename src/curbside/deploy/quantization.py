@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import onnx
 
 from ..errors import ConfigError, ModelFileError
 from ..files import atomic_path
-from ..progress import track
 from ..runtime import load_predictor
 from .calibration import CalibrationSet
-from .integer_graph import (
+from .feed import Feed, quiet
+from .graphs.integers import (
     byte_ranges,
     fold_normalization,
     merge_layers,
     nodes_to_keep_float,
     take_bytes,
 )
-from .onnx_manifest import write_manifest
+from .graphs.nodes import name_nodes
+from .graphs.onnx_manifest import write_manifest
 
 __all__ = ["Int8Twins", "QuantizeConfig", "quantize"]
 
@@ -171,7 +169,7 @@ class Int8Twins:
         chosen = [name for layer in integers for name in layer]
         if not chosen:
             return copy  # the quantiser would take an empty list for all
-        with _quiet():
+        with quiet():
             quantizer = QDQQuantizer(
                 copy,
                 True,  # weights per channel
@@ -196,7 +194,7 @@ class Int8Twins:
         from onnxruntime.quantization import CalibrationMethod
         from onnxruntime.quantization.calibrate import create_calibrator
 
-        with tempfile.TemporaryDirectory(prefix="curbside-") as folder, _quiet():
+        with tempfile.TemporaryDirectory(prefix="curbside-") as folder, quiet():
             graph, augmented = (Path(folder) / name for name in ("graph.onnx", "augmented.onnx"))
             graph.write_bytes(self._proto.SerializeToString())
             calibrator = create_calibrator(
@@ -206,7 +204,8 @@ class Int8Twins:
                 calibrate_method=CalibrationMethod.MinMax,
                 extra_options={"moving_average": self._config.method == "average"},
             )
-            calibrator.collect_data(_Reader(self._path, self._calibration))
+            with load_predictor(self._path) as predictor:
+                calibrator.collect_data(Feed(predictor, self._calibration))
             return calibrator.compute_data()
 
     def _require_running(self, path: Path) -> None:
@@ -221,36 +220,3 @@ class Int8Twins:
                     f"the INT8 file cannot be run by ONNX Runtime and was not written ({reason})",
                     fix="use the float file, or a network without the operator that it names",
                 ) from error
-
-
-def name_nodes(proto: onnx.ModelProto) -> None:
-    """Give every node that has no name its place as one, so that it can be told of."""
-    for place, node in enumerate(proto.graph.node):
-        node.name = node.name or f"node_{place}"
-
-
-class _Reader:
-    """The calibration pictures as ONNX Runtime's quantiser asks for them, one by one."""
-
-    def __init__(self, path: Path, calibration: CalibrationSet) -> None:
-        self._tensors = _tensors(path, calibration)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        return next(self._tensors, None)
-
-
-def _tensors(path: Path, calibration: CalibrationSet) -> Iterator[dict[str, np.ndarray]]:
-    samples = calibration.samples
-    with load_predictor(path) as predictor:
-        for sample in track(samples, total=len(samples), description="calibrating"):
-            yield {predictor.manifest.input.name: predictor.prepare(sample.read_bgr())}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the advice to prepare the graph, which ours does not need, off the terminal."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)

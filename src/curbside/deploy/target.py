@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from .calibration import CalibrationSet
-from .operators import Operator, Refusal, Rule
+from .graphs.operators import Operator, Refusal, Rule
 
 __all__ = ["Built", "Target", "Work"]
 

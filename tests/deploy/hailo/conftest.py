@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from curbside.deploy import CalibrationSet, write_manifest
-from curbside.deploy.cut import Cut, cut_network
+from curbside.deploy.graphs.cut import Cut, cut_network
 from curbside.manifest import Manifest
 from curbside.prepared import PreparedFolder
 from curbside.runtime.description import Hints, describe_network

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tiny_models import WEIGHTS, make_manifest, make_onnx
 
 from curbside.deploy import check_operators, read_manifest, target_named, write_manifest
-from curbside.deploy.cut import Cut, cut_network, twin
+from curbside.deploy.graphs.cut import Cut, cut_network, twin
 from curbside.deploy.hailo.layers import predicted_names
 from curbside.errors import ModelFileError
 from curbside.manifest import InputSpec, Manifest, OutputSpec

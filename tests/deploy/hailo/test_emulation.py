@@ -13,7 +13,7 @@ from stand_ins.hailo import install_hailort, make_hef
 from tiny_models import WEIGHTS, make_onnx
 
 from curbside.deploy import CalibrationSet, read_manifest, write_manifest
-from curbside.deploy.cut import Cut, cut_network, twin
+from curbside.deploy.graphs.cut import Cut, cut_network, twin
 from curbside.deploy.hailo.emulation import emulation
 from curbside.deploy.hailo.layers import layers_of
 from curbside.runtime import load_predictor

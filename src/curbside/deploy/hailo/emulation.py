@@ -25,7 +25,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from ..cut import FRONT, Cut, twin
+from ..graphs.cut import FRONT, Cut, twin
 from .layers import Layer, layers_of
 
 __all__ = ["emulation"]

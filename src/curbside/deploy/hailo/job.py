@@ -22,8 +22,8 @@ from ...manifest import Manifest
 from ...progress import track
 from ...runtime import load_predictor
 from ..calibration import CalibrationSet
-from ..cut import Cut, twin
-from ..onnx_manifest import write_manifest
+from ..graphs.cut import Cut, twin
+from ..graphs.onnx_manifest import write_manifest
 from .carried import compile_with_sdk, resolve_names
 from .carried.shell import README, SHELL
 from .compiler import LEAST_MINOR

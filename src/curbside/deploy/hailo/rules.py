@@ -34,7 +34,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..operators import Operand, Operator, Refusal, Rule
+from ..graphs.operators import Operand, Operator, Refusal, Rule
 
 __all__ = ["CAUSES", "RULES"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..cut import Cut
+from ..graphs.cut import Cut
 
 __all__ = ["RECOMMENDED_PICTURES", "Optimization", "model_script"]
 

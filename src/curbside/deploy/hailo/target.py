@@ -14,8 +14,8 @@ import onnx
 from ...errors import ConfigError, ModelFileError
 from ...runtime import load_predictor
 from ..calibration import CalibrationSet
-from ..cut import Cut, cut_network
-from ..operators import Rule, check_operators
+from ..graphs.cut import Cut, cut_network
+from ..graphs.operators import Rule, check_operators
 from ..target import Built, Target, Work
 from .adoption import adopt
 from .compiler import Compiler, Driver, compile_job, find_compiler

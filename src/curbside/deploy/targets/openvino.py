@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -19,12 +16,12 @@ import onnx
 from ...errors import ConfigError, MissingDependencyError, ModelFileError
 from ...files import as_storage_error
 from ...manifest import Manifest, write_sidecar
-from ...progress import track
 from ...runtime import NetworkPredictor, load_predictor
 from ..calibration import CalibrationSet
-from ..heads import heads_of
-from ..integer_graph import fold_normalization
-from ..openvino_graph import operators_behind, operators_of, read_graph, take_bytes, unsort_argmax
+from ..feed import Feed, quiet
+from ..graphs.heads import heads_of
+from ..graphs.integers import fold_normalization
+from ..graphs.openvino import operators_behind, operators_of, read_graph, take_bytes, unsort_argmax
 from ..quantization import name_nodes
 from ..target import Built, Target, Work
 
@@ -98,17 +95,17 @@ class OpenVino(Target):
         predictor: NetworkPredictor,
         calibration: CalibrationSet,
     ) -> Any:
-        with _quiet():
+        with quiet():
             nncf = _library("nncf")
         folded = fold_normalization(proto, predictor.manifest)
         model = _graph(proto, work.model)
         behind = operators_behind(model, heads_of(proto, predictor.manifest))
         kept = operators_of(model, proto, work.keep_float) | behind
         preset = nncf.QuantizationPreset
-        with _quiet():
+        with quiet():
             model = nncf.quantize(
                 model,
-                nncf.Dataset(_Pictures(predictor, calibration)),
+                nncf.Dataset(Feed(predictor, calibration)),
                 preset=preset.MIXED if self.preset == "mixed" else preset.PERFORMANCE,
                 subset_size=len(calibration.samples),
                 fast_bias_correction=self.fast_bias_correction,
@@ -169,20 +166,6 @@ def _require_nodes(proto: onnx.ModelProto, work: Work) -> None:
         )
 
 
-class _Pictures:
-    """The calibration pictures as the network takes them, as often as NNCF walks over them."""
-
-    def __init__(self, predictor: NetworkPredictor, calibration: CalibrationSet) -> None:
-        self._predictor, self._samples = predictor, calibration.samples
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for sample in track(self._samples, total=len(self), description="calibrating"):
-            yield self._predictor.prepare(sample.read_bgr())
-
-
 def _written(model: Any, manifest: Manifest, out: Path, *, compress: bool, asked: str) -> Built:
     """Write the files under other names, try them there, then give them their names.
 
@@ -230,14 +213,3 @@ def _notes(precision: str, asked: str) -> Iterator[str]:
     capabilities = _library("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if asked in _NATIVE and _NATIVE[asked] not in capabilities:
         yield f"This processor does not compute in {asked}; OpenVINO takes the nearest that it can."
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep NNCF's remarks and its own bars, which it writes to the standard output, away."""
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(logging.NOTSET)

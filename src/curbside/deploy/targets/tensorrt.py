@@ -18,8 +18,9 @@ from ...runtime import NetworkPredictor, load_predictor
 from ...runtime.backends.tensorrt import load_tensorrt, message_log
 from ...runtime.cuda import Cuda, Device
 from ..calibration import CalibrationSet
+from ..feed import Feed
+from ..graphs.tensorrt import explicit_integers, fit_for_tensorrt, float_ends
 from ..target import Built, Target, Work
-from ..tensorrt_graph import explicit_integers, fit_for_tensorrt, float_ends, tensors
 
 __all__ = ["TensorRt"]
 
@@ -238,7 +239,7 @@ def _calibrator(
     class Calibrator(tensorrt.IInt8EntropyCalibrator2):
         def __init__(self) -> None:
             tensorrt.IInt8EntropyCalibrator2.__init__(self)
-            self._tensors = tensors(predictor, calibration)
+            self._tensors = iter(Feed(predictor, calibration))
             self._address: int | None = None
             self._problem: Exception | None = None
 

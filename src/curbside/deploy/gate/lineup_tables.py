@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..evaluation import plots
-from ..evaluation.page import Page
-from ..evaluation.tables import Table, markdown, score
-from ..files import write_json, write_text
-from ..metrics.timing import LatencySummary
+from ...evaluation import plots
+from ...evaluation.page import Page
+from ...evaluation.tables import Table, markdown, score
+from ...files import write_json, write_text
+from ...metrics.timing import LatencySummary
 from .lineup import FileScore, Lineup
 
 __all__ = ["lineup_table", "write_lineup"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import onnx
 
-from ..files import atomic_path
-from ..manifest import METADATA_KEY, Manifest, OutputSpec, manifest_from_metadata
+from ...files import atomic_path
+from ...manifest import METADATA_KEY, Manifest, OutputSpec, manifest_from_metadata
 
 __all__ = ["read_manifest", "replace_manifest", "with_logits", "write_manifest"]
 

@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from .. import __version__
-from ..errors import ModelFileError
-from ..manifest import Manifest, OutputSpec
+from ... import __version__
+from ...errors import ModelFileError
+from ...manifest import Manifest, OutputSpec
 from .ends import End, Graph, instance_ends, semantic_ends
+from .nodes import name_nodes
 from .sizes import fix_sizes
 
 __all__ = ["FRONT", "Cut", "cut_network", "twin"]
@@ -60,8 +61,7 @@ def cut_network(proto: ModelProto, manifest: Manifest) -> Cut:
     """
     named = ModelProto()
     named.CopyFrom(proto)
-    for place, node in enumerate(named.graph.node):
-        node.name = node.name or f"node_{place}"  # as `quantize` names them
+    name_nodes(named)
     whole = fix_sizes(named)
     graph = Graph.of(onnx.shape_inference.infer_shapes(whole, data_prop=True).graph)
     start, mean, std, channels = _start(graph, manifest)

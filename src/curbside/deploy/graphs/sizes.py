@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, numpy_helper
 
-from ..errors import ModelFileError
+from ...errors import ModelFileError
 
 __all__ = ["fix_sizes"]
 

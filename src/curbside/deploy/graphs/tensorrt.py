@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
-from ..manifest import Manifest
-from ..progress import track
-from ..runtime import NetworkPredictor
-from .calibration import CalibrationSet
+from ...manifest import Manifest
+from ...runtime import NetworkPredictor
+from ..calibration import CalibrationSet
+from ..feed import Feed, quiet
 from .heads import heads_of
+from .nodes import name_nodes
 
-__all__ = ["explicit_integers", "fit_for_tensorrt", "float_ends", "tensors"]
+__all__ = ["explicit_integers", "fit_for_tensorrt", "float_ends"]
 
 _MOVING = ("Transpose", "Slice", "Identity", "Reshape", "Squeeze", "Unsqueeze")
 _PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
@@ -34,8 +32,7 @@ def fit_for_tensorrt(proto: ModelProto) -> None:
 
     Source: NVIDIA, TensorRT Python API, DataType.UINT8; github.com/NVIDIA/TensorRT/issues/3985.
     """
-    for place, node in enumerate(proto.graph.node):
-        node.name = node.name or f"node_{place}"
+    name_nodes(proto)
     kinds = _kinds(proto)
     for item in proto.graph.input:
         if item.type.tensor_type.elem_type == TensorProto.UINT8:
@@ -149,12 +146,12 @@ def explicit_integers(
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-    with tempfile.TemporaryDirectory(prefix="curbside-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="curbside-") as folder, quiet():
         written = Path(folder) / "int8.onnx"
         quantize_static(
             onnx.shape_inference.infer_shapes(proto),
             str(written),
-            _Reader(predictor, calibration),
+            Feed(predictor, calibration),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=_INTEGER_LAYERS,
             nodes_to_exclude=sorted(keep_float),
@@ -173,31 +170,3 @@ def explicit_integers(
             },
         )
         return onnx.load(str(written))
-
-
-class _Reader:
-    """The calibration pictures as ONNX Runtime's quantiser asks for them."""
-
-    def __init__(self, predictor: NetworkPredictor, calibration: CalibrationSet) -> None:
-        self._name = predictor.manifest.input.name
-        self._tensors = tensors(predictor, calibration)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        tensor = next(self._tensors, None)
-        return None if tensor is None else {self._name: tensor}
-
-
-def tensors(predictor: NetworkPredictor, calibration: CalibrationSet) -> Iterator[np.ndarray]:
-    """The calibration pictures as the network takes them, behind a progress bar."""
-    samples = calibration.samples
-    for sample in track(samples, total=len(samples), description="calibrating"):
-        yield predictor.prepare(sample.read_bgr())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)

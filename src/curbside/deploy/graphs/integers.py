@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from ..manifest import Manifest
+from ...manifest import Manifest
 
 __all__ = [
     "byte_ranges",

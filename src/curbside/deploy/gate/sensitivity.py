@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..progress import track
-from ..runtime import load_predictor
-from .calibration import CalibrationSet
-from .onnx_manifest import with_logits
-from .quantization import Int8Twins
+from ...progress import track
+from ...runtime import load_predictor
+from ..calibration import CalibrationSet
+from ..graphs.onnx_manifest import with_logits
+from ..quantization import Int8Twins
 
 __all__ = ["LayerError", "layer_errors"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from ..errors import ModelFileError
-from ..manifest import Manifest, Meaning
+from ...errors import ModelFileError
+from ...manifest import Manifest, Meaning
 
 __all__ = ["End", "Graph", "instance_ends", "semantic_ends"]
 

@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, ModelFileError, StorageError
-from ..prepared import Sample
-from ..runtime import load_predictor
-from .calibration import CalibrationPicture
+from ...errors import ConfigError, ModelFileError, StorageError
+from ...prepared import Sample
+from ...runtime import load_predictor
+from ..calibration import CalibrationPicture
+from ..graphs.onnx_manifest import with_logits
+from ..target import Built, Target, Work
 from .lineup import Lineup, add_scores, agreement, line_up, pictures_of, score_file
-from .onnx_manifest import with_logits
 from .sensitivity import LayerError, layer_errors
-from .target import Built, Target, Work
 
 __all__ = ["Attempt", "GateConfig", "GateReport", "compile_through_gate", "publish", "what_counts"]
 

@@ -12,23 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, ModelFileError
-from ..evaluation import Evaluation, evaluate
-from ..hardware import core_count, cpu_model, thread_count
-from ..manifest import Manifest, Task, write_sidecar
-from ..metrics.timing import Latencies, LatencySummary
-from ..prepared import Sample, evenly_spaced
-from ..results import InstanceResult, SemanticResult
-from ..runtime import (
+from ...errors import DataError, ModelFileError
+from ...evaluation import Evaluation, evaluate
+from ...hardware import core_count, cpu_model, thread_count
+from ...manifest import Manifest, Task, write_sidecar
+from ...metrics.timing import Latencies, LatencySummary
+from ...prepared import Sample, evenly_spaced
+from ...results import InstanceResult, SemanticResult
+from ...runtime import (
     InstancePredictor,
     SemanticPredictor,
     load_predictor,
     load_semantic_predictor,
     open_source,
 )
-from ..runtime.cores import opencv_on_one_core
-from .calibration import CalibrationPicture
-from .onnx_manifest import replace_manifest, with_logits
+from ...runtime.cores import opencv_on_one_core
+from ..calibration import CalibrationPicture
+from ..graphs.onnx_manifest import replace_manifest, with_logits
 
 __all__ = [
     "FileScore",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from ..manifest import Manifest
-from .calibration import CalibrationPicture, CalibrationSet
+from ...manifest import Manifest
+from ..calibration import CalibrationPicture, CalibrationSet
 from .lineup import pictures_of
 
 __all__ = ["doubts"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from ..manifest import Manifest
+from ...manifest import Manifest
 from .ends import Graph, instance_ends
 from .sizes import fix_sizes
 

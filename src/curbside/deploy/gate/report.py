@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..evaluation import Evaluation, plots
-from ..evaluation.page import Page
-from ..evaluation.tables import Table, markdown
-from ..evaluation.tables import score as _score
-from ..files import write_json, write_text
+from ...evaluation import Evaluation, plots
+from ...evaluation.page import Page
+from ...evaluation.tables import Table, markdown
+from ...evaluation.tables import score as _score
+from ...files import write_json, write_text
 from .fastest import FastestReport
 from .gate import GateReport
 from .lineup import FileScore

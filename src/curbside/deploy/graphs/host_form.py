@@ -8,11 +8,11 @@ from pathlib import Path
 import onnx
 from onnx import ModelProto
 
-from ..files import atomic_path
-from ..manifest import Manifest, OutputSpec
+from ...files import atomic_path
+from ...manifest import Manifest, OutputSpec
 from .ends import Graph, instance_ends, semantic_ends
+from .nodes import name_nodes
 from .onnx_manifest import read_manifest, write_manifest
-from .quantization import name_nodes
 from .sizes import fix_sizes
 
 __all__ = ["write_host_form"]

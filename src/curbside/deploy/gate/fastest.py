@@ -9,16 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
-from ..hardware import computes_bf16
-from ..manifest import Manifest
-from ..runtime import load_predictor
-from .calibration import CalibrationPicture, CalibrationSet
+from ...errors import ConfigError
+from ...hardware import computes_bf16
+from ...manifest import Manifest
+from ...runtime import load_predictor
+from ..calibration import CalibrationPicture, CalibrationSet
+from ..graphs.host_form import write_host_form
+from ..target import Target, Work
+from ..targets import target_named
 from .gate import GateConfig, GateReport, compile_through_gate, publish, what_counts
-from .host_form import write_host_form
 from .lineup import Lineup, add_scores, line_up, store_manifest
-from .target import Target, Work
-from .targets import target_named
 
 __all__ = ["Candidate", "FastestReport", "compile_fastest"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
-from ..errors import ModelFileError
+from ...errors import ModelFileError
 
 __all__ = [
     "Finding",
