@@ -65,6 +65,9 @@ def test_pictures_alone_are_enough(
         found = json.loads(capsys.readouterr().out)
         assert found["unit"] == "% of the pixels" and found["calibration"]["count"] == 8
         assert found["lineup"]["files"][0]["scores"] is None
+    alone = ["quantize", str(model), "--calibration", str(pictures), "--max-loss", "5"]
+    assert main([*alone, "--count", "8"]) == 0
+    assert "on the calibration pictures themselves" in capsys.readouterr().err
 
 
 def test_openvino_beside_onnx_runtime(

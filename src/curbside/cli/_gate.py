@@ -145,7 +145,7 @@ def _inputs(verb: str, model: Path, target: Target, options: GateOptions) -> _In
     config = GateConfig(max_loss=options.max_loss, most_float=options.most_float)
     if options.finetune is not None:
         check_origin(model, options.finetune)
-    pictures = _pictures(model, options)
+    pictures = _pictures(verb, model, options)
     calibration = _calibration(verb, target, options)
     for warning in _strange(model, calibration, pictures):
         print(f"curbside {verb}: {warning}", file=sys.stderr)
@@ -182,7 +182,7 @@ def _default_out(model: Path, target: Target) -> Path:
     return model.with_name(name)
 
 
-def _pictures(model: Path, options: GateOptions) -> Sequence[CalibrationPicture]:
+def _pictures(verb: str, model: Path, options: GateOptions) -> Sequence[CalibrationPicture]:
     """What to measure on: samples with masks where there are any, pictures otherwise."""
     from ..deploy import CalibrationSet
     from ..evaluation import require_same_space
@@ -199,6 +199,12 @@ def _pictures(model: Path, options: GateOptions) -> Sequence[CalibrationPicture]
     with load_predictor(model) as predictor:
         manifest = predictor.manifest
     if space is None and not (path / "dataset.json").is_file():
+        if options.evaluate is None:
+            print(
+                f"curbside {verb}: only how far the files agree is measured, on the calibration"
+                " pictures themselves; give others with --evaluate",
+                file=sys.stderr,
+            )
         return CalibrationSet.load(path, count=options.limit or 64).samples
     folder = PreparedFolder(path, space=space)
     semantic = manifest.task == "semantic"
