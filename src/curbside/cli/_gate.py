@@ -199,13 +199,14 @@ def _pictures(verb: str, model: Path, options: GateOptions) -> Sequence[Calibrat
     with load_predictor(model) as predictor:
         manifest = predictor.manifest
     if space is None and not (path / "dataset.json").is_file():
+        found = CalibrationSet.load(path, count=options.limit or 64).samples
         if options.evaluate is None:
             print(
                 f"curbside {verb}: only how far the files agree is measured, on the calibration"
                 " pictures themselves; give others with --evaluate",
                 file=sys.stderr,
             )
-        return CalibrationSet.load(path, count=options.limit or 64).samples
+        return found
     folder = PreparedFolder(path, space=space)
     semantic = manifest.task == "semantic"
     samples = folder.samples(options.eval_split, target="semantic" if semantic else None)
