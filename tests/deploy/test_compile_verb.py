@@ -14,6 +14,7 @@ from color_scenes import scene
 from curbside.cli import main
 from curbside.deploy import read_manifest, replace_manifest
 from curbside.imaging import write_png
+from curbside.manifest import write_sidecar
 from curbside.runtime import load_predictor
 
 
@@ -159,3 +160,18 @@ def test_help_shows_a_targets_settings(capsys: pytest.CaptureFixture[str]) -> No
             main(["compile", *arguments])
         assert stopped.value.code == 0
         assert shown in capsys.readouterr().out
+
+
+def test_a_network_with_its_manifest_beside_it(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proto = onnx.load(str(model))
+    manifest = read_manifest(proto, model)
+    del proto.metadata_props[:]
+    model.write_bytes(proto.SerializeToString())
+    write_sidecar(model, manifest)
+    arguments = ["compile", str(model), "--target", "onnxruntime", "--evaluate", str(data)]
+    assert main([*arguments, "--precision", "fp32", "--threads", "1"]) == 0
+    with load_predictor(model.with_name("m.fp32.onnx"), threads=1) as predictor:
+        assert predictor.manifest.outputs == manifest.outputs
+    assert not model.with_name("m.fp32.onnx.json").exists()

@@ -9,7 +9,7 @@ import onnx
 
 from ...errors import ConfigError
 from ...files import atomic_path
-from ..graphs.onnx_manifest import read_manifest, replace_manifest
+from ..graphs.onnx_manifest import read_manifest
 from ..quantization import QuantizeConfig, quantize
 from ..target import Built, Target, Work
 
@@ -48,12 +48,12 @@ class OnnxRuntime(Target):
                 QuantizeConfig(method=self.method),
                 keep_float=work.keep_float,
             )
+            proto, source = onnx.load(str(work.out)), work.out
         else:
-            with atomic_path(work.out, durable=True) as temporary:
-                temporary.write_bytes(work.model.read_bytes())
-        proto = onnx.load(str(work.out))
-        manifest = read_manifest(proto, work.out)
+            proto, source = onnx.load(str(work.model)), work.model
+        manifest = read_manifest(proto, source)
         provider = {"provider": self.provider} if self.provider else {}
-        about = {"target": "onnxruntime", **provider}
-        replace_manifest(work.out, replace(manifest, deployment=about))
+        write_manifest(proto, replace(manifest, deployment={"target": "onnxruntime", **provider}))
+        with atomic_path(work.out, durable=True) as temporary:
+            temporary.write_bytes(proto.SerializeToString())
         return Built(path=work.out, witness=work.out)
