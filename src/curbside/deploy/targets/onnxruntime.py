@@ -9,7 +9,7 @@ import onnx
 
 from ...errors import ConfigError
 from ...files import atomic_path
-from ..graphs.onnx_manifest import read_manifest
+from ..graphs.onnx_manifest import read_manifest, write_manifest
 from ..quantization import QuantizeConfig, quantize
 from ..target import Built, Target, Work
 
