@@ -17,7 +17,7 @@ from ..calibration import CalibrationPicture, CalibrationSet
 from ..graphs.host_form import write_host_form
 from ..target import Target, Work
 from ..targets import target_named
-from .gate import GateConfig, GateReport, compile_through_gate, publish, what_counts
+from .gate import GateConfig, GateReport, compile_through_gate, publish, rank, what_counts
 from .lineup import Lineup, add_scores, line_up, store_manifest
 
 __all__ = ["Candidate", "FastestReport", "compile_fastest"]
@@ -91,12 +91,21 @@ def compile_fastest(
     stem.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=stem.parent) as folder:
         forms = _forms(model, Path(folder))
+        # Nodes have the same names in all forms, so what each costs is measured once.
+        ranking = rank(forms["on the host"], calibration, pictures)
         found: list[tuple[Candidate, Path]] = []
         for number, (form, place, target) in enumerate(_ways(forms)):
             out = Path(folder) / str(number) / f"{stem.name}{target.suffix}"
             work = Work(model=form, out=out, calibration=calibration)
             gate = compile_through_gate(
-                target, work, pictures, baseline=model, config=config, threads=threads, full=False
+                target,
+                work,
+                pictures,
+                baseline=model,
+                ranking=ranking,
+                config=config,
+                threads=threads,
+                full=False,
             )
             precision = getattr(target, "precision", "")
             name = f"{target.title}, {precision}, result {place}"

@@ -21,13 +21,21 @@ import numpy as np
 from ...errors import ConfigError, ModelFileError, StorageError
 from ...prepared import Sample
 from ...runtime import load_predictor
-from ..calibration import CalibrationPicture
+from ..calibration import CalibrationPicture, CalibrationSet
 from ..graphs.onnx_manifest import with_logits
 from ..target import Built, Target, Work
 from .lineup import Lineup, add_scores, agreement, line_up, pictures_of, score_file
-from .sensitivity import LayerError, layer_errors
+from .sensitivity import LayerError, Ranking
 
-__all__ = ["Attempt", "GateConfig", "GateReport", "compile_through_gate", "publish", "what_counts"]
+__all__ = [
+    "Attempt",
+    "GateConfig",
+    "GateReport",
+    "compile_through_gate",
+    "publish",
+    "rank",
+    "what_counts",
+]
 
 _PICTURES_FOR_LAYERS = 4
 _PICTURES_FOR_AGREEMENT = 64
@@ -159,6 +167,7 @@ def compile_through_gate(
     pictures: Sequence[CalibrationPicture],
     *,
     baseline: Path | None = None,
+    ranking: Ranking | None = None,
     config: GateConfig | None = None,
     threads: int | None = None,
     full: bool = True,
@@ -172,6 +181,7 @@ def compile_through_gate(
             target and the network is a semantic one, mIoU is measured; otherwise how far the file
             agrees with the float file.
         baseline: The float file that the loss is counted from; the model of `work` where None.
+        ranking: What the layers of the network cost, where several files are made of it.
         config: What may be lost.
         threads: Threads for the networks; all cores where None.
         full: Whether to take all scores of what comes of it, not only the loss.
@@ -189,7 +199,7 @@ def compile_through_gate(
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=out.parent) as folder:
         baseline = baseline or work.model
         config = config or GateConfig()
-        search = _Search(target, work, pictures, baseline, config, threads, Path(folder))
+        search = _Search(target, work, pictures, baseline, ranking, config, threads, Path(folder))
         built, passed = search.run()
         lineup = line_up(
             [baseline, built.witness],
@@ -220,6 +230,18 @@ def compile_through_gate(
     )
 
 
+def rank(
+    model: Path,
+    calibration: CalibrationSet,
+    pictures: Sequence[CalibrationPicture],
+    *,
+    everything: bool = True,
+) -> Ranking:
+    """What the layers of a float model file cost, to be measured on a few of the pictures."""
+    frames = pictures_of(pictures, _PICTURES_FOR_LAYERS)
+    return Ranking(model, calibration, frames, everything=everything)
+
+
 def what_counts(model: Path, pictures: Sequence[CalibrationPicture]) -> tuple[list[Sample], str]:
     """The samples whose masks a network can be scored on, none where one of the pictures has no mask or
     the network is not a semantic one; and what a loss counts."""
@@ -241,12 +263,13 @@ class _Search:
         work: Work,
         pictures: Sequence[CalibrationPicture],
         baseline: Path,
+        ranking: Ranking | None,
         config: GateConfig,
         threads: int | None,
         folder: Path,
     ) -> None:
         self._target, self._work, self._pictures = target, work, pictures
-        self._baseline, self._config = baseline, config
+        self._baseline, self._ranking, self._config = baseline, ranking, config
         self._threads, self._folder = threads, folder
         self.masked, self.unit = what_counts(baseline, pictures)
         self.attempts: list[Attempt] = []
@@ -259,13 +282,11 @@ class _Search:
         if self._try(0):
             return self._built[0], True
         if self._target.quantizes and self._work.calibration is not None:
-            frames = pictures_of(self._pictures, _PICTURES_FOR_LAYERS)
-            self.layers = layer_errors(
-                self._work.model,
-                self._work.calibration,
-                frames,
-                everything=self._target.quantizes_everything,
+            everything = self._target.quantizes_everything
+            ranking = self._ranking or rank(
+                self._work.model, self._work.calibration, self._pictures, everything=everything
             )
+            self.layers = ranking.worst(everything=everything)
             count = self._fewest(int(self._config.most_float * len(self.layers)))
             if count is not None:
                 self._chosen = count

@@ -15,7 +15,7 @@ from ..calibration import CalibrationSet
 from ..graphs.onnx_manifest import with_logits
 from ..quantization import Int8Twins
 
-__all__ = ["LayerError", "layer_errors"]
+__all__ = ["LayerError", "Ranking", "layer_errors"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,45 @@ class LayerError:
     def name(self) -> str:
         """The name of its operator."""
         return self.nodes[0]
+
+
+class Ranking:
+    """The layers of a network by what each costs alone, measured once, when it is first asked for.
+
+    Args:
+        path: A float model file with a Manifest.
+        calibration: The pictures that tell the range of every tensor.
+        frames: Pictures to measure on, (H, W, 3) uint8 BGR.
+        everything: Whether to measure also what ONNX Runtime leaves in float.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        calibration: CalibrationSet,
+        frames: Sequence[np.ndarray],
+        *,
+        everything: bool,
+    ) -> None:
+        self._path, self._calibration, self._frames = path, calibration, frames
+        self._everything = everything
+        self._found: list[LayerError] | None = None
+
+    def worst(self, *, everything: bool) -> list[LayerError]:
+        """The layers, worst first.
+
+        Args:
+            everything: Whether those are wanted, too, that ONNX Runtime leaves in float.
+        """
+        if self._found is None:
+            self._found = layer_errors(
+                self._path, self._calibration, self._frames, everything=self._everything
+            )
+        if everything == self._everything:
+            return self._found
+        integers = Int8Twins(self._path, self._calibration).layers
+        names = {name for layer in integers for name in layer}
+        return [layer for layer in self._found if names.issuperset(layer.nodes)]
 
 
 def layer_errors(
