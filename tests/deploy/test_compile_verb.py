@@ -83,6 +83,8 @@ def test_openvino_beside_onnx_runtime(
     found = json.loads(capsys.readouterr().out)
     assert [Path(item["file"]).name for item in found["files"]] == ["m.onnx", "m.fp32.xml"]
     assert found["files"][1]["agreement"] > 0.999 and found["files"][1]["scores"] is None
+    sizes = [model.with_name(f"m.fp32{suffix}").stat().st_size for suffix in (".xml", ".bin")]
+    assert [item["size_bytes"] for item in found["files"]] == [model.stat().st_size, sum(sizes)]
     assert main(["compare", *files, files[0], "--data", str(data), "--threads", "1"]) == 0
     said = capsys.readouterr().out
     assert "m.fp32.xml" in said and "mIoU" in said

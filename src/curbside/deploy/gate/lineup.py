@@ -44,8 +44,8 @@ __all__ = [
 _PICTURES = 16
 _WARM_UP = 3
 _SAME_OBJECT_IOU = 0.9
-_PARTS = (".bin",)
-"""Suffixes of files that a model file is nothing without."""
+_PARTS = {".xml": (".bin",)}
+"""Suffixes of the files that a model file is nothing without, by its own."""
 
 Predictor = SemanticPredictor | InstancePredictor
 
@@ -357,8 +357,8 @@ def _in_turns(
 
 
 def _size_of(path: Path) -> int:
-    parts = [path.with_suffix(suffix) for suffix in _PARTS if path.suffix != suffix]
-    return sum(item.stat().st_size for item in (path, *parts) if item.is_file())
+    parts = [path.with_suffix(suffix) for suffix in _PARTS.get(path.suffix, ())]
+    return sum(item.stat().st_size for item in (path, *parts))
 
 
 def add_scores(path: Path, lineup: Lineup) -> None:
@@ -408,4 +408,4 @@ def store_manifest(path: Path, manifest: Manifest) -> None:
     if path.suffix == ".onnx":
         replace_manifest(path, manifest)
     else:
-        write_sidecar(path, manifest, parts=[s for s in _PARTS if path.with_suffix(s).is_file()])
+        write_sidecar(path, manifest, parts=_PARTS.get(path.suffix, ()))

@@ -25,7 +25,7 @@ def lineup_table(lineup: Lineup, *, brief: bool = False) -> Table:
     def times(summary: LatencySummary) -> str:
         return f"{summary.p50_ms:.2f}" + ("" if brief else f" / {summary.p95_ms:.2f}")
 
-    headers = ("file", "runs in", "mIoU", "ECE", "agrees", "network ms", "result ms", "speed", "MB")
+    headers = ("file", "runs in", "mIoU", "ECE", "agrees", "net ms", "all ms", "speed", "MB")
     rows = [
         (
             file.path.name,
@@ -69,7 +69,7 @@ def write_lineup(lineup: Lineup, folder: Path) -> Path:
     title = f"{', '.join(names)} side by side"
     said = (
         f"Timed in turns on {lineup.pictures}; {lineup.hardware}, {lineup.threads} threads;"
-        " median and 95th percentile, of the bare network and from frame to result. Agreement and"
+        " median and 95th percentile, of the bare network (net) and from frame to result (all). Agreement and"
         " speed are held to the first file."
     )
     page = Page(title)
