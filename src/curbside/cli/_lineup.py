@@ -69,7 +69,7 @@ def compare_files(
         f"[dim]timed on:[/] {escape(lineup.hardware)}, {lineup.threads} threads, in turns,"
     )
     console.print(f"[dim]from:[/] {escape(lineup.pictures)}")
-    for file in lineup.files:
-        console.print(escape(f"{file.path.name} runs in {file.precision}"))
+    for name, file in zip(lineup.names, lineup.files, strict=True):
+        console.print(escape(f"{name} runs in {file.precision}"))
     print_table(console, lineup_table(lineup, brief=True))
     print(f"report: {page}")

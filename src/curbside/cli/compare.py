@@ -15,6 +15,7 @@ from ..files import dotted
 
 if TYPE_CHECKING:
     from ..evaluation import Budget, Comparison
+    from ..prepared import Sample
 
 __all__ = ["main"]
 
@@ -57,60 +58,74 @@ def _compare(
         threads: Threads for each network; all cores where not given.
         as_json: Print JSON instead of tables.
     """
-    from ..evaluation import Contender, all_at_common_classes, compare, write_comparison
     from ..evaluation.plots import require_matplotlib
     from ..labels import load_space
     from ..prepared import PreparedFolder, evenly_spaced
     from ._lineup import compare_files
-    from ._model import open_model
 
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit {limit} leaves nothing to compare", fix="give 1 or more")
     if len(models) < 2:
         raise ConfigError(f"{models[0]} alone is nothing to compare", fix="name two models or more")
     require_matplotlib()
-    if source is not None or len(models) > 2:
-        if by or common:
-            raise ConfigError(
-                "--by and --common compare two models in depth",
-                fix="leave them out, or compare two models without --source",
-            )
-        samples = []
-        if data is not None:
-            folder = PreparedFolder(data, space=load_space(space) if space else None)
-            samples = folder.samples(split)
-            samples = samples if limit is None else evenly_spaced(samples, limit)
+    side_by_side = source is not None or len(models) > 2
+    if side_by_side and (by or common):
+        raise ConfigError(
+            "--by and --common compare two models in depth",
+            fix="leave them out, or compare two models without --source",
+        )
+    place = data if side_by_side else data or _own_data(models[0])
+    samples = []
+    if place is not None:
+        folder = PreparedFolder(place, space=load_space(space) if space else None)
+        samples = folder.samples(split, target=None if side_by_side else "semantic")
+        samples = samples if limit is None else evenly_spaced(samples, limit)
+    if side_by_side:
         compare_files(models, samples, source, out=out, threads=threads, as_json=as_json)
         return
+    comparison, report = _in_depth(
+        (models[0], models[1]), samples, by=by, common=common, out=out, threads=threads
+    )
+    if as_json:
+        print(json.dumps({**comparison.to_dict(), "report": str(report)}, indent=2))
+    else:
+        _show(comparison)
+        print(f"report: {report}")
+
+
+def _in_depth(
+    models: tuple[Path, Path],
+    samples: list[Sample],
+    *,
+    by: str | None,
+    common: bool,
+    out: Path | None,
+    threads: int | None,
+) -> tuple[Comparison, Path]:
+    """What the second of two models does differently than the first, and its report."""
+    from ..evaluation import Contender, all_at_common_classes, compare, write_comparison
+    from ._model import open_model
+
     first, second = models
     if first.resolve() == second.resolve():
         print(f"curbside compare: {first} is compared with itself", file=sys.stderr)
-    folder = PreparedFolder(data or _own_data(first), space=load_space(space) if space else None)
-    samples = folder.samples(split, target="semantic")
-    if limit is not None:
-        samples = evenly_spaced(samples, limit)
     predictors: Any = [open_model(path, threads=threads) for path in models]
-    settings = _settings((first, second), [dict(item.manifest.source) for item in predictors])
+    settings = _settings(models, [dict(item.manifest.source) for item in predictors])
     if common:
         predictors, samples = all_at_common_classes(predictors, samples)
     one, other = (
         Contender(name=name, predictor=predictor, settings=made, budget=_budget(path))
         for name, predictor, made, path in zip(
-            _names((first, second)), predictors, settings, models, strict=True
+            _names(models), predictors, settings, models, strict=True
         )
     )
     comparison = compare(one, other, samples, by=by)
     for message in comparison.unreadable:
         print(f"curbside compare: left out: {message}", file=sys.stderr)
-    if not as_json:
-        _show(comparison)
     if out is None:
-        out = _place((first, second), f"compare-{split}-common" if common else f"compare-{split}")
-    report = write_comparison(comparison, out, (one, other), samples)
-    if as_json:
-        print(json.dumps({**comparison.to_dict(), "report": str(report)}, indent=2))
-    else:
-        print(f"report: {report}")
+        name = f"compare-{samples[0].record.split}"
+        out = _place(models, f"{name}-common" if common else name)
+    return comparison, write_comparison(comparison, out, (one, other), samples)
 
 
 def _own_data(model: Path) -> Path:

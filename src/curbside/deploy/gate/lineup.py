@@ -109,6 +109,12 @@ class Lineup:
     hardware: str
     """The processor and its cores."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the files, whole paths where two are the same."""
+        names = tuple(file.path.name for file in self.files)
+        return names if len(set(names)) == len(names) else tuple(str(f.path) for f in self.files)
+
     def miou_loss(self, place: int = 1) -> float | None:
         """How much mIoU a file lost against the first, 0..1; negative where it gained; None where
         there is no score."""

@@ -28,7 +28,7 @@ def lineup_table(lineup: Lineup, *, brief: bool = False) -> Table:
     headers = ("file", "runs in", "mIoU", "ECE", "agrees", "net ms", "all ms", "speed", "MB")
     rows = [
         (
-            file.path.name,
+            lineup.names[place],
             "" if brief else file.precision,
             *_scores(file),
             f"{file.agreement:.2%}",
@@ -65,7 +65,7 @@ def write_lineup(lineup: Lineup, folder: Path) -> Path:
         MissingDependencyError: matplotlib is not installed.
         StorageError: The place cannot be written.
     """
-    names = [file.path.name for file in lineup.files]
+    names = lineup.names
     title = f"{', '.join(names)} side by side"
     said = (
         f"Timed in turns on {lineup.pictures}; {lineup.hardware}, {lineup.threads} threads;"
@@ -98,7 +98,11 @@ def write_lineup(lineup: Lineup, folder: Path) -> Path:
 
 def _class_table(lineup: Lineup) -> Table | None:
     """The IoU of every class in every file; None where nothing was scored."""
-    scored = [(file.path.name, file.evaluation) for file in lineup.files if file.evaluation]
+    scored = [
+        (name, file.evaluation)
+        for name, file in zip(lineup.names, lineup.files, strict=True)
+        if file.evaluation
+    ]
     if not scored:
         return None
     columns = zip(*(found.overall.iou for _, found in scored), strict=True)
