@@ -13,6 +13,7 @@ from color_scenes import scene
 
 from curbside.cli import main
 from curbside.deploy import read_manifest, replace_manifest
+from curbside.deploy.gate import fastest
 from curbside.imaging import write_png
 from curbside.manifest import write_sidecar
 from curbside.runtime import load_predictor
@@ -177,3 +178,20 @@ def test_a_network_with_its_manifest_beside_it(
     with load_predictor(model.with_name("m.fp32.onnx"), threads=1) as predictor:
         assert predictor.manifest.outputs == manifest.outputs
     assert not model.with_name("m.fp32.onnx.json").exists()
+
+
+def test_the_quickest_way_is_shown_among_all(
+    model: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fastest, "find_spec", lambda name: None)  # ONNX Runtime alone, for time
+    arguments = ["compile", str(model), "--target", "cpu", "--calibration", str(data)]
+    assert main([*arguments, "--count", "12", "--max-loss", "5", "--threads", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "on the host" in said and "written" in said and f"wrote {model.parent}" in said
+    folder = model.with_name("m.cpu.onnx.report")
+    written = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert len(written["ways"]["passed"]) == 5 and written["ways"]["failed"] == []
+    assert "Every way on this processor" in (folder / "report.html").read_text(encoding="utf-8")

@@ -275,7 +275,7 @@ def _show(report: GateReport, fastest: FastestReport | None = None) -> None:
     if len(report.attempts) > 1:
         print_table(console, tables.attempt_table(report))
     if fastest is not None:
-        print_table(console, tables.way_table(fastest))
+        print_table(console, tables.way_table(fastest, brief=True))
     for note in report.notes:
         console.print(escape(note))
     console.print(f"[bold]{escape(report.verdict)}[/]")
