@@ -23,8 +23,9 @@ from curbside.deploy import (
     target_named,
     write_gate_report,
 )
+from curbside.deploy.gate.gate import publish
 from curbside.deploy.gate.sensitivity import layer_errors
-from curbside.errors import ConfigError, ModelFileError
+from curbside.errors import ConfigError, ModelFileError, StorageError
 from curbside.export import ExportConfig, export_onnx
 from curbside.labels import LabelSpace
 from curbside.prepared import PreparedFolder, Sample
@@ -193,6 +194,20 @@ def test_a_device_elsewhere_is_predicted(
     assert report.predicted and "is predicted to lose 0.00 points" in report.verdict
     assert report.notes == ("nothing was run on it",)
     assert (tmp_path / "m.far").read_bytes() == b"far away"
+
+
+def test_a_folder_of_something_else_is_not_replaced(tmp_path: Path) -> None:
+    made, place = tmp_path / "made" / "m.job", tmp_path / "m.job"
+    for folder, files in ((made, ("job.json", "README.md")), (place, ("README.md", "thesis.txt"))):
+        folder.mkdir(parents=True)
+        for name in files:
+            (folder / name).write_text(str(folder))
+    with pytest.raises(StorageError, match="is a folder of something else"):
+        publish(made, place)
+    assert sorted(item.name for item in place.iterdir()) == ["README.md", "thesis.txt"]
+    (place / "job.json").write_text("an older job")
+    assert publish(made, place) == place
+    assert sorted(item.name for item in place.iterdir()) == ["README.md", "job.json"]
 
 
 def test_limits_that_are_none() -> None:

@@ -6,11 +6,12 @@ import contextlib
 import io
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ..progress import track
-from ..runtime import InstancePredictor, NetworkPredictor, SemanticPredictor
+from ..runtime import NetworkPredictor
 from .calibration import CalibrationSet
 
 __all__ = ["Feed", "quiet"]
@@ -25,11 +26,7 @@ class Feed:
         calibration: The set.
     """
 
-    def __init__(
-        self,
-        predictor: SemanticPredictor | InstancePredictor | NetworkPredictor,
-        calibration: CalibrationSet,
-    ) -> None:
+    def __init__(self, predictor: NetworkPredictor[Any], calibration: CalibrationSet) -> None:
         self._predictor, self._samples = predictor, calibration.samples
         self._walk: Iterator[np.ndarray] | None = None
 

@@ -24,7 +24,8 @@ from ...runtime import load_predictor
 from ..calibration import CalibrationPicture, CalibrationSet
 from ..graphs.onnx_manifest import with_logits
 from ..target import Built, Target, Work
-from .lineup import Lineup, add_scores, agreement, line_up, pictures_of, score_file
+from .agreement import agreement
+from .lineup import Lineup, add_scores, line_up, pictures_of, score_file
 from .sensitivity import LayerError, Ranking
 
 __all__ = [
@@ -381,7 +382,8 @@ def publish(path: Path, out: Path) -> Path:
     for item in files:
         place = out.parent / item.name
         if item.is_dir() and place.is_dir():
-            if not {entry.name for entry in item.iterdir()} & {e.name for e in place.iterdir()}:
+            # What is told of itself in a JSON file is told of in the same one before.
+            if not all((place / about.name).is_file() for about in item.glob("*.json")):
                 raise StorageError(
                     f"{place} is a folder of something else", fix="name another place with --out"
                 )

