@@ -23,14 +23,17 @@ from curbside.labels import (
     camvid_labels,
     cityscapes_labels,
     common,
+    counterparts,
     idd_labels,
     load_space,
     mapping,
     space_names,
 )
 
-SPACES = [name for name in space_names() if name != "coco80"]
+OBJECTS = ("coco80", "idd5")
+SPACES = [name for name in space_names() if name not in OBJECTS]
 """Those whose masks cover a whole picture."""
+ANIMALS = "bird cat dog horse sheep cow elephant bear zebra giraffe".split()
 PAIRS = list(itertools.product(SPACES, repeat=2))
 
 
@@ -73,11 +76,13 @@ def together(first: str, second: str) -> dict[str, tuple[set[str], set[str]]]:
 def test_every_shipped_space_has_a_column_and_every_class_a_thing() -> None:
     table = rows()
     columns = set(next(iter(table.values()))) - {"thing", "note"}
-    assert columns == set(SPACES)
+    assert columns == {*SPACES, *OBJECTS}
     for space in columns:
-        held = [bare(row[space]) for row in table.values() if row[space]]
-        assert set(held) == set(load_space(space).names)
+        held = {name for row in table.values() for name in bare(row[space]).split("|")} - {""}
+        names = set(load_space(space).names)
+        assert held < names if space == "coco80" else held == names
         for row in table.values():
+            assert "|" not in row[space] or space == "coco80"
             assert row[space].startswith("(") == row[space].endswith(")")
 
 
@@ -457,9 +462,59 @@ def test_a_common_class_has_objects_where_every_part_of_it_has() -> None:
     assert {item.name: item.has_instances for item in found.classes} == {"car": True, "sky": False}
 
 
-def test_coco_is_compared_by_the_names_of_its_classes() -> None:
-    found = between("coco80", "cityscapes19")
-    assert found.by_name
-    same = {row.source for row in found.classes if row.target is not None}
-    vehicles = {"bicycle", "car", "motorcycle", "bus", "train", "truck"}
-    assert same == {"person", "traffic light", *vehicles}
+def test_cocos_road_users_are_known_and_its_kitchen_is_not() -> None:
+    found = decided("coco80", "cityscapes19")
+    vehicles = ("bicycle", "car", "motorcycle", "bus", "train", "truck", "traffic light")
+    assert {name: found[name] for name in vehicles} == {name: name for name in vehicles}
+    assert found["stop sign"] == "traffic sign"
+    assert between("coco80", "cityscapes19").classes[0].targets == ("person", "rider")
+    assert all(found[name] is None for name in ("person", "dog", "chair", "backpack", "boat"))
+    assert not between("coco80", "cityscapes19").by_name
+
+
+def test_cocos_ten_animals_are_one_thing() -> None:
+    assert {decided("coco80", "idd-id")[name] for name in ANIMALS} == {"animal"}
+    (back,) = (row for row in between("idd-id", "coco80").classes if row.source == "animal")
+    assert back.kind == "one to several" and set(back.targets) == set(ANIMALS)
+    assert together("coco80", "idd-id")["animal"] == (set(ANIMALS), {"animal"})
+    assert decided("coco80", "camvid11")["dog"] == "pedestrian"
+    assert decided("coco80", "idd-lite7")["dog"] == "living-thing"
+
+
+def test_the_five_classes_of_the_idd_edge_project() -> None:
+    assert together("idd5", "coco80") == {
+        "person_animal+rider": ({"person_animal", "rider"}, {"person", *ANIMALS}),
+        "motorcycle_bicycle": ({"motorcycle_bicycle"}, {"bicycle", "motorcycle"}),
+        "autorickshaw_car": ({"autorickshaw_car"}, {"car"}),
+        "large_vehicle": ({"large_vehicle"}, {"bus", "train", "truck"}),
+    }
+    assert decided("idd5", "idd-level2") == {
+        "person_animal": "person",
+        "rider": "rider",
+        "motorcycle_bicycle": "2-wheeler",
+        "autorickshaw_car": "small-vehicle",
+        "large_vehicle": "large-vehicle",
+    }
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "target", "expected"),
+    [
+        ("coco80", "person", "camvid11", {"pedestrian", "bicyclist"}),
+        ("coco80", "bicycle", "camvid11", {"bicyclist"}),
+        ("coco80", "person", "cityscapes19", {"person", "rider"}),
+        ("coco80", "car", "idd-level3", {"car", "autorickshaw"}),
+        ("coco80", "stop sign", "idd-level2", {"structures-sign"}),
+        ("coco80", "chair", "idd-level2", set()),
+        ("idd5", "large_vehicle", "cityscapes19", {"truck", "bus", "train"}),
+    ],
+)
+def test_what_an_object_may_be_in_a_map_of_classes(
+    source: str, name: str, target: str, expected: set[str]
+) -> None:
+    assert set(counterparts(load_space(source), load_space(target))[name]) == expected
+
+
+def test_classes_that_no_table_knows_have_the_counterpart_of_their_name() -> None:
+    found = counterparts(made("Car", "chair"), made("car", "sky"))
+    assert found == {"Car": ("car",), "chair": ()}

@@ -4,7 +4,8 @@ A `LabelSpace` is a validated list of classes; `load_space(name)` reads one of t
 (`space_names()`). `idd_labels()` is the table behind every IDD encoding, `cityscapes_labels()` that
 behind Cityscapes' two, `camvid_labels()` says what CamVid's colours are. 255 means "ignore"
 everywhere in curbside and is written here alone. `mapping` says what the classes of one space are in
-another, `common` at which classes two can be compared; see `taxonomy.py`.
+another, `common` at which classes two can be compared, `counterparts` which of them may mean one
+object; see `taxonomy.py`.
 """
 
 from .camvid import CamvidLabel, camvid_labels
@@ -14,7 +15,7 @@ from .encoded import EncodedLabel
 from .idd import IDD_ENCODINGS, idd_labels, space_of_encoding
 from .space import IGNORE_ID, LabelClass, LabelSpace
 from .tables import load_space, space_names
-from .taxonomy import ClassMap, LabelMap, mapping
+from .taxonomy import ClassMap, LabelMap, counterparts, mapping
 
 __all__ = [
     "CITYSCAPES_ENCODINGS",
@@ -31,6 +32,7 @@ __all__ = [
     "cityscapes_encoding",
     "cityscapes_labels",
     "common",
+    "counterparts",
     "idd_labels",
     "load_space",
     "mapping",

@@ -4,10 +4,11 @@
 any shipped space makes, its columns the spaces: a cell names the class that such a thing belongs to
 there, and is empty where it is ignored. A cell in parentheses follows and does not decide: a small
 part of that class (animals among persons), or a thing which that dataset has not and would paint so.
+Several classes in a cell, with `|` between them, share the thing: COCO's ten animals are one thing here.
 The column `note` says why, where it is no matter of course.
 
-`coco80` has no column: its classes are of single objects, most of which no road scene holds. It is
-compared by the names of its classes alone.
+`coco80` and `idd5` are spaces of single objects. Most of COCO's classes stand in no row: no road scene
+holds them.
 
 A space that does not ship is known by its classes: those of a shipped space under whatever name, or
 else it is compared by the names of its classes alone.
@@ -16,7 +17,7 @@ else it is compared by the names of its classes alone.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, Literal
@@ -27,7 +28,7 @@ from ..errors import LabelError
 from .space import IGNORE_ID, LabelSpace
 from .tables import load_space, read_table, space_names
 
-__all__ = ["ClassMap", "LabelMap", "counted", "mapping", "things_of"]
+__all__ = ["ClassMap", "LabelMap", "counted", "counterparts", "mapping", "things_of"]
 
 Kind = Literal["one to one", "many to one", "one to several", "lost"]
 
@@ -143,19 +144,38 @@ def mapping(source: LabelSpace, target: LabelSpace) -> LabelMap:
     classes, or some in none, its pixels cannot be told apart and are ignored.
     """
     ours, theirs, by_name = things_of(source, target)
-    where = {thing: name for name, things in theirs.items() for thing in things}
+    where: dict[str, list[str]] = {}
+    for name, things in theirs.items():
+        for thing in things:
+            where.setdefault(thing, []).append(name)
     rows = [_row(item, ours[item], where, theirs) for item in source.names]
     return LabelMap(source=source, target=target, classes=counted(rows), by_name=by_name)
+
+
+def counterparts(source: LabelSpace, target: LabelSpace) -> dict[str, tuple[str, ...]]:
+    """What a class of one space may be in another: the classes that share a thing with it.
+
+    Looser than `mapping`: a person of COCO may be a person or a rider of Cityscapes, and an animal a
+    pedestrian of CamVid.
+
+    Returns:
+        For every class of `source`, classes of `target` in their order; none where it has no such thing.
+    """
+    ours, theirs, _ = things_of(source, target)
+    return {
+        name: tuple(other for other, held in theirs.items() if held.keys() & things.keys())
+        for name, things in ours.items()
+    }
 
 
 def _row(
     name: str,
     things: Mapping[str, bool],
-    where: Mapping[str, str],
+    where: Mapping[str, Sequence[str]],
     theirs: Mapping[str, Mapping[str, bool]],
 ) -> ClassMap:
     deciding = [thing for thing, decides in things.items() if decides] or list(things)
-    targets = tuple(dict.fromkeys(where[thing] for thing in deciding if thing in where))
+    targets = tuple(dict.fromkeys(other for thing in deciding for other in where.get(thing, ())))
     nowhere = ", ".join(thing for thing in deciding if thing not in where)
     if not targets:
         return ClassMap(source=name, kind="lost", remark="there is no such class")
@@ -169,8 +189,8 @@ def _row(
     for thing in things:
         if thing not in where:
             remarks.append(f"{thing} is ignored there")
-        elif where[thing] != target and theirs[where[thing]][thing]:
-            remarks.append(f"{thing} is {where[thing]} there")
+        elif target not in where[thing] and theirs[where[thing][0]][thing]:
+            remarks.append(f"{thing} is {' or '.join(where[thing])} there")
     return ClassMap(source=name, kind="one to one", targets=targets, remark="; ".join(remarks))
 
 
@@ -213,8 +233,8 @@ def _column(name: str) -> Mapping[str, Mapping[str, bool]]:
     found: dict[str, dict[str, bool]] = {item: {} for item in load_space(name).names}
     for row in read_table("taxonomy.csv"):
         cell = row[name]
-        if cell:
-            found[cell.strip("()")][row["thing"]] = not cell.startswith("(")
+        for item in cell.strip("()").split("|") if cell else ():
+            found[item][row["thing"]] = not cell.startswith("(")
     return found
 
 
