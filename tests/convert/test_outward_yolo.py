@@ -10,10 +10,9 @@ import pytest
 from builders_outward import SPACE, drawn, make_prepared
 
 from curbside.convert.outward import Yolo, write_annotations
-from curbside.convert.outward.objects import find_objects
 from curbside.errors import ConfigError, LabelError
 from curbside.labels import LabelClass, LabelSpace, load_space
-from curbside.prepared import PreparedFolder
+from curbside.prepared import PreparedFolder, find_objects
 from curbside.scenes import ScenesConfig, write_prepared
 
 BOX = """

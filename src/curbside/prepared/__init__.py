@@ -20,6 +20,7 @@ from .duplicates import Leak
 from .figures import ClassWeights, SplitFigures
 from .findings import CHECKS, Check, Finding
 from .layout import DEPTH_SCALE, MAX_INDEX, SPLITS, TARGETS, SampleData, SampleRecord
+from .objects import PER_CLASS, FoundObject, check_values, find_objects
 from .pictures import picture_samples
 from .quarantine import Quarantine, read_quarantine, write_quarantine
 from .reader import PreparedFolder, Sample, evenly_spaced
@@ -29,12 +30,14 @@ __all__ = [
     "CHECKS",
     "DEPTH_SCALE",
     "MAX_INDEX",
+    "PER_CLASS",
     "SPLITS",
     "TARGETS",
     "Check",
     "ClassWeights",
     "Diagnosis",
     "Finding",
+    "FoundObject",
     "Leak",
     "PreparedFolder",
     "PreparedWriter",
@@ -43,8 +46,10 @@ __all__ = [
     "SampleData",
     "SampleRecord",
     "SplitFigures",
+    "check_values",
     "evenly_spaced",
     "examine",
+    "find_objects",
     "picture_samples",
     "read_quarantine",
     "write_quarantine",

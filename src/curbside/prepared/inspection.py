@@ -19,13 +19,13 @@ from ..imaging.strict import StrictImage, decode_luminance, decode_numbers, read
 from ..labels import IGNORE_ID, LabelSpace
 from .borders import Borders, run_lengths
 from .findings import Finding
-from .layout import DEPTH_SCALE, MAX_INDEX, SampleRecord
+from .layout import DEPTH_SCALE, SampleRecord
 from .listing import BareSample
+from .objects import PER_CLASS
 
 __all__ = ["LUMINANCE_SIDE", "Case", "DepthSeen", "Inspection", "inspect"]
 
 LUMINANCE_SIDE = 24
-_PER_CLASS = MAX_INDEX + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,13 +268,13 @@ def _look_at_instances(
         np.not_equal(ids.ravel()[1:], ids.ravel()[:-1], out=begins[1:])
     starts, lengths = run_lengths(line, begins)
     values = line[starts].astype(np.int64)
-    classes = np.where(values >= _PER_CLASS, values // _PER_CLASS, values)
+    classes = np.where(values >= PER_CLASS, values // PER_CLASS, values)
     things = {item.id for item in space.classes if item.has_instances}
     if ids is not None:
         masked = ids.ravel()[starts].astype(np.int64)
         wrong = classes != masked
         if 0 in things:  # objects of the class 0 look like plain class ids
-            wrong &= (masked != 0) | (values >= _PER_CLASS)
+            wrong &= (masked != 0) | (values >= PER_CLASS)
         if wrong.any():
             first = int(np.argmax(wrong))
             one, other = (space.name_of(int(part[first])) for part in (classes, masked))
@@ -283,7 +283,7 @@ def _look_at_instances(
                 f"such as {one} instead of {other}"
             )
             seen.add("instance_class", file, message)
-    objects = np.unique(values[values >= _PER_CLASS]) // _PER_CLASS
+    objects = np.unique(values[values >= PER_CLASS]) // PER_CLASS
     per_class, counts = np.unique(objects, return_counts=True)
     found = {int(c): int(n) for c, n in zip(per_class, counts, strict=True)}
     stuff = [space.name_of(c) for c in found if c not in things]

@@ -1,7 +1,7 @@
 """A prepared folder's annotations in other tools' formats: `write_annotations(Yolo(), data, out)`.
 
 One file per format (`yolo.py`, `cvat.py`, ...), found by listing this folder; `base.py` runs any of
-them in parallel; `contours.py` and `rle.py` turn masks into polygons and run lengths.
+them in parallel; `contours.py` turns masks into polygons.
 """
 
 from __future__ import annotations

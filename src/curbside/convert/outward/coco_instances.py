@@ -21,13 +21,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...errors import LabelError
+from ...imaging import ColumnRuns, compress_counts
 from ...labels import LabelSpace
-from ...prepared import Sample
+from ...prepared import FoundObject, Sample, find_objects
 from .base import Format, Piece, lacks_objects
 from .coco import add_image, categories, write_coco
 from .contours import edges_of, joined
-from .objects import FoundObject, find_objects
-from .rle import ColumnRuns, compress
 
 __all__ = ["CocoInstances"]
 
@@ -82,7 +81,10 @@ class CocoInstances(Format):
 
     def _segmentation(self, item: FoundObject, instances: np.ndarray, runs: ColumnRuns) -> Any:
         if item.group or self.segmentation == "rle":
-            return {"size": list(instances.shape), "counts": compress(runs.counts(item.value))}
+            return {
+                "size": list(instances.shape),
+                "counts": compress_counts(runs.counts(item.value)),
+            }
         parts = edges_of(item.mask_in(instances))
         return [(joined(part.rings) + item.box_xywh[:2]).ravel().tolist() for part in parts]
 

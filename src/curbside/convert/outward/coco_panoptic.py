@@ -24,11 +24,10 @@ import numpy as np
 from ...files import write_bytes
 from ...imaging import Regions
 from ...labels import LabelSpace
-from ...prepared import Sample
+from ...prepared import Sample, check_values
 from ..panoptic import panoptic_png, segment_ids_of_values, segments
 from .base import Format, Piece
 from .coco import add_image, categories, write_coco
-from .objects import check_values
 
 __all__ = ["CocoPanoptic"]
 

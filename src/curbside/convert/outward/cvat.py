@@ -32,11 +32,10 @@ from ...errors import DataError, LabelError
 from ...files import atomic_path, write_json
 from ...imaging import Regions
 from ...labels import IGNORE_ID, LabelSpace
-from ...prepared import Sample
+from ...prepared import PER_CLASS, Sample, check_values
 from ..cvat_shapes import CROWD, IGNORE_LABEL
 from .base import Format, Piece, link_image
 from .contours import check_outlines, corners_of, parts_of
-from .objects import PER_CLASS, check_values
 
 __all__ = ["Cvat"]
 

@@ -26,10 +26,9 @@ import numpy as np
 from ...errors import ConfigError, LabelError
 from ...files import write_text
 from ...labels import IDD_ENCODINGS, IGNORE_ID, LabelSpace, idd_labels, load_space
-from ...prepared import SPLITS, Sample
+from ...prepared import SPLITS, FoundObject, Sample, find_objects
 from .base import Format, Piece, lacks_objects, link_image
 from .contours import check_outlines, corners_of, joined, parts_of
-from .objects import FoundObject, find_objects
 
 __all__ = ["Yolo"]
 

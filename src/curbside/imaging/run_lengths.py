@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["ColumnRuns", "compress"]
+__all__ = ["ColumnRuns", "compress_counts"]
 
 
 class ColumnRuns:
@@ -36,7 +36,7 @@ class ColumnRuns:
         return np.diff(borders, prepend=0)
 
 
-def compress(counts: np.ndarray) -> str:
+def compress_counts(counts: np.ndarray) -> str:
     """Counts as the text that COCO files hold.
 
     From the fourth on, a count is stored as its difference to the one two before it. A number is

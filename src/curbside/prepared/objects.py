@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import DataError
-from ...imaging import Regions
-from ...labels import IGNORE_ID, LabelClass, LabelSpace
-from ...prepared import Sample
+from ..errors import DataError
+from ..imaging import Regions
+from ..labels import IGNORE_ID, LabelClass, LabelSpace
+from .layout import MAX_INDEX
+from .reader import Sample
 
 __all__ = ["PER_CLASS", "FoundObject", "check_values", "find_objects"]
 
-PER_CLASS = 1000
+PER_CLASS = MAX_INDEX + 1
 """Values of an instance map from here on are class * 1000 + index, lower ones plain class ids."""
 
 
