@@ -9,6 +9,7 @@ import numpy as np
 
 from ..imaging import draw_objects
 from ..labels import IGNORE_ID, LabelSpace
+from .semantic import class_shares
 
 __all__ = ["InstanceResult", "MaskCrop"]
 
@@ -135,10 +136,7 @@ class InstanceResult:
 
     def shares(self) -> dict[str, float]:
         """Share of the frame that each class covers, by name, largest first; absent classes left out."""
-        counts = np.bincount(self.class_map().ravel(), minlength=IGNORE_ID + 1)[:IGNORE_ID]
-        total = self.size_hw[0] * self.size_hw[1]
-        present = sorted(np.flatnonzero(counts), key=lambda i: -counts[i])
-        return {self.space.name_of(int(i)): float(counts[i] / total) for i in present}
+        return class_shares(self.class_map(), self.space)
 
     def draw(self, frame_bgr: np.ndarray, *, alpha: float = 0.5) -> np.ndarray:
         """The frame with masks, boxes and names over it, a new (H, W, 3) uint8 BGR picture.

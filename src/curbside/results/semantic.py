@@ -9,7 +9,7 @@ import numpy as np
 from ..imaging import blend_classes
 from ..labels import IGNORE_ID, LabelSpace
 
-__all__ = ["SemanticResult"]
+__all__ = ["SemanticResult", "class_shares"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +57,16 @@ class SemanticResult:
 
     def shares(self) -> dict[str, float]:
         """Share of the frame that each class covers, by name, largest first; absent classes left out."""
-        counts = np.bincount(self.ids.ravel(), minlength=256)
-        present = sorted(np.flatnonzero(counts), key=lambda i: -counts[i])
-        return {self.space.name_of(int(i)): float(counts[i] / self.ids.size) for i in present}
+        return class_shares(self.ids, self.space)
+
+
+def class_shares(ids: np.ndarray, space: LabelSpace) -> dict[str, float]:
+    """Share of a map that each class covers, by name, largest first; 255 and absent classes left out.
+
+    Args:
+        ids: (H, W) uint8.
+        space: What the ids mean.
+    """
+    counts = np.bincount(ids.ravel(), minlength=IGNORE_ID + 1)[:IGNORE_ID]
+    present = sorted(np.flatnonzero(counts), key=lambda i: -counts[i])
+    return {space.name_of(int(i)): float(counts[i] / ids.size) for i in present}

@@ -1,0 +1,15 @@
+"""One picture from two networks: a class map and single objects become a `PanopticResult`."""
+
+from .config import FusionConfig, TrackerConfig
+from .fuse import Fusion
+from .predictor import FusedPredictor, load_fused_predictor
+from .tracker import Tracker
+
+__all__ = [
+    "FusedPredictor",
+    "Fusion",
+    "FusionConfig",
+    "Tracker",
+    "TrackerConfig",
+    "load_fused_predictor",
+]

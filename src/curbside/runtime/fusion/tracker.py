@@ -1,0 +1,118 @@
+"""The same number for the same object from frame to frame, by where its box is expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...results import InstanceResult
+from .config import TrackerConfig
+
+__all__ = ["Tracker"]
+
+_SMOOTHING = 0.5
+"""Share of a new speed in the one that is kept."""
+
+
+class Tracker:
+    """Follows objects by their boxes; call it with the objects of every frame, in order.
+
+    Every known object is expected where its box would be at its last speed. Sure objects are
+    matched to them first, in the order of their overlap; then what is left to the unsure ones, which
+    can prolong a track but begin none.
+
+    Args:
+        config: What counts as the same object.
+        score: Objects above this are sure.
+
+    Source: Zhang et al. 2022, ByteTrack (sure and unsure detections in two passes).
+    """
+
+    def __init__(self, config: TrackerConfig | None = None, *, score: float = 0.5) -> None:
+        self._config = config or TrackerConfig()
+        self._score = score
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as at the start of another clip."""
+        self._tracks: list[_Track] = []
+        self._last = 0
+
+    def __call__(self, found: InstanceResult) -> np.ndarray:
+        """The numbers of the objects of the next frame.
+
+        Returns:
+            (N,) int32, from 1 on; 0 for an unsure object that prolongs no track.
+        """
+        for track in self._tracks:
+            track.box_xyxy += track.speed
+            track.unseen += 1
+        numbers = np.zeros(len(found), np.int32)
+        boxes = found.boxes_xyxy.astype(np.float64)
+        sure = found.scores > self._score
+        free = list(self._tracks)
+        for places in (np.flatnonzero(sure), np.flatnonzero(~sure)):
+            for place, track in self._pairs(boxes[places], found.class_ids[places], free):
+                index = int(places[place])
+                numbers[index] = track.number
+                track.see(boxes[index], int(found.class_ids[index]))
+            free = [track for track in free if track.unseen]
+        for index in np.flatnonzero(sure & (numbers == 0)).tolist():
+            self._last += 1
+            numbers[index] = self._last
+            self._tracks.append(
+                _Track(self._last, boxes[index].copy(), int(found.class_ids[index]))
+            )
+        self._tracks = [t for t in self._tracks if t.unseen <= self._config.patience]
+        return numbers
+
+    def _pairs(
+        self, boxes_xyxy: np.ndarray, class_ids: np.ndarray, tracks: list[_Track]
+    ) -> list[tuple[int, _Track]]:
+        """Places and the tracks that they continue: the largest overlap first, each once."""
+        if not len(boxes_xyxy) or not tracks:
+            return []
+        overlap = _iou(boxes_xyxy, np.stack([track.box_xyxy for track in tracks]))  # (N, T)
+        same = class_ids[:, None] == np.array([track.class_id for track in tracks])
+        overlap[overlap < np.where(same, self._config.iou, self._config.other_class_iou)] = 0
+        pairs = []
+        for flat in np.argsort(-overlap, axis=None, kind="stable")[: np.count_nonzero(overlap)]:
+            place, track = divmod(int(flat), len(tracks))
+            if overlap[place, track]:
+                overlap[place, :] = overlap[:, track] = 0
+                pairs.append((place, tracks[track]))
+        return pairs
+
+
+@dataclass
+class _Track:
+    """An object that is followed."""
+
+    number: int
+    box_xyxy: np.ndarray  # (4,) float64, where it was seen or is expected
+    class_id: int
+    unseen: int = 0  # frames since it was seen
+    speed: np.ndarray = field(default_factory=lambda: np.zeros(4))  # of each side, pixels per frame
+
+    def __post_init__(self) -> None:
+        self._seen_xyxy = self.box_xyxy.copy()
+
+    def see(self, box_xyxy: np.ndarray, class_id: int) -> None:
+        """Here it is, in the frame that is expected."""
+        moved = (box_xyxy - self._seen_xyxy) / self.unseen
+        self.speed = (
+            moved if not self.speed.any() else self.speed + _SMOOTHING * (moved - self.speed)
+        )
+        self.box_xyxy, self._seen_xyxy = box_xyxy.copy(), box_xyxy.copy()
+        self.class_id, self.unseen = class_id, 0
+
+
+def _iou(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
+    """Intersection over union of all pairs: (N, 4) and (T, 4) to (N, T); 0 for boxes without area."""
+    low = np.maximum(first_xyxy[:, None, :2], second_xyxy[None, :, :2])
+    high = np.minimum(first_xyxy[:, None, 2:], second_xyxy[None, :, 2:])
+    shared = np.maximum(high - low, 0).prod(axis=2)
+    areas = [np.maximum(b[:, 2:] - b[:, :2], 0).prod(axis=1) for b in (first_xyxy, second_xyxy)]
+    union = areas[0][:, None] + areas[1] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
