@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import LabelError
 from ..imaging import Regions
-from ..labels import IGNORE_ID, LabelSpace
+from ..labels import IGNORE_ID, PER_CLASS, LabelSpace
 
 __all__ = [
     "NOT_COUNTED",
@@ -37,8 +37,6 @@ __all__ = [
 NOT_COUNTED = -1
 """The index of what has none: stuff, and groups of things."""
 
-_PER_CLASS = 1000
-
 
 def segment_ids(classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """The segment id of every number of a number map.
@@ -51,7 +49,7 @@ def segment_ids(classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
         (N,) int32; the same id where class and index are the same.
     """
     classes, indices = np.asarray(classes, np.int32), np.asarray(indices, np.int32)
-    one = (classes + 1) * _PER_CLASS + indices + 1
+    one = (classes + 1) * PER_CLASS + indices + 1
     ids = np.where(indices == NOT_COUNTED, classes + 1, one)
     return np.where(classes == IGNORE_ID, 0, ids).astype(np.int32)
 
@@ -69,9 +67,9 @@ def segment_ids_of_values(values: np.ndarray) -> np.ndarray:
         (N,) int32.
     """
     values = np.asarray(values, np.int32)
-    counted = values >= _PER_CLASS
-    classes = np.where(counted, values // _PER_CLASS, values)
-    return segment_ids(classes, np.where(counted, values % _PER_CLASS, NOT_COUNTED))
+    counted = values >= PER_CLASS
+    classes = np.where(counted, values // PER_CLASS, values)
+    return segment_ids(classes, np.where(counted, values % PER_CLASS, NOT_COUNTED))
 
 
 def panoptic_png(regions: Regions, ids: np.ndarray) -> bytes:
@@ -112,8 +110,8 @@ def segments(regions: Regions, ids: np.ndarray, space: LabelSpace) -> list[dict[
     things = {item.id: item.has_instances for item in space.classes}
     result = []
     for number, segment in enumerate(found.tolist()):
-        counted = segment > _PER_CLASS
-        class_id = (segment - 1) // _PER_CLASS - 1 if counted else segment - 1
+        counted = segment > PER_CLASS
+        class_id = (segment - 1) // PER_CLASS - 1 if counted else segment - 1
         if class_id not in things:
             raise LabelError(
                 f"{areas[number]} pixels belong to the class {class_id}, which {space.name} "

@@ -13,7 +13,7 @@ from .cityscapes import CITYSCAPES_ENCODINGS, cityscapes_encoding, cityscapes_la
 from .common_space import CommonSpace, common
 from .encoded import EncodedLabel
 from .idd import IDD_ENCODINGS, idd_labels, space_of_encoding
-from .space import IGNORE_ID, LabelClass, LabelSpace
+from .space import IGNORE_ID, PER_CLASS, LabelClass, LabelSpace
 from .tables import load_space, space_names
 from .taxonomy import ClassMap, LabelMap, counterparts, mapping
 
@@ -21,6 +21,7 @@ __all__ = [
     "CITYSCAPES_ENCODINGS",
     "IDD_ENCODINGS",
     "IGNORE_ID",
+    "PER_CLASS",
     "CamvidLabel",
     "ClassMap",
     "CommonSpace",

@@ -12,10 +12,12 @@ import numpy as np
 
 from ..errors import LabelError
 
-__all__ = ["IGNORE_ID", "LabelClass", "LabelSpace"]
+__all__ = ["IGNORE_ID", "PER_CLASS", "LabelClass", "LabelSpace"]
 
 IGNORE_ID = 255
 """The pixel value that no loss and no score looks at, in every mask of a prepared folder."""
+PER_CLASS = 1000
+"""Values of an instance map from here on are class * 1000 + index, lower ones plain class ids."""
 
 
 @dataclass(frozen=True, kw_only=True)

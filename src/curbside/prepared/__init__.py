@@ -20,7 +20,7 @@ from .duplicates import Leak
 from .figures import ClassWeights, SplitFigures
 from .findings import CHECKS, Check, Finding
 from .layout import DEPTH_SCALE, MAX_INDEX, SPLITS, TARGETS, SampleData, SampleRecord
-from .objects import PER_CLASS, FoundObject, check_values, find_objects
+from .objects import FoundObject, check_values, find_objects
 from .pictures import picture_samples
 from .quarantine import Quarantine, read_quarantine, write_quarantine
 from .reader import PreparedFolder, Sample, evenly_spaced
@@ -30,7 +30,6 @@ __all__ = [
     "CHECKS",
     "DEPTH_SCALE",
     "MAX_INDEX",
-    "PER_CLASS",
     "SPLITS",
     "TARGETS",
     "Check",

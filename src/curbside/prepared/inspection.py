@@ -16,12 +16,11 @@ from ..errors import DataError
 from ..files import inside
 from ..imaging.reading import SIXTEEN_BITS
 from ..imaging.strict import StrictImage, decode_luminance, decode_numbers, read_file
-from ..labels import IGNORE_ID, LabelSpace
+from ..labels import IGNORE_ID, PER_CLASS, LabelSpace
 from .borders import Borders, run_lengths
 from .findings import Finding
 from .layout import DEPTH_SCALE, SampleRecord
 from .listing import BareSample
-from .objects import PER_CLASS
 
 __all__ = ["LUMINANCE_SIDE", "Case", "DepthSeen", "Inspection", "inspect"]
 

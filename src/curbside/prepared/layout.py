@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..labels import PER_CLASS
 
 __all__ = [
     "DEPTH_SCALE",
@@ -34,7 +35,7 @@ TARGET_FOLDERS = {
     "depth": "depth",
     "confidence": "confidence",
 }
-MAX_INDEX = 999
+MAX_INDEX = PER_CLASS - 1
 """The last index of an instance of a class: class * 1000 + 1000 would be the next class."""
 _MAX_NAME, _MAX_PATH = 255, 4096
 DEPTH_SCALE = 256.0

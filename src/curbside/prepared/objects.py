@@ -8,14 +8,10 @@ import numpy as np
 
 from ..errors import DataError
 from ..imaging import Regions
-from ..labels import IGNORE_ID, LabelClass, LabelSpace
-from .layout import MAX_INDEX
+from ..labels import IGNORE_ID, PER_CLASS, LabelClass, LabelSpace
 from .reader import Sample
 
-__all__ = ["PER_CLASS", "FoundObject", "check_values", "find_objects"]
-
-PER_CLASS = MAX_INDEX + 1
-"""Values of an instance map from here on are class * 1000 + index, lower ones plain class ids."""
+__all__ = ["FoundObject", "check_values", "find_objects"]
 
 
 @dataclass(frozen=True, kw_only=True)

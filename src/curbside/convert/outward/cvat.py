@@ -31,8 +31,8 @@ import numpy as np
 from ...errors import DataError, LabelError
 from ...files import atomic_path, write_json
 from ...imaging import Regions
-from ...labels import IGNORE_ID, LabelSpace
-from ...prepared import PER_CLASS, Sample, check_values
+from ...labels import IGNORE_ID, PER_CLASS, LabelSpace
+from ...prepared import Sample, check_values
 from ..cvat_shapes import CROWD, IGNORE_LABEL
 from .base import Format, Piece, link_image
 from .contours import check_outlines, corners_of, parts_of
