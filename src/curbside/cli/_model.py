@@ -21,9 +21,9 @@ def open_model(path: Path, *, threads: int | None = None) -> Predictor:
         ModelFileError: There is nothing at the path, or it is no model.
     """
     if path.is_dir():
-        from ..training import load_run_predictor
+        from ..training import load_semantic_run_predictor
 
-        return load_run_predictor(path, threads=threads)
+        return load_semantic_run_predictor(path, threads=threads)
     if not path.exists():
         raise ModelFileError(
             f"there is no model at {path}", fix="name a run folder or a model file such as m.onnx"

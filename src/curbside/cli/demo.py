@@ -131,9 +131,9 @@ def _make_data(out: Path, train: int, val: int, seed: int) -> Path:
 
 def _train(out: Path, recipe: str, data: Path, steps: int) -> None:
     from ..recipes import load_recipe
-    from ..training import fit
+    from ..training import TrainConfig, fit
 
-    config = load_recipe(recipe)
+    config = load_recipe(recipe, TrainConfig)
     distillation = config.distillation
     if distillation is not None:
         teachers = tuple(out / "runs" / teacher.name for teacher in distillation.teacher)
@@ -153,10 +153,10 @@ def _train(out: Path, recipe: str, data: Path, steps: int) -> None:
 def _score(run: Path, data: Path) -> Evaluation:
     from ..evaluation import evaluate, write_report
     from ..prepared import PreparedFolder
-    from ..training import load_run_predictor
+    from ..training import load_semantic_run_predictor
 
     samples = PreparedFolder(data).samples("val", target="semantic")
-    predictor = load_run_predictor(run)
+    predictor = load_semantic_run_predictor(run)
     found = evaluate(predictor, samples, by="weather")
     write_report(found, run / "eval-val", predictor, samples)
     return found
@@ -351,12 +351,14 @@ def _pictures(out: Path, data: Path) -> list[tuple[np.ndarray, str]]:
     """Validation pictures of three conditions, their truth, and what each network makes of them."""
 
     from ..prepared import PreparedFolder
-    from ..training import load_run_predictor
+    from ..training import load_semantic_run_predictor
 
     chosen = {
         sample.record.tags["weather"]: sample for sample in PreparedFolder(data).samples("val")
     }
-    predictors = {name: load_run_predictor(out / "runs" / recipe) for name, recipe in _RUNS.items()}
+    predictors = {
+        name: load_semantic_run_predictor(out / "runs" / recipe) for name, recipe in _RUNS.items()
+    }
     pictures = []
     for weather in list(chosen)[:3]:
         sample = chosen[weather]

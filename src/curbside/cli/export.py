@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ModelFileError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..deploy import OperatorCheck
     from ..export import ExportConfig, Verification
     from ..models import SegmentationModel
-    from ..training import Run
+    from ..training import Run, RunConfig
 
 __all__ = ["export_run", "main"]
 
@@ -74,6 +74,11 @@ def _export(
         )
     if check and target is None:
         raise ConfigError("--check needs a target", fix="add --target hailo8")
+    if out is not None and (kind := _other_kind(run)) is not None:
+        raise ModelFileError(
+            f"{run} holds a run of {kind.title}, which nothing exports yet",
+            fix="give the run of a semantic network",
+        )
     trained = _trained(run, check)
     config = ExportConfig(
         size_hw=size_hw or (trained.image_size_hw if trained else _SIZE_HW),
@@ -90,6 +95,16 @@ def _export(
         pictures = _pictures(verify_data, verify_split) if verify_data else None
         found = export_run(trained, out, config, pictures)
         _show_file(trained.title, out, config, found, verify_data, as_json)
+
+
+def _other_kind(run: str) -> RunConfig | None:
+    """The config of a run folder that is of another kind than a semantic network; else None."""
+    from ..training import TrainConfig, load_config
+
+    if not Path(run).is_dir():
+        return None
+    config = load_config(Path(run))
+    return None if isinstance(config, TrainConfig) else config
 
 
 def _trained(run: str, check: bool) -> Run | None:

@@ -155,14 +155,15 @@ def _taught(control: TrainConfig, text: str, teachers: Sequence[Path]) -> tuple[
 def _load(name: str) -> tuple[str, TrainConfig]:
     """A recipe, or the config of a run, with the name it goes by."""
     from ..recipes import load_recipe
-    from ..training import config_from_json
+    from ..training import TrainConfig, config_from_json
     from ..training.run_folder import read_description
 
     path = Path(name)
     if path.name == "config.json":
         about = read_description(path.parent)
-        return path.absolute().parent.name, config_from_json(about["config"], where=name)
-    config = load_recipe(name)
+        config = config_from_json(about["config"], where=name, kind=TrainConfig)
+        return path.absolute().parent.name, config
+    config = load_recipe(name, TrainConfig)
     return config.name, config
 
 

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ConfigError
+
 if TYPE_CHECKING:
-    from ..training import TrainConfig
+    from ..training import RunConfig
 
 __all__ = ["main"]
 
@@ -40,8 +42,8 @@ def main(argv: list[str]) -> int | None:
     parser.add_argument("--teacher", nargs="+", type=Path, default=[])
     chosen, rest = parser.parse_known_args(argv[1:])
     default = _changed(load_recipe(argv[0]), chosen)
-    config = tyro.cli(
-        TrainConfig,
+    config: RunConfig = tyro.cli(
+        type(default),
         args=rest,
         prog=parser.prog,
         description=_ABOUT_CHOICES,
@@ -58,11 +60,10 @@ def main(argv: list[str]) -> int | None:
     elif result.resumed_at:
         print(f"went on from step {result.resumed_at}", file=sys.stderr)
     print(f"trained   {result.steps} steps in {result.seconds:.0f} s")
-    print(
-        f"best      mIoU {100 * result.best_miou:.2f} % on {config.data.val_split} at step {result.best_step}"
-    )
+    score = f"{result.score_name} {100 * result.best_score:.2f} %"
+    print(f"best      {score} on {config.data.val_split} at step {result.best_step}")
     print(f"run       {result.folder}")
-    common = " --common" if config.data.space else ""
+    common = " --common" if isinstance(config, TrainConfig) and config.data.space else ""
     print(f"next      curbside evaluate {result.folder} {config.data.root[0]}{common}")
     return None
 
@@ -76,11 +77,21 @@ _ABOUT_CHOICES = (
 )
 
 
-def _changed(config: TrainConfig, chosen: argparse.Namespace) -> TrainConfig:
+def _changed(config: RunConfig, chosen: argparse.Namespace) -> RunConfig:
     """A recipe with another network, loss or teacher, and a name that says so."""
     from ..models import load_network
-    from ..training import distilled, with_loss, with_teachers
+    from ..training import TrainConfig, distilled, with_loss, with_teachers
 
+    if not isinstance(config, TrainConfig):
+        given = [
+            name for name in ("network", "loss", "distill", "teacher") if getattr(chosen, name)
+        ]
+        if given:
+            raise ConfigError(
+                f"the recipe {config.name} ({config.title}) does not go with --{given[0]}",
+                fix=f"leave it out, or see what it has: curbside train {config.name} --help",
+            )
+        return config
     if chosen.network is not None:
         model = load_network(chosen.network)
         config = replace(config, name=f"{config.name}-{chosen.network}", model=model)

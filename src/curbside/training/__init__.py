@@ -1,10 +1,13 @@
 """Training: a config in, a run folder out. `fit(config)` trains or goes on; `load_run(folder)` opens one."""
 
-from .config import DataConfig, DistillationConfig, OptimizerConfig, ScheduleConfig, TrainConfig
-from .fit import FitResult, fit
+from .config import DataConfig, DistillationConfig, TrainConfig
+from .fit import FitResult, fit, run_kinds
+from .predictors import load_run_predictor, load_semantic_run_predictor
 from .quantization_aware import FineTuned, QuantizationAwareConfig, fine_tune_for_int8
 from .record import read_metrics
-from .run_folder import Run, load_run, load_run_predictor
+from .run_config import FoldersConfig, LoopConfig, OptimizerConfig, RunConfig, ScheduleConfig
+from .run_folder import Run, load_config, load_run
+from .semantic import fit_semantic
 from .serialize import config_from_json, config_to_json
 from .variants import distilled, with_loss, with_teachers
 
@@ -13,9 +16,12 @@ __all__ = [
     "DistillationConfig",
     "FineTuned",
     "FitResult",
+    "FoldersConfig",
+    "LoopConfig",
     "OptimizerConfig",
     "QuantizationAwareConfig",
     "Run",
+    "RunConfig",
     "ScheduleConfig",
     "TrainConfig",
     "config_from_json",
@@ -23,9 +29,13 @@ __all__ = [
     "distilled",
     "fine_tune_for_int8",
     "fit",
+    "fit_semantic",
+    "load_config",
     "load_run",
     "load_run_predictor",
+    "load_semantic_run_predictor",
     "read_metrics",
+    "run_kinds",
     "with_loss",
     "with_teachers",
 ]

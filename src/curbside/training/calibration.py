@@ -19,7 +19,7 @@ from ..metrics.temperature import (
     negative_log_likelihood,
 )
 from ..prepared import Sample
-from .run_folder import load_run_predictor
+from .predictors import load_semantic_run_predictor
 
 __all__ = ["calibrate", "halves"]
 
@@ -53,7 +53,9 @@ def calibrate(
         LabelError: The run and the masks do not mean the same by their ids.
         DataError: No picture could be read, or fewer than two have labelled pixels.
     """
-    predictor = load_run_predictor(folder, device=device, threads=threads, calibrated=False)
+    predictor = load_semantic_run_predictor(
+        folder, device=device, threads=threads, calibrated=False
+    )
     space = predictor.manifest.space
     require_same_space(space, samples[0].space)
     drawn = SampledPixels(space.num_classes, pictures=len(samples))

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from ..hardware import computes_bf16
-from .config import TrainConfig
+from .run_config import LoopConfig
 
 __all__ = ["LightningPrecision", "half_dtype", "lightning_precision"]
 
@@ -19,7 +19,7 @@ _NAMES: dict[str, LightningPrecision] = {
 }
 
 
-def lightning_precision(config: TrainConfig) -> LightningPrecision:
+def lightning_precision(config: LoopConfig) -> LightningPrecision:
     """A run's precision as Lightning calls it; `auto` becomes what suits this machine."""
     if config.precision != "auto":
         return _NAMES[config.precision]

@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from safetensors.torch import save_file
 
 from ..files import as_storage_error, atomic_path, link_or_copy, write_text
-from .task import SegmentationTask
+from .loop_task import LoopTask
 
 __all__ = ["Checkpoints", "MetricsFile", "Progress", "read_metrics"]
 
@@ -89,7 +89,7 @@ class Checkpoints(lightning.Callback):
 
     Args:
         folder: The run folder.
-        task: What is trained.
+        task: What is trained; its `score` decides which weights are the best.
         metrics: Written together with `last.ckpt`.
         keep: The steps after which weights are kept.
     """
@@ -97,7 +97,7 @@ class Checkpoints(lightning.Callback):
     def __init__(
         self,
         folder: Path,
-        task: SegmentationTask,
+        task: LoopTask,
         metrics: MetricsFile,
         keep: Collection[int] = (),
     ) -> None:
@@ -120,12 +120,14 @@ class Checkpoints(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Keep the weights where the score is the best so far."""
-        score = self._task.latest.get("val/miou", -1.0)
+        key = self._task.score.key
+        score = self._task.latest.get(key, -1.0)
         if trainer.sanity_checking or score <= self.best_score:
             return
         self.best_score, self.best_step = score, trainer.global_step
         if trainer.is_global_zero:
-            self._save(self._folder / "model.safetensors", step=self.best_step, val_miou=score)
+            facts = {"step": self.best_step, key.replace("/", "_"): score}
+            self._save(self._folder / "model.safetensors", **facts)
 
     def on_train_batch_end(
         self,
@@ -175,7 +177,7 @@ class Checkpoints(lightning.Callback):
 class Progress(lightning.Callback):
     """One bar for the whole run: steps, loss, last score, pictures per second, time left."""
 
-    def __init__(self, total_steps: int, task: SegmentationTask) -> None:
+    def __init__(self, total_steps: int, task: LoopTask) -> None:
         self._total, self._task = total_steps, task
         self._bar: Any = None
 
@@ -213,8 +215,9 @@ class Progress(lightning.Callback):
         if self._bar is not None:
             speed = self._bar.tasks[self._row].speed
             parts = [f"loss {float(self._task.latest['train/loss']):.3f}"]
-            if "val/miou" in self._task.latest:
-                parts.append(f"mIoU {100 * self._task.latest['val/miou']:.1f}")
+            score = self._task.score
+            if score.key in self._task.latest:
+                parts.append(f"{score.name} {100 * self._task.latest[score.key]:.1f}")
             if speed:
                 parts.append(f"{speed * self._task.config.data.batch_size:.1f} images/s")
             self._bar.update(self._row, completed=trainer.global_step, text=" ".join(parts))

@@ -18,34 +18,36 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, safe_open
+from torch import nn
 
 from ..errors import ModelFileError
 from ..files import read_json, sha256_file, write_json
 from ..hardware import thread_count
 from ..labels import LabelSpace
-from ..manifest import InputSpec, Manifest, OutputSpec, TemperatureScaling
-from ..models import SegmentationModel, inference_form, normalize
-from ..runtime import SemanticPredictor
+from ..manifest import TemperatureScaling
+from ..models import SegmentationModel
 from .config import TrainConfig
+from .run_config import RunConfig
 from .serialize import config_from_json, config_to_json
 
 __all__ = [
     "Run",
     "describe",
+    "load_config",
     "load_run",
-    "load_run_predictor",
+    "load_weights_into",
     "read_description",
     "set_threads",
+    "source_of",
     "write_calibration",
 ]
 
@@ -80,7 +82,7 @@ class Run:
     @property
     def title(self) -> str:
         """Architecture and encoder in words."""
-        return self.config.model.title
+        return self.config.title
 
     @property
     def image_size_hw(self) -> tuple[int, int]:
@@ -89,7 +91,11 @@ class Run:
 
 
 def describe(
-    config: TrainConfig, space: LabelSpace, dataset: Mapping[str, Any], precision: str
+    config: RunConfig,
+    space: LabelSpace,
+    dataset: Mapping[str, Any],
+    precision: str,
+    packages: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What `config.json` holds.
 
@@ -98,8 +104,9 @@ def describe(
         space: Its label space.
         dataset: Counts and source of its data.
         precision: The arithmetic that `auto` came to on this machine.
+        packages: Names of distributions that it needs beyond our own, whose versions are told.
     """
-    packages = (
+    needed = (
         "curbside",
         "torch",
         "torchvision",
@@ -107,17 +114,18 @@ def describe(
         "timm",
         "segmentation-models-pytorch",
         "numpy",
+        *packages,
     )
     return {
         "format": "curbside-run",
         "config": config_to_json(config),
-        "model": config.model.title,
+        "model": config.title,
         "label_space": space.to_dict(),
         "dataset": dict(dataset),
         "precision": precision,
         "versions": {
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in packages},
+            **{name: metadata.version(name) for name in needed},
         },
         "commit": _commit(),
     }
@@ -153,8 +161,18 @@ def read_description(folder: Path) -> dict[str, Any]:
     return about
 
 
+def load_config(folder: Path) -> RunConfig:
+    """The config of a run folder, of whatever kind it is.
+
+    Raises:
+        ModelFileError: There is none, or this version does not understand it.
+    """
+    where = str(Path(folder) / "config.json")
+    return config_from_json(read_description(Path(folder))["config"], where=where)
+
+
 def load_run(folder: Path, *, calibrated: bool = True) -> Run:
-    """Open a run folder.
+    """Open the run folder of a semantic network.
 
     Args:
         folder: The folder; or, in the place of its best weights, others that it kept, such as
@@ -162,7 +180,7 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
         calibrated: Read `calibration.json` where there is one.
 
     Raises:
-        ModelFileError: It is missing, unfinished, or its parts do not fit.
+        ModelFileError: It is missing, unfinished, of another kind, or its parts do not fit.
     """
     folder = Path(folder)
     weights_path = folder / "model.safetensors"
@@ -179,33 +197,14 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
             )
         folder, weights_path, calibrated = kept.parent, folder, False
     about = read_description(folder)
-    if not weights_path.is_file():
-        raise ModelFileError(
-            f"{folder} has no model.safetensors yet", fix="let it train to its first validation"
-        )
-    config = config_from_json(about["config"], where=str(folder / "config.json"))
+    where = str(folder / "config.json")
+    config = config_from_json(about["config"], where=where, kind=TrainConfig)
     space = LabelSpace.from_dict(about["label_space"])
     # The run's own weights are loaded into it, so nothing is to be fetched.
     model = config.model.from_random().build(space.num_classes)
-    try:
-        model.load_state_dict(load_file(weights_path))
-        with safe_open(weights_path, "pt") as file:
-            facts = json.loads((file.metadata() or {}).get("curbside", "{}"))
-    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise ModelFileError(
-            f"{weights_path} does not fit its config ({reason})", fix="train again"
-        ) from error
+    facts = load_weights_into(model, weights_path)
     step, miou = int(facts.get("step", 0)), float(facts.get("val_miou", "nan"))
-    source = {
-        "recipe": config.name,
-        "commit": about.get("commit"),
-        "step": step,
-        "weights_sha256": sha256_file(weights_path),
-        "dataset": about.get("dataset"),
-        "trained_in": about.get("precision"),
-        "versions": about.get("versions"),
-    }
+    source = source_of(about, weights_path, step)
     scores = {"validation": {"miou": miou, "split": config.data.val_split, "step": step}}
     return Run(
         folder=folder,
@@ -216,6 +215,49 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
         scores=scores,
         temperature_scaling=_read_calibration(folder, source) if calibrated else None,
     )
+
+
+def load_weights_into(model: nn.Module, path: Path) -> dict[str, Any]:
+    """Read the weights that a run wrote into the network of its config.
+
+    Returns:
+        What the run noted of them: the step, and a score.
+
+    Raises:
+        ModelFileError: There are none yet, or they do not fit.
+    """
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path.parent} has no {path.name} yet", fix="let it train to its first validation"
+        )
+    try:
+        model.load_state_dict(load_file(path))
+        with safe_open(path, "pt") as file:
+            return json.loads((file.metadata() or {}).get("curbside", "{}"))
+    except (SafetensorError, RuntimeError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ModelFileError(
+            f"{path} does not fit its config ({reason})", fix="train again"
+        ) from error
+
+
+def source_of(about: Mapping[str, Any], weights_path: Path, step: int) -> dict[str, Any]:
+    """What a Manifest says of the run behind it.
+
+    Args:
+        about: What `read_description` gave.
+        weights_path: The file of weights.
+        step: The step they are of.
+    """
+    return {
+        "recipe": about["config"]["name"],
+        "commit": about.get("commit"),
+        "step": step,
+        "weights_sha256": sha256_file(weights_path),
+        "dataset": about.get("dataset"),
+        "trained_in": about.get("precision"),
+        "versions": about.get("versions"),
+    }
 
 
 _CALIBRATE = "fit it again with: curbside calibrate RUN DATA; or delete the file"
@@ -250,32 +292,6 @@ def write_calibration(folder: Path, scaling: TemperatureScaling) -> Path:
     return path
 
 
-def load_run_predictor(
-    folder: Path,
-    *,
-    device: str | None = None,
-    threads: int | None = None,
-    calibrated: bool = True,
-) -> SemanticPredictor:
-    """Open a run folder as a predictor: the runtime's own, over torch.
-
-    Args:
-        folder: The run folder.
-        device: A torch device; a GPU where there is one.
-        threads: Threads on the CPU.
-        calibrated: Divide the scores by the run's temperature, where it was fitted.
-
-    Raises:
-        ConfigError: The number of threads is below 1.
-        ModelFileError: The run cannot be opened.
-    """
-    set_threads(threads)
-    run = load_run(folder, calibrated=calibrated)
-    return SemanticPredictor(
-        TorchBackend(run, device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    )
-
-
 def set_threads(threads: int | None) -> None:
     """Let torch compute on so many threads; None leaves that to it.
 
@@ -284,33 +300,3 @@ def set_threads(threads: int | None) -> None:
     """
     if threads is not None:
         torch.set_num_threads(thread_count(threads))
-
-
-class TorchBackend:
-    """A run's network behind the runtime's backend protocol: RGB frame in, logits out."""
-
-    def __init__(self, run: Run, device: str) -> None:
-        self.manifest = Manifest(
-            input=InputSpec(size_hw=run.image_size_hw, channels="rgb"),
-            outputs=(OutputSpec(name="logits", meaning="logits"),),
-            space=run.space,
-            normalization=run.model.normalization,
-            model=run.title,
-            source=run.source,
-            temperature_scaling=run.temperature_scaling,
-            scores=run.scores,
-        )
-        self.precision = "fp32"
-        self._model = inference_form(run.model).to(device)
-        self._device = device
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """(1, H, W, 3) uint8 to {"logits": (1, C, h, w) float32}."""
-        frame = torch.from_numpy(inputs[self.manifest.input.name]).to(self._device)
-        image = normalize(frame.permute(0, 3, 1, 2), self.manifest.normalization)
-        with torch.inference_mode():
-            logits = self._model(image.contiguous(memory_format=torch.channels_last)).logits
-        return {"logits": (logits.float() / self.manifest.temperature).cpu().numpy()}
-
-    def close(self) -> None:
-        """Nothing to give back."""

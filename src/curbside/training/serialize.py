@@ -1,7 +1,7 @@
 """Configs as JSON and back, so that a run folder says exactly how it was made.
 
 Every dataclass becomes an object with its class name under `class`. Reading goes by the types of the
-fields; only the config of a network or a loss is chosen by `class`, among those that their folders hold.
+fields; only the config of a run, a network or a loss is chosen by `class`, among those that there are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import dataclasses
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 from ..errors import ModelFileError
 from ..files import dotted
@@ -21,9 +21,12 @@ from ..losses import (
     supervised_losses,
 )
 from ..models import ModelConfig, model_configs
-from .config import TrainConfig
+from .fit import run_kinds
+from .run_config import RunConfig
 
 __all__ = ["changed_settings", "config_from_json", "config_to_json", "read_as"]
+
+Kind = TypeVar("Kind", bound=RunConfig)
 
 
 def config_to_json(value: Any) -> Any:
@@ -36,23 +39,38 @@ def config_to_json(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def config_from_json(data: Any, *, where: str) -> TrainConfig:
+@overload
+def config_from_json(data: Any, *, where: str) -> RunConfig: ...
+
+
+@overload
+def config_from_json(data: Any, *, where: str, kind: type[Kind]) -> Kind: ...
+
+
+def config_from_json(data: Any, *, where: str, kind: type[RunConfig] = RunConfig) -> RunConfig:
     """The config that `config_to_json` wrote.
 
     Args:
         data: The JSON value.
         where: The file it came from, for the error.
+        kind: The kind of run that it must be.
 
     Raises:
-        ModelFileError: It does not fit the types of this version.
+        ModelFileError: It does not fit the types of this version, or is a run of another kind.
     """
     try:
-        return read_as(TrainConfig, _upgraded(data))
+        found = read_as(RunConfig, _upgraded(data))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelFileError(
             f"{where} does not hold a config that this curbside understands ({type(error).__name__}: {error})",
             fix="use the version that wrote it, or train again",
         ) from error
+    if not isinstance(found, kind):
+        raise ModelFileError(
+            f"{where} describes a run for the task {found.task}, and this needs one for {kind.task}",
+            fix=f"give the run of a network for {kind.task}",
+        )
+    return found
 
 
 _FREE = ("out", "accelerator", "devices", "num_nodes", "data.workers")
@@ -60,7 +78,7 @@ _FREE = ("out", "accelerator", "devices", "num_nodes", "data.workers")
 
 
 def changed_settings(
-    first: TrainConfig, second: TrainConfig, free: Sequence[str] = ()
+    first: RunConfig, second: RunConfig, free: Sequence[str] = ()
 ) -> Iterator[tuple[str, object, object]]:
     """The settings in which two runs differ.
 
@@ -93,6 +111,7 @@ def _by_class_name(found: Mapping[str, type]) -> dict[str, type]:
 
 
 _FAMILIES: dict[type, Callable[[], Mapping[str, type]]] = {
+    RunConfig: run_kinds,
     ModelConfig: model_configs,
     SupervisedLossConfig: lambda: _by_class_name(supervised_losses()),
     DistillationLossConfig: lambda: _by_class_name(distillation_losses()),

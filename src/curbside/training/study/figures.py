@@ -12,7 +12,7 @@ from ...evaluation import Page, Predictor, plots
 from ...evaluation.thumbnails import class_map
 from ...metrics import Reliability
 from ...prepared import Sample
-from ..run_folder import load_run_predictor
+from ..predictors import load_semantic_run_predictor
 from .cost import Budget
 from .plan import Plan
 from .results import Result, read_teachers
@@ -165,7 +165,7 @@ def show_pictures(page: Page, plan: Plan, verdict: Verdict, results: Results) ->
     if ids != others:
         return
     samples = {sample.id: sample for sample in scored_samples(plan)}
-    predictors = [load_run_predictor(run.folder) for run in pair]
+    predictors = [load_semantic_run_predictor(run.folder) for run in pair]
     page.heading(f"Where {plan.control} and {verdict.best} differ most")
     page.text(
         f"Both with seed {seed}. mIoU is over the classes in the picture's truth; ignored pixels are"

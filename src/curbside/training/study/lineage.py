@@ -189,7 +189,7 @@ def _outside(path: Path, student: TrainConfig, data: Mixture) -> tuple[_Source, 
     run = _cached_run(path) if is_cache(path) else path
     about = read_description(run.parent.parent if run.is_file() else run)
     require_same_space(LabelSpace.from_dict(about["label_space"]), space)
-    config = config_from_json(about["config"], where=str(run))
+    config = config_from_json(about["config"], where=str(run), kind=TrainConfig)
     cost = count_macs(replace(config, distillation=None), space.num_classes, ())
     steps = config.length(about.get("dataset", {}).get("train", 0))
     teacher = Teacher(path=run, training_macs=cost.spent("flops", steps))

@@ -203,7 +203,7 @@ def read_plan(folder: Path) -> Plan | None:
             control=data["control"],
             variants={
                 name: Variant(
-                    config=config_from_json(one["config"], where=str(path)),
+                    config=config_from_json(one["config"], where=str(path), kind=TrainConfig),
                     cost=Cost(**one["cost"]),
                     needs=tuple(one["needs"]),
                 )
@@ -214,7 +214,7 @@ def read_plan(folder: Path) -> Plan | None:
                     path=Path(one["path"]),
                     config=None
                     if one["config"] is None
-                    else config_from_json(one["config"], where=str(path)),
+                    else config_from_json(one["config"], where=str(path), kind=TrainConfig),
                     needs=tuple(one["needs"]),
                     training_macs=one["training_macs"],
                 )

@@ -16,8 +16,9 @@ from ...files import read_json, write_json
 from ...prepared import Sample
 from ..calibration import calibrate
 from ..fit import fit
+from ..predictors import load_semantic_run_predictor
 from ..record import read_metrics
-from ..run_folder import load_run_predictor, read_description
+from ..run_folder import read_description
 from .plan import Job, Plan
 
 __all__ = ["Outcome", "do_job", "scored_samples"]
@@ -81,7 +82,7 @@ def do_job(plan: Plan, job: Job) -> None:
             return
         seconds = result.seconds if result.resumed_at == 0 else None
     samples = scored_samples(plan)
-    predictor = load_run_predictor(job.weights)
+    predictor = load_semantic_run_predictor(job.weights)
     found = evaluate(predictor, samples, by=plan.by)
     write_report(found, folder / f"eval-{plan.split}", predictor, samples)
     outcome = Outcome(

@@ -1,0 +1,211 @@
+"""The loop that trains any network of ours: the folder it goes on in, the trainer, what it came to."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from torch.utils.data import DataLoader
+
+from ..errors import ConfigError
+from ..evaluation import plots
+from ..files import write_json, write_text
+from ..labels import LabelSpace
+from ..models import load_weights
+from .fit import FitResult
+from .loop_task import LoopTask
+from .plan import Plan, Validations
+from .precision import lightning_precision
+from .record import Checkpoints, MetricsFile, Progress, read_metrics
+from .run_config import LoopConfig
+from .run_folder import describe, read_description
+from .serialize import changed_settings, config_from_json
+
+__all__ = ["Loop"]
+
+
+class Loop:
+    """A run of our own loop: taken up where its folder says, built, and trained to its end.
+
+    Args:
+        config: The run.
+        pictures: Number of its training pictures.
+
+    Attributes:
+        plan: Where it pauses.
+        start: The step that it goes on from.
+
+    Raises:
+        ConfigError: The run folder holds another run, or something else.
+    """
+
+    def __init__(self, config: LoopConfig, pictures: int) -> None:
+        self._config = config
+        one_epoch = replace(config, steps=None, epochs=1.0).length(pictures)
+        self.plan = Plan(config, total=config.length(pictures), steps_per_epoch=one_epoch)
+        self._last = _claim(config)
+        self.start = _step_of(self._last)
+
+    def network(self, num_classes: int) -> Any:
+        """The network to train, its first weights drawn by the run's seed or read from its file.
+
+        Raises:
+            ConfigError: The settings do not fit each other.
+            ModelFileError: The file of weights cannot be read.
+        """
+        config = self._config
+        torch.manual_seed(config.seed)
+        # Where weights come from a file or the last checkpoint, none are fetched.
+        ready = config.weights is not None or self._last is not None
+        model = (config.model.from_random() if ready else config.model).build(num_classes)
+        if config.weights and self._last is None:
+            rank_zero_warn(str(load_weights(model, config.weights)), category=UserWarning)
+        if config.channels_last:
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model
+
+    def train(
+        self,
+        task: LoopTask,
+        loaders: Callable[[lightning.Trainer], tuple[DataLoader, DataLoader]],
+        space: LabelSpace,
+        dataset: Mapping[str, Any],
+    ) -> FitResult:
+        """Train to the end.
+
+        Args:
+            task: What is trained.
+            loaders: Gives the batches to learn from and those to score, asked for by a trainer.
+            space: The label space, for `config.json`.
+            dataset: What `config.json` says of the data.
+        """
+        config, folder = self._config, self._config.run_folder
+        trainer = self._trainer(task)
+        batches = loaders(trainer)
+        if self._last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
+            facts = describe(config, space, dataset, lightning_precision(config))
+            write_json(folder / "config.json", facts)
+        began = time.monotonic()
+        if self.start < self.plan.total:
+            try:
+                trainer.fit(
+                    task,
+                    *batches,
+                    ckpt_path=None if self._last is None else str(self._last),
+                    weights_only=True,
+                )
+            except SystemExit:  # what Lightning makes of Ctrl-C
+                raise KeyboardInterrupt from None
+            if trainer.is_global_zero:
+                _draw(folder)
+        key = task.score.key
+        rows = [row for row in read_metrics(folder / "metrics.csv") if key in row]
+        best = max(rows, key=lambda row: row[key], default={key: math.nan, "step": 0})
+        return FitResult(
+            folder=folder,
+            steps=self.plan.total,
+            best_score=best[key],
+            score_name=task.score.name,
+            best_step=int(best["step"]),
+            seconds=time.monotonic() - began,
+            resumed_at=self.start,
+            rank=trainer.global_rank,
+        )
+
+    def _trainer(self, task: LoopTask) -> lightning.Trainer:
+        config, plan, start = self._config, self.plan, self.start
+        for name in ("lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        warnings.filterwarnings("ignore", module=r"lightning|torch\.utils\.data|torch\.optim")
+        warnings.filterwarnings("default", message="skipped:")
+        folder = config.run_folder
+        metrics = MetricsFile(folder / "metrics.csv", resumed_at=start)
+        board = TensorBoardLogger(folder, name="tensorboard", version="", purge_step=start or None)
+        return lightning.Trainer(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.num_nodes,
+            precision=lightning_precision(config),
+            max_steps=plan.total,
+            max_epochs=-1,
+            gradient_clip_val=config.optimizer.clip_norm,
+            accumulate_grad_batches=config.data.accumulate,
+            logger=[metrics, board],
+            callbacks=[
+                Validations(plan),
+                Progress(plan.total, task),
+                Checkpoints(
+                    folder,
+                    task,
+                    metrics,
+                    {max(1, round(part * plan.total)) for part in config.keep},
+                ),
+            ],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            default_root_dir=folder,
+        )
+
+
+def _claim(config: LoopConfig) -> Path | None:
+    """Make the run folder ours; its last checkpoint, if it holds a run of the same config."""
+    folder = config.run_folder
+    last = folder / "last.ckpt"
+    if rank_zero_only.rank:  # type: ignore[attr-defined]  # the first process has done what follows
+        return last if last.is_file() else None
+    trained = any((folder / name).is_file() for name in ("last.ckpt", "model.safetensors"))
+    if (folder / "config.json").is_file() and trained:
+        where = str(folder / "config.json")
+        before = config_from_json(read_description(folder)["config"], where=where)
+        for key, old, new in changed_settings(before, config):
+            raise ConfigError(
+                f"{folder} holds a run with another {key} ({old}, not {new})",
+                fix="choose another --out, or remove that folder to start anew",
+            )
+        return last if last.is_file() else None
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
+        raise ConfigError(f"{folder} is not empty and holds no run", fix="choose another --out")
+    return None
+
+
+def _step_of(last: Path | None) -> int:
+    if last is None:
+        return 0
+    try:
+        # Our own file of tensors and plain values; Lightning's callbacks' states are plain as well.
+        return int(
+            torch.load(last, map_location="cpu", weights_only=True, mmap=True)["global_step"]
+        )
+    except Exception as error:
+        raise ConfigError(
+            f"{last} cannot be read ({type(error).__name__})", fix="remove it to start anew"
+        ) from error
+
+
+def _draw(folder: Path) -> None:
+    rows = read_metrics(folder / "metrics.csv")
+    for file, prefix, what in (
+        ("losses.svg", "train/", "loss"),
+        ("scores.svg", "val/", "score on the validation split"),
+    ):
+        names = sorted({key for row in rows for key in row if key.startswith(prefix)})
+        drawn = [row for row in rows if any(name in row for name in names)]
+        if drawn:
+            series = {name: [row.get(name, math.nan) for row in drawn] for name in names}
+            write_text(
+                folder / file,
+                plots.curves([row["step"] for row in drawn], series, x_label="step", y_label=what),
+            )

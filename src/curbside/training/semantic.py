@@ -1,0 +1,94 @@
+"""Training a semantic network."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from lightning.pytorch.utilities import rank_zero_warn
+
+from ..datasets import Mixture, open_mixture
+from ..errors import ConfigError
+from ..models import SegmentationModel
+from ..prepared import Sample
+from .config import TrainConfig
+from .fit import FitResult, fit
+from .loading import loaders, taught_samples, unlabelled_samples
+from .loop import Loop
+from .task import SegmentationTask
+from .teachers import open_teachers
+
+__all__ = ["fit_semantic"]
+
+
+@fit.register
+def fit_semantic(config: TrainConfig) -> FitResult:
+    """Train a semantic network; see `fit`."""
+    data = open_mixture(config.data.root, config.data.space)
+    train = data.samples(config.data.train_split)
+    val = data.samples(config.data.val_split)
+    _check_shares(config, train)
+    loop = Loop(config, sum(map(len, train)))
+    alone = unlabelled_samples(config, data.space)
+    named = config.distillation.teacher if config.distillation else ()
+    teachers, caches = open_teachers(named, data.space, taught_samples(config, train, alone))
+    model = loop.network(data.space.num_classes)
+    _check_batch(model, config)
+    for name in model.depth_only:
+        model.get_submodule(name).requires_grad_(False)
+        rank_zero_warn(f"{name}: stays as it is, there is no loss for it", category=UserWarning)
+    for line in data.warnings(config.data.train_split):
+        rank_zero_warn(line, category=UserWarning)
+    names = [part.name for part in data.parts]
+    parts = dict(zip(names, map(len, val), strict=True))
+    task = SegmentationTask(config, model, data.space, loop.plan.total, teachers, parts)
+    return loop.train(
+        task,
+        lambda trainer: loaders(
+            config, [*train, *alone], val, caches, trainer, pause=loop.plan.next_pause
+        ),
+        data.space,
+        _counts(data, train, val),
+    )
+
+
+def _check_batch(model: SegmentationModel, config: TrainConfig) -> None:
+    """Stop where a BatchNorm would have a single value to learn from."""
+    if config.data.batch_size > 1:
+        return
+    with torch.no_grad():
+        try:
+            copy.deepcopy(model).to("meta").train()(
+                torch.zeros(1, 3, *config.data.crop_hw, device="meta")
+            )
+        except ValueError as error:
+            raise ConfigError(
+                f"{config.model.title} cannot learn from a batch of 1 ({error})",
+                fix="give --data.batch-size 2 or more",
+            ) from error
+
+
+def _check_shares(config: TrainConfig, train: list[list[Sample]]) -> None:
+    for root, share, samples in zip(config.data.root, config.data.shares, train, strict=False):
+        if share and not samples:
+            raise ConfigError(
+                f"{root} gets the share {share} and has no sample in {config.data.train_split}",
+                fix="give it the share 0",
+            )
+
+
+def _counts(data: Mixture, train: list[list[Sample]], val: list[list[Sample]]) -> dict[str, Any]:
+    """What `config.json` says of the data."""
+    folders = [
+        {**about, "train": len(one), "val": len(other)}
+        for about, one, other in zip(data.describe(), train, val, strict=True)
+    ]
+    return {
+        "source": ", ".join(str(folder["source"]) for folder in folders),
+        "root": ", ".join(str(folder["root"]) for folder in folders),
+        "train": sum(map(len, train)),
+        "val": sum(map(len, val)),
+        "unfed": list(data.unfed),
+        "folders": folders,
+    }
