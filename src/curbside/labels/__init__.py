@@ -13,12 +13,20 @@ from .cityscapes import CITYSCAPES_ENCODINGS, cityscapes_encoding, cityscapes_la
 from .common_space import CommonSpace, common
 from .encoded import EncodedLabel
 from .idd import IDD_ENCODINGS, idd_labels, space_of_encoding
+from .object_classes import (
+    IDD5,
+    ObjectClass,
+    default_object_classes,
+    object_classes,
+    object_space,
+)
 from .space import IGNORE_ID, PER_CLASS, LabelClass, LabelSpace
 from .tables import load_space, space_names
 from .taxonomy import ClassMap, LabelMap, counterparts, mapping
 
 __all__ = [
     "CITYSCAPES_ENCODINGS",
+    "IDD5",
     "IDD_ENCODINGS",
     "IGNORE_ID",
     "PER_CLASS",
@@ -29,14 +37,18 @@ __all__ = [
     "LabelClass",
     "LabelMap",
     "LabelSpace",
+    "ObjectClass",
     "camvid_labels",
     "cityscapes_encoding",
     "cityscapes_labels",
     "common",
     "counterparts",
+    "default_object_classes",
     "idd_labels",
     "load_space",
     "mapping",
+    "object_classes",
+    "object_space",
     "space_names",
     "space_of_encoding",
 ]

@@ -16,30 +16,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 
-from ...errors import ConfigError, LabelError
 from ...files import write_text
-from ...labels import IDD_ENCODINGS, IGNORE_ID, LabelSpace, idd_labels, load_space
+from ...labels import LabelSpace, default_object_classes, object_classes, object_space
 from ...prepared import SPLITS, FoundObject, Sample, find_objects
 from .base import Format, Piece, lacks_objects, link_image
 from .contours import check_outlines, corners_of, joined, parts_of
 
 __all__ = ["Yolo"]
-
-IDD5 = {
-    "person_animal": ("person", "animal"),
-    "rider": ("rider",),
-    "motorcycle_bicycle": ("motorcycle", "bicycle"),
-    "autorickshaw_car": ("autorickshaw", "car"),
-    "large_vehicle": ("truck", "bus", "caravan", "trailer", "train", "vehicle fallback"),
-}
-"""The five classes of the IDD edge project, by IDD's own labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,21 +57,31 @@ class Yolo(Format):
             ConfigError: The classes are not written as they must be.
             LabelError: The label space does not have them, or is too coarse to tell them apart.
         """
-        default = "space" if _encoding_of(space) is None else "idd5"
-        form = replace(self, classes=self.classes or (default,))
-        _groups(form.classes, space)
+        form = replace(self, classes=self.classes or default_object_classes(space))
+        object_classes(form.classes, space)
         return form
+
+    def label_space(self, space: LabelSpace) -> LabelSpace:
+        """What a network that learns these classes gives: a class per channel, in their order.
+
+        Args:
+            space: The label space of the data.
+
+        Raises:
+            ConfigError, LabelError: As `resolved`.
+        """
+        return object_space(self.resolved(space).classes, space)
 
     def lacks(self, sample: Sample) -> str | None:
         """Without instances, or not annotated with all of the classes: not a background."""
-        groups = _groups(self.classes, sample.space)
+        groups = object_classes(self.classes, sample.space)
         return lacks_objects(sample, {name for group in groups for name in group.members})
 
     def write_sample(self, sample: Sample, number: int, out: Path) -> Piece:
         """Link the picture, write its label file."""
         del number
         instances = sample.read_instances()
-        groups = _groups(self.classes, sample.space)
+        groups = object_classes(self.classes, sample.space)
         numbers = {name: index for index, group in enumerate(groups) for name in group.members}
         lines: list[str] = []
         objects: Counter[str] = Counter()
@@ -122,88 +120,9 @@ class Yolo(Format):
         lines = [f"path: {_quoted(str(out.resolve()))}"]
         lines += [f"{name}: images/{name}" for name in SPLITS if (out / "images" / name).is_dir()]
         lines += ["names:"]
-        groups = _groups(self.classes, space)
+        groups = object_classes(self.classes, space)
         lines += [f"  {index}: {_quoted(group.name)}" for index, group in enumerate(groups)]
         write_text(out / "data.yaml", "".join(f"{line}\n" for line in lines))
-
-
-class _Group(NamedTuple):
-    """A class of the YOLO network."""
-
-    name: str
-    members: tuple[str, ...]  # classes of the label space
-
-
-@cache
-def _groups(classes: tuple[str, ...], space: LabelSpace) -> list[_Group]:
-    if classes == ("idd5",):
-        return _idd5(space)
-    things = [item.name for item in space.classes if item.has_instances]
-    if classes == ("space",):
-        if not things:
-            raise LabelError(
-                f"{space.name} has no class with instances", fix="choose data with instances"
-            )
-        return [_Group(name, (name,)) for name in things]
-    groups = [_parsed(text) for text in classes]
-    members = [name for group in groups for name in group.members]
-    for name in members:
-        if name not in things:
-            close = get_close_matches(name, things, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(things)}"
-            raise LabelError(f"{space.name} has no class {name!r} with instances", fix=hint)
-    for names, what in ((members, "class"), ([group.name for group in groups], "name")):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ConfigError(f"--classes has the {what} {twice[0]!r} twice", fix="give it once")
-    return groups
-
-
-def _parsed(text: str) -> _Group:
-    name, equals, members = (part.strip() for part in text.partition("="))
-    if not name or not equals or not members:
-        raise ConfigError(
-            f"--classes has {text!r}, which is no class",
-            fix="give idd5, space, or NAME=CLASS,CLASS ...",
-        )
-    return _Group(name, tuple(member.strip() for member in members.split(",")))
-
-
-def _encoding_of(space: LabelSpace) -> str | None:
-    """The IDD encoding whose label space it is."""
-    found = (code for code, name in IDD_ENCODINGS.items() if load_space(name) == space)
-    return next(found, None)
-
-
-def _idd5(space: LabelSpace) -> list[_Group]:
-    encoding = _encoding_of(space)
-    fix = (
-        "convert again with --labels level2, level3, level4, id or unified, or give --classes space"
-    )
-    if encoding is None:
-        raise LabelError(
-            f"idd5 are classes of IDD, and {space.name} is no encoding of it",
-            fix="give --classes space, or NAME=CLASS,CLASS ...",
-        )
-    meaning: dict[int, list[str]] = {}
-    for label in idd_labels().values():
-        meaning.setdefault(label.ids[encoding], []).append(label.name)
-    groups = []
-    for name, members in IDD5.items():
-        ids = dict.fromkeys(idd_labels()[member].ids[encoding] for member in members)
-        for class_id in ids:
-            if class_id == IGNORE_ID:
-                lost = [m for m in members if idd_labels()[m].ids[encoding] == IGNORE_ID]
-                raise LabelError(f"{space.name} ignores {', '.join(lost)} of {name}", fix=fix)
-            others = [label for label in meaning[class_id] if label not in members]
-            if others:
-                raise LabelError(
-                    f"{space.name} is too coarse for {name}: its class "
-                    f"{space.name_of(class_id)!r} is also {', '.join(others)}",
-                    fix=fix,
-                )
-        groups.append(_Group(name, tuple(space.name_of(class_id) for class_id in ids)))
-    return groups
 
 
 def _quoted(text: str) -> str:
