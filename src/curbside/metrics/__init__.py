@@ -15,14 +15,19 @@ from .bootstrap import (
 from .boundary import BoundaryIoU
 from .calibration import Calibration, Reliability
 from .confusion import ConfusionMatrix
+from .panoptic import ClassQuality, PanopticScores, PanopticSummary, Quality
 from .precision_recall import PrecisionRecall
 from .segmentation import SegmentationScores, SegmentationSummary
 
 __all__ = [
     "BoundaryIoU",
     "Calibration",
+    "ClassQuality",
     "ConfusionMatrix",
+    "PanopticScores",
+    "PanopticSummary",
     "PrecisionRecall",
+    "Quality",
     "Reliability",
     "SegmentationScores",
     "SegmentationSummary",
