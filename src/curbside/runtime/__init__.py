@@ -1,6 +1,7 @@
 """Running a model file: backends, predictors, sources, the threaded pipeline. No torch here."""
 
 from .cores import CorePlan, plan_cores
+from .fusion import FusedPredictor, FusionConfig, TrackerConfig, load_fused_predictor
 from .instances import InstanceConfig
 from .pipeline import Pipeline, PipelineStats, Shown
 from .predictor import (
@@ -16,6 +17,8 @@ from .sources import Frame, open_source
 __all__ = [
     "CorePlan",
     "Frame",
+    "FusedPredictor",
+    "FusionConfig",
     "InstanceConfig",
     "InstancePredictor",
     "NetworkPredictor",
@@ -23,6 +26,8 @@ __all__ = [
     "PipelineStats",
     "SemanticPredictor",
     "Shown",
+    "TrackerConfig",
+    "load_fused_predictor",
     "load_predictor",
     "load_semantic_predictor",
     "open_sink",

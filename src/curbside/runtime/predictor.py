@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import ConfigError, ModelFileError
 from ..imaging import Placement
+from ..labels import LabelSpace
 from ..manifest import InputSpec, Manifest
 from ..results import InstanceResult, SemanticResult
 from .backends import Backend, open_backend
@@ -47,6 +48,16 @@ class NetworkPredictor(ABC, Generic[Result]):
     def manifest(self) -> Manifest:
         """What the network expects and gives."""
         return self.backend.manifest
+
+    @property
+    def space(self) -> LabelSpace:
+        """What the ids of results mean."""
+        return self.manifest.space
+
+    @property
+    def title(self) -> str:
+        """The network in words."""
+        return self.manifest.model
 
     @property
     def precision(self) -> str:

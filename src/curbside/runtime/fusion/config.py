@@ -53,10 +53,10 @@ class FusionConfig:
     min_visible: float = 0.5
     """Refused where better objects leave it less than this share of its pixels."""
     min_agreement: float = 0.25
-    """Refused where the class map says what it cannot be on more than all but this share of its pixels;
-    the taxonomy tells what it can be."""
+    """Refused where the class map shows something that it can be, by the taxonomy, on less than this
+    share of its pixels, and its score is not sure."""
     sure_score: float = 0.8
-    """A score from which on the class map is not asked."""
+    """From this score on an object is sure: the class map is not asked."""
     min_area: float = 5e-5
     """Refused where it has less than this share of the frame: 46 pixels of 1280 x 720."""
     pixels: Literal["object", "agreed"] = "object"

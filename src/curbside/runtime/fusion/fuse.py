@@ -71,7 +71,9 @@ class Fusion:
         self._check(semantic, instances)
         pixels = semantic.ids.size
         order, agreed = self._order(semantic, instances)
-        least = np.full(len(instances), self.config.score) if least_scores is None else least_scores
+        if least_scores is None:
+            least_scores = np.full(len(instances), self.config.score)
+        enough = instances.scores > least_scores.astype(np.float32)
         ids = semantic.ids.copy()
         disagreement = cv2.LUT(semantic.ids, self._countable)
         taken = np.zeros(semantic.size_hw, bool)
@@ -79,10 +81,7 @@ class Fusion:
         refused: list[MaskCrop] = []
         for index in order.tolist():
             mask, instance_id = instances.masks[index], int(instances.class_ids[index])
-            if (
-                instance_id not in self._classes.choices
-                or not instances.scores[index] > least[index]
-            ):
+            if instance_id not in self._classes.choices or not enough[index]:
                 continue
             there = semantic.ids[mask.window]
             supported = self._classes.supports[instance_id][there]
