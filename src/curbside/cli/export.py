@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from ..deploy import OperatorCheck
     from ..export import ExportConfig, Verification
     from ..models import SegmentationModel
-    from ..training import Run, RunConfig
+    from ..training import Run, RunConfig, YoloConfig
 
 __all__ = ["export_run", "main"]
 
@@ -64,6 +66,7 @@ def _export(
     """
 
     from ..export import ExportConfig, check_export
+    from ..training import YoloConfig
 
     if check != (out is None):
         raise ConfigError(
@@ -75,6 +78,9 @@ def _export(
     if check and target is None:
         raise ConfigError("--check needs a target", fix="add --target hailo8")
     if out is not None and (kind := _other_kind(run)) is not None:
+        if isinstance(kind, YoloConfig):
+            _export_yolo(kind, Path(run), out, size_hw, opset, as_json)
+            return
         raise ModelFileError(
             f"{run} holds a run of {kind.title}, which nothing exports yet",
             fix="give the run of a semantic network",
@@ -105,6 +111,33 @@ def _other_kind(run: str) -> RunConfig | None:
         return None
     config = load_config(Path(run))
     return None if isinstance(config, TrainConfig) else config
+
+
+def _export_yolo(
+    config: YoloConfig,
+    run: Path,
+    out: Path,
+    size_hw: tuple[int, int] | None,
+    opset: int,
+    as_json: bool,
+) -> None:
+    from ..training import AGPL_NOTICE, export_yolo
+
+    print(f"curbside export: {AGPL_NOTICE}", file=sys.stderr)
+    found = export_yolo(run, out, size_hw=size_hw, opset=opset)
+    size_bytes = out.stat().st_size
+    if as_json:
+        print(json.dumps({"file": str(out), "size_bytes": size_bytes, **asdict(found)}, indent=2))
+        return
+    height, width = size_hw or config.input_hw
+    print(f"wrote     {out}, {size_bytes / 1e6:.2f} MB: {config.title},")
+    print(f"          {width} x {height} pixels letterboxed, rgb in, opset {opset}")
+    print(
+        f"verified  on {found.pictures} pictures, in the runtime, against the checkpoint: boxes differ"
+    )
+    print(f"          by up to {found.box_difference:.1e} pixels, probabilities by", end=" ")
+    print(f"{found.score_difference:.1e}, masks by {found.mask_difference:.1e}")
+    print(f"next      curbside run {out} --source VIDEO")
 
 
 def _trained(run: str, check: bool) -> Run | None:

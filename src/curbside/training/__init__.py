@@ -10,8 +10,11 @@ from .run_folder import Run, load_config, load_run
 from .semantic import fit_semantic
 from .serialize import config_from_json, config_to_json
 from .variants import distilled, with_loss, with_teachers
+from .yolo_config import YoloConfig, YoloDataConfig
+from .yolo_run import AGPL_NOTICE, YoloExport, export_yolo, fit_yolo, load_yolo_predictor
 
 __all__ = [
+    "AGPL_NOTICE",
     "DataConfig",
     "DistillationConfig",
     "FineTuned",
@@ -24,16 +27,22 @@ __all__ = [
     "RunConfig",
     "ScheduleConfig",
     "TrainConfig",
+    "YoloConfig",
+    "YoloDataConfig",
+    "YoloExport",
     "config_from_json",
     "config_to_json",
     "distilled",
+    "export_yolo",
     "fine_tune_for_int8",
     "fit",
     "fit_semantic",
+    "fit_yolo",
     "load_config",
     "load_run",
     "load_run_predictor",
     "load_semantic_run_predictor",
+    "load_yolo_predictor",
     "read_metrics",
     "run_kinds",
     "with_loss",
