@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from curbside.imaging import ColumnRuns, compress_counts
+from curbside.imaging import ColumnRuns, compress_all, compress_counts, crop_counts
 
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12))
 
@@ -39,6 +39,25 @@ def test_counts_go_down_the_columns_and_start_with_what_is_without():
 @given(st.lists(st.integers(0, 2**31), min_size=1, max_size=20))
 def test_text_says_the_counts(counts):
     assert decompressed(compress_counts(np.array(counts))) == counts
+
+
+@given(st.lists(st.lists(st.integers(0, 2**20), min_size=1, max_size=8), max_size=5))
+def test_several_at_once_are_those_of_each(masks):
+    texts = compress_all([np.array(counts) for counts in masks])
+    assert [decompressed(text.decode()) for text in texts] == masks
+
+
+@settings(deadline=None)
+@given(
+    hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=6)),
+    st.tuples(*[st.integers(0, 2)] * 4),
+)
+def test_a_piece_counts_as_in_its_picture(inside, around):
+    top, bottom, left, right = around
+    whole = np.pad(inside, ((top, bottom), (left, right)))
+    counts = crop_counts(inside, top, left, whole.shape)
+    if whole.size:
+        assert counts.tolist() == ColumnRuns(whole).counts(1).tolist()
 
 
 @settings(deadline=None)

@@ -7,7 +7,7 @@ from .normalization import IMAGENET, Normalization
 from .raster import fill_polygon
 from .reading import image_size_hw, read_depth, read_ids, read_rgb, verify_image
 from .regions import Regions, encode_ids_png, write_ids
-from .run_lengths import ColumnRuns, compress_counts
+from .run_lengths import ColumnRuns, compress_all, compress_counts, crop_counts
 from .video import VIDEO_SUFFIXES, VideoWriter, quiet_video
 from .writing import encode_jpeg, encode_png, write_jpeg, write_png
 
@@ -23,7 +23,9 @@ __all__ = [
     "blend_classes",
     "class_map",
     "colorize",
+    "compress_all",
     "compress_counts",
+    "crop_counts",
     "draw_legend",
     "draw_objects",
     "encode_ids_png",

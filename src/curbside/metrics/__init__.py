@@ -3,9 +3,11 @@
 `SegmentationScores` takes what a predictor gives (ids, confidence, probabilities) and shares the
 work between `ConfusionMatrix`, `BoundaryIoU`, `Calibration` and `PrecisionRecall`, which also stand
 alone. The module `bootstrap` says how sure a mIoU is, `temperature` fits what makes confidence
-believable.
+believable. `PanopticScores` takes maps of segments, `InstanceScores` single objects; it alone keeps
+something of every picture, as average precision ranks the detections of all.
 """
 
+from .average_precision import AveragePrecision, require_coco_eval
 from .bootstrap import (
     bootstrap_difference,
     bootstrap_iou,
@@ -15,15 +17,32 @@ from .bootstrap import (
 from .boundary import BoundaryIoU
 from .calibration import Calibration, Reliability
 from .confusion import ConfusionMatrix
+from .instances import (
+    InstanceClass,
+    InstanceScores,
+    InstanceSummary,
+    Kind,
+    KindScores,
+    Shown,
+)
+from .object_matches import FoundObjects, MatchCurve, TrueObjects
 from .panoptic import ClassQuality, PanopticScores, PanopticSummary, Quality
 from .precision_recall import PrecisionRecall
 from .segmentation import SegmentationScores, SegmentationSummary
 
 __all__ = [
+    "AveragePrecision",
     "BoundaryIoU",
     "Calibration",
     "ClassQuality",
     "ConfusionMatrix",
+    "FoundObjects",
+    "InstanceClass",
+    "InstanceScores",
+    "InstanceSummary",
+    "Kind",
+    "KindScores",
+    "MatchCurve",
     "PanopticScores",
     "PanopticSummary",
     "PrecisionRecall",
@@ -31,8 +50,11 @@ __all__ = [
     "Reliability",
     "SegmentationScores",
     "SegmentationSummary",
+    "Shown",
+    "TrueObjects",
     "bootstrap_difference",
     "bootstrap_iou",
     "bootstrap_iou_difference",
     "bootstrap_miou",
+    "require_coco_eval",
 ]
