@@ -114,3 +114,66 @@ def test_masks_are_those_of_whole_pictures_resized(pair, frames):
         expected[y0:y1, x0:x1] = resized[y0:y1, x0:x1]
         mask = result.full_mask(index)
         assert (mask & expected).sum() > 0.995 * (mask | expected).sum()
+
+
+def test_every_object_is_what_plain_double_precision_gives(pair, frames):
+    """The whole way from the two tensors to masks on the frame, written out in float64."""
+    whole, _ = pair
+    objects = 0
+    for frame in frames:
+        outputs = whole.infer(whole.prepare(frame))
+        result = whole.decode(outputs, frame.shape[:2])
+        tensors = (outputs[f"output{k}"][0].astype(float) for k in range(2))
+        expected = list(_objects(*tensors, frame.shape[:2]))
+        objects += len(expected)
+        assert len(result) == len(expected)
+        for index, (kind, score, box, values, inside) in enumerate(expected):
+            assert result.class_ids[index] == kind
+            assert abs(result.scores[index] - score) < 1e-6
+            np.testing.assert_allclose(result.boxes_xyxy[index], box, atol=1e-3)
+            clear = np.abs(values) > 1e-3  # nearer to 0, two roundings may differ
+            assert clear.mean() > 0.99
+            mask = result.full_mask(index)
+            np.testing.assert_array_equal(mask[clear], (inside & (values > 0))[clear])
+    assert objects > 15
+
+
+def _objects(found, protos, frame_hw):
+    """Class, score, box, and the mask's values and the box's pixels at the size of the frame."""
+    height, width = frame_hw
+    ratio = min(640 / height, 640 / width)
+    high, wide = round(height * ratio), round(width * ratio)
+    top, left = (640 - high) // 2, (640 - wide) // 2
+    places = np.flatnonzero(found[4:84].max(0) > 0.5)
+    kept: list[tuple] = []
+    for place in places[np.argsort(-found[4:84, places].max(0), kind="stable")]:
+        x, y, w, h = found[:4, place]
+        box = np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2])
+        kind = int(found[4:84, place].argmax())
+        if all(kind != other or _iou(box, one) <= 0.5 for other, one, _ in kept):
+            kept.append((kind, box, place))
+    rows = ((np.arange(height) + 0.5) * high / height + top) / 4 - 0.5
+    columns = ((np.arange(width) + 0.5) * wide / width + left) / 4 - 0.5
+    for kind, box, place in kept:
+        x0, x1 = np.clip((box[[0, 2]] - left) * width / wide, 0, width)
+        y0, y1 = np.clip((box[[1, 3]] - top) * height / high, 0, height)
+        low = np.einsum("k,khw->hw", found[84:, place], protos)
+        values = _between(_between(low, rows).T, columns).T
+        y, x = (np.arange(size) + 0.5 for size in (height, width))
+        inside = ((y >= y0) & (y < y1))[:, None] & ((x >= x0) & (x < x1))
+        yield kind, found[4 + kind, place], (x0, y0, x1, y1), values, inside
+
+
+def _between(values, at):
+    """Rows of a map at places between its rows, linearly; beyond the outermost, their value."""
+    at = np.clip(at, 0, len(values) - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, len(values) - 1)
+    share = (at - low)[:, None]
+    return values[low] * (1 - share) + values[high] * share
+
+
+def _iou(one, two):
+    sides = np.minimum(one[2:], two[2:]) - np.maximum(one[:2], two[:2])
+    shared = np.maximum(sides, 0).prod()
+    return shared / (sum((box[2:] - box[:2]).prod() for box in (one, two)) - shared)

@@ -98,7 +98,7 @@ def fetch_weights(name: str, folder: Path, *, log: Path) -> Path:
     path = folder / name
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        with _ultralytics(log) as library, _environment({"YOLO_OFFLINE": "false"}):
+        with quiet_ultralytics(log) as library, _environment({"YOLO_OFFLINE": "false"}):
             try:
                 library("utils.downloads").attempt_download_asset(path, retry=0)
             except Exception as error:  # whatever the network, a proxy or the disk make of it
@@ -130,7 +130,7 @@ def check_weights(path: Path, size: str, *, log: Path) -> None:
         whole = False
     if not whole:
         raise ModelFileError(f"{path} was not written by torch.save", fix=fix)
-    with _ultralytics(log) as library:
+    with quiet_ultralytics(log) as library:
         model = _load(library, path)
         made = getattr(model, "yaml", {})
         if getattr(model, "task", None) != "segment" or "yolov8" not in made.get("yaml_file", ""):
@@ -170,7 +170,7 @@ def train_epochs(
         ModelFileError: The checkpoint cannot be read.
     """
     device = _device(config)
-    with _ultralytics(log) as library:
+    with quiet_ultralytics(log) as library:
         overrides = _overrides(config, data, work, device)
         if last is None:
             overrides["model"] = str(weights or f"yolov8{config.size}-seg.yaml")
@@ -206,7 +206,7 @@ def score_weights(weights: Path, config: YoloConfig, data: Path, *, log: Path) -
         data: Ultralytics' description of the data.
         log: Where it says what it does.
     """
-    with _ultralytics(log) as library, _as_pt(weights) as path:
+    with quiet_ultralytics(log) as library, _as_pt(weights) as path:
         overrides = _overrides(config, data, path.parent / "scores", _device(config))
         overrides |= {"mode": "val", "rect": True, "model": str(path)}
         validator = library("models.yolo.segment").SegmentationValidator(args=overrides)
@@ -226,7 +226,7 @@ def write_onnx(
         opset: Version of ONNX's operators.
         log: Where Ultralytics says what it does.
     """
-    with _ultralytics(log) as library, _as_pt(weights) as path:
+    with quiet_ultralytics(log) as library, _as_pt(weights) as path:
         overrides = {
             "format": "onnx",
             "imgsz": list(size_hw),
@@ -249,7 +249,7 @@ def network_outputs(
         tensors: (1, 3, H, W) float32 each.
         log: Where Ultralytics says what it does.
     """
-    with _ultralytics(log) as library, _as_pt(weights) as path, torch.inference_mode():
+    with quiet_ultralytics(log) as library, _as_pt(weights) as path, torch.inference_mode():
         model = _load(library, path).fuse().eval()
         model.model[-1].export = True
         return [[out.numpy() for out in model(torch.from_numpy(one))] for one in tensors]
@@ -326,7 +326,7 @@ def _as_pt(weights: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _ultralytics(log: Path) -> Iterator[Callable[[str], Any]]:
+def quiet_ultralytics(log: Path) -> Iterator[Callable[[str], Any]]:
     """Its modules by their names, while it is kept quiet; what it prints and logs goes to a file."""
     ultralytics_version()
     log.parent.mkdir(parents=True, exist_ok=True)
