@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ModelFileError
-from ..evaluation import Predictor
+from ..runtime import InstancePredictor, SemanticPredictor, load_predictor
 
-__all__ = ["open_model"]
+__all__ = ["open_model", "open_semantic_model"]
 
 
-def open_model(path: Path, *, threads: int | None = None) -> Predictor:
+def open_model(path: Path, *, threads: int | None = None) -> SemanticPredictor | InstancePredictor:
     """The predictor of a run folder (needs torch) or of a model file (does not).
 
     Args:
@@ -21,13 +21,23 @@ def open_model(path: Path, *, threads: int | None = None) -> Predictor:
         ModelFileError: There is nothing at the path, or it is no model.
     """
     if path.is_dir():
-        from ..training import load_semantic_run_predictor
+        from ..training import load_run_predictor
 
-        return load_semantic_run_predictor(path, threads=threads)
+        return load_run_predictor(path, threads=threads)
     if not path.exists():
         raise ModelFileError(
             f"there is no model at {path}", fix="name a run folder or a model file such as m.onnx"
         )
-    from ..runtime import load_semantic_predictor
+    return load_predictor(path, threads=threads)
 
-    return load_semantic_predictor(path, threads=threads)
+
+def open_semantic_model(path: Path, *, threads: int | None = None) -> SemanticPredictor:
+    """The predictor of a semantic network; raises what `open_model` raises, also for another task."""
+    predictor = open_model(path, threads=threads)
+    if isinstance(predictor, SemanticPredictor):
+        return predictor
+    predictor.close()
+    raise ModelFileError(
+        f"{path} is a network for the task instances, and this needs a class for every pixel",
+        fix="give a semantic network",
+    )

@@ -104,12 +104,12 @@ def _in_depth(
 ) -> tuple[Comparison, Path]:
     """What the second of two models does differently than the first, and its report."""
     from ..evaluation import Contender, all_at_common_classes, compare, write_comparison
-    from ._model import open_model
+    from ._model import open_semantic_model
 
     first, second = models
     if first.resolve() == second.resolve():
         print(f"curbside compare: {first} is compared with itself", file=sys.stderr)
-    predictors: Any = [open_model(path, threads=threads) for path in models]
+    predictors: Any = [open_semantic_model(path, threads=threads) for path in models]
     settings = _settings(models, [dict(item.manifest.source) for item in predictors])
     if common:
         predictors, samples = all_at_common_classes(predictors, samples)

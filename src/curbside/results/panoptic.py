@@ -10,14 +10,11 @@ import cv2
 import numpy as np
 
 from ..imaging import blend_classes, draw_objects
-from ..labels import IGNORE_ID, LabelSpace
+from ..labels import IGNORE_ID, PER_CLASS, LabelSpace
 from .instances import InstanceResult
 from .semantic import class_shares
 
-__all__ = ["PER_CLASS", "Disagreement", "PanopticResult"]
-
-PER_CLASS = 1000
-"""A pixel of an object holds its class times this, and the object's number, as instance maps do."""
+__all__ = ["Disagreement", "PanopticResult"]
 
 _GOLDEN = 0.618034
 _MARKS_RGB = ((0, 0, 0), (235, 60, 50), (250, 200, 40), (60, 140, 250))

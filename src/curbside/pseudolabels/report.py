@@ -1,0 +1,163 @@
+"""How much of what networks said became labels, by class."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..evaluation import Page, Table
+from ..files import write_json, write_text
+
+if TYPE_CHECKING:
+    from .labeller import Labeller
+
+__all__ = ["ACCEPTED", "Acceptance", "read_acceptance", "write_report"]
+
+ACCEPTED = ("pixels", "sure_pixels", "objects", "sure_objects")
+"""The counts by class that are kept of every picture; see `Labels`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """How much of what networks said became labels."""
+
+    teacher: str
+    """The networks in words."""
+    label_space: str
+    """The label space of the labels."""
+    confidence: float
+    """What they had to be sure of."""
+    doubt: float
+    """Below it, an object was no object."""
+    temperature: float | None
+    """What the semantic network's scores were divided by first; None where it was never fitted."""
+    images: int
+    """Pictures that were labelled."""
+    unreadable: tuple[str, ...]
+    """What was wrong with those that were left out."""
+    pixels: Mapping[str, int]
+    """Pixels by the class that the semantic network said."""
+    sure_pixels: Mapping[str, int]
+    """Those of them that became labels."""
+    objects: Mapping[str, int]
+    """Objects that were found, by class."""
+    sure_objects: Mapping[str, int]
+    """Those of them that became labels."""
+
+    @classmethod
+    def of(
+        cls,
+        rows: Iterable[Mapping[str, Any]],
+        labeller: Labeller,
+        *,
+        unreadable: tuple[str, ...] = (),
+    ) -> Acceptance:
+        """The sum over pictures.
+
+        Args:
+            rows: What `acceptance.jsonl` holds of each.
+            labeller: Who labelled them.
+            unreadable: What was wrong with those that were left out.
+        """
+        sums: dict[str, Counter[str]] = {name: Counter() for name in ACCEPTED}
+        images = 0
+        for row in rows:
+            images += 1
+            for name, counter in sums.items():
+                counter.update(row[name])
+        return cls(
+            teacher=labeller.title,
+            label_space=labeller.space.name,
+            confidence=labeller.config.confidence,
+            doubt=labeller.config.doubt,
+            temperature=labeller.temperature,
+            images=images,
+            unreadable=unreadable,
+            **{name: dict(counter.most_common()) for name, counter in sums.items()},
+        )
+
+    @property
+    def table(self) -> Table:
+        """The classes, most said first."""
+        names = dict.fromkeys([*self.pixels, *self.objects])
+        rows = [
+            (
+                name,
+                f"{self.pixels.get(name, 0):,}",
+                _share(self.sure_pixels.get(name, 0), self.pixels.get(name, 0)),
+                f"{self.objects.get(name, 0):,}",
+                _share(self.sure_objects.get(name, 0), self.objects.get(name, 0)),
+            )
+            for name in names
+        ]
+        every = [sum(getattr(self, name).values()) for name in ACCEPTED]
+        rows.append(
+            (
+                "all",
+                f"{every[0]:,}",
+                _share(every[1], every[0]),
+                f"{every[2]:,}",
+                _share(every[3], every[2]),
+            )
+        )
+        return Table(
+            headers=("class", "pixels said", "became labels", "objects found", "became labels"),
+            rows=tuple(rows),
+        )
+
+    @property
+    def about(self) -> str:
+        """What was done, in a sentence or two."""
+        scaled = (
+            "whose scores had never been calibrated"
+            if self.temperature is None
+            else f"whose scores were divided by the temperature {self.temperature:.3f} first"
+        )
+        return (
+            f"{self.images} pictures labelled in {self.label_space} by {self.teacher}, {scaled}."
+            f" Pixels and objects count from a probability of {self.confidence:g} on; objects down to"
+            f" {self.doubt:g} are groups, which nothing learns from."
+        )
+
+
+def read_acceptance(folder: Path) -> list[dict[str, Any]]:
+    """The counts of every picture that was labelled; a line cut off by a kill counts as nothing."""
+    path = folder / "acceptance.jsonl"
+    if not path.is_file():
+        return []
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = json.loads(line)
+            found[row["split"], row["id"]] = row
+        except (ValueError, TypeError, KeyError):
+            continue
+    return list(found.values())
+
+
+def write_report(acceptance: Acceptance, out: Path) -> Path:
+    """Write `report.json`, `report.md` and `report.html` into a folder.
+
+    Returns:
+        The path of `report.html`.
+
+    Raises:
+        StorageError: The place cannot be written.
+    """
+    page = Page("Pseudo-labels")
+    page.text(acceptance.about)
+    page.put(acceptance.table)
+    for message in acceptance.unreadable:
+        page.text(f"Left out: {message}")
+    write_json(out / "report.json", asdict(acceptance))
+    write_text(out / "report.md", f"{acceptance.about}\n\n{acceptance.table.markdown()}\n")
+    page.write(out / "report.html")
+    return out / "report.html"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else ""

@@ -1,0 +1,130 @@
+"""Pictures through a labeller into a prepared folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..files import as_storage_error
+from ..prepared import PreparedWriter, Sample, SampleData, write_sample
+from ..progress import track
+from .labeller import Labeller, Labels
+from .report import ACCEPTED, Acceptance, read_acceptance
+
+__all__ = ["Picture", "write_pseudolabels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture to label."""
+
+    id: str
+    """Its name, without a slash, unique within its split."""
+    split: str
+    """`train`, `val` or `test`."""
+    image: Path | np.ndarray
+    """A file to link or copy as it is, or (H, W, 3) uint8 RGB."""
+    read_bgr: Callable[[], np.ndarray]
+    """Reads it: (H, W, 3) uint8 BGR."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Anything to group by."""
+
+    @classmethod
+    def of_sample(cls, sample: Sample) -> Picture:
+        """The picture of a prepared folder's sample."""
+        return cls(
+            id=sample.id.replace("/", "_"),
+            split=sample.record.split,
+            image=sample.image_path,
+            read_bgr=sample.read_bgr,
+            tags=sample.record.tags,
+        )
+
+
+def write_pseudolabels(
+    labeller: Labeller,
+    pictures: Iterable[Picture],
+    out: Path,
+    *,
+    total: int | None = None,
+    source: str = "pictures",
+) -> Acceptance:
+    """Label pictures into a prepared folder; what was done before a kill is not done again.
+
+    Args:
+        labeller: The networks, and what they must be sure of.
+        pictures: The pictures.
+        out: The prepared folder to make.
+        total: How many there are, where that is known.
+        source: Where the pictures come from, for the record.
+
+    Returns:
+        How much of what the networks said became labels, over all pictures in the folder.
+
+    Raises:
+        ConfigError: The folder holds something else, or labels made otherwise.
+        DataError: Not one picture could be read.
+        StorageError: The place cannot be written.
+    """
+    writer = PreparedWriter(
+        out,
+        space=labeller.space,
+        source="pseudo-labels",
+        options={
+            "teacher": labeller.title,
+            "teacher_source": labeller.sources,
+            "pictures": source,
+            **asdict(labeller.config),
+        },
+    )
+    noted = {(row["split"], row["id"]) for row in read_acceptance(out)}
+    unreadable: list[str] = []
+    for picture in track(pictures, total=total, description="labelling"):
+        key = picture.split, picture.id
+        if writer.done(*key) and key in noted:
+            continue
+        try:
+            labels = labeller(picture.read_bgr())
+            data = SampleData(
+                id=picture.id,
+                split=picture.split,
+                image=picture.image,
+                semantic=labels.semantic,
+                instances=labels.instances,
+                annotated=labeller.annotated,
+                tags=picture.tags,
+            )
+            record = write_sample(out, data, labeller.space)
+        except DataError as error:
+            unreadable.append(str(error))
+            continue
+        if key not in noted:
+            _note(out, picture, labels)
+        if not writer.done(*key):
+            writer.add(record)
+    if not len(writer):
+        writer.abandon()
+        raise DataError(
+            f"none of the pictures could be labelled: {unreadable[0] if unreadable else 'there is none'}",
+            fix="name a folder with pictures, a prepared folder or a video",
+        )
+    writer.finish()
+    return Acceptance.of(read_acceptance(out), labeller, unreadable=tuple(unreadable))
+
+
+def _note(out: Path, picture: Picture, labels: Labels) -> None:
+    """Add a picture's counts to `acceptance.jsonl`."""
+    row: dict[str, Any] = {"split": picture.split, "id": picture.id}
+    row |= {name: dict(getattr(labels, name)) for name in ACCEPTED}
+    path = out / "acceptance.jsonl"
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row, sort_keys=True) + "\n")
+    except OSError as error:
+        raise as_storage_error(error, path) or error from error
