@@ -1,4 +1,4 @@
-"""The one torch dataset over prepared folders, its augmentation, and batches that can be resumed."""
+"""The torch datasets over prepared folders, their augmentation, and batches that can be resumed."""
 
 from .augment import Augmentation, AugmentConfig
 from .batches import ResumableBatches, SharedDraws
@@ -6,6 +6,14 @@ from .border_weights import BorderWeightConfig, BorderWeights
 from .cache_format import CachedFolder, CacheSettings
 from .cache_writer import CacheWriter
 from .mixture import Mixture, Part, open_mixture
+from .object_folders import ObjectFolders, open_object_folders, true_objects
+from .objects import (
+    ObjectDataset,
+    ObjectItem,
+    ObjectPicture,
+    collate_object_pictures,
+    collate_objects,
+)
 from .segmentation import SegmentationDataset, TrainItem, ValItem, collate_train, collate_val
 from .teacher_cache import CachedLogits, TeacherCache, is_cache
 
@@ -19,6 +27,10 @@ __all__ = [
     "CachedFolder",
     "CachedLogits",
     "Mixture",
+    "ObjectDataset",
+    "ObjectFolders",
+    "ObjectItem",
+    "ObjectPicture",
     "Part",
     "ResumableBatches",
     "SegmentationDataset",
@@ -26,8 +38,12 @@ __all__ = [
     "TeacherCache",
     "TrainItem",
     "ValItem",
+    "collate_object_pictures",
+    "collate_objects",
     "collate_train",
     "collate_val",
     "is_cache",
     "open_mixture",
+    "open_object_folders",
+    "true_objects",
 ]

@@ -69,7 +69,7 @@ class Augmented(NamedTuple):
     image: Tensor
     """(3, *size_hw) uint8."""
     target: Tensor
-    """(*size_hw) uint8 ids."""
+    """(*size_hw) ids, of the type that was given."""
     piece: Piece
     """Where they come from."""
 
@@ -97,13 +97,16 @@ class Augmentation:
             else None
         )
 
-    def __call__(self, rgb: np.ndarray, ids: np.ndarray, *, seed: int) -> Augmented:
+    def __call__(
+        self, rgb: np.ndarray, ids: np.ndarray, *, seed: int, beyond: int = IGNORE_ID
+    ) -> Augmented:
         """Augment one sample, the same way for the same seed.
 
         Args:
             rgb: (H, W, 3) uint8.
-            ids: (H, W) uint8.
+            ids: (H, W) uint8, or int32 of less than 2 ** 24.
             seed: Chooses the crop, the flip and the colours.
+            beyond: The id of what lies beyond the picture.
         """
         image = torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
         mask = torch.from_numpy(np.array(ids))[None]
@@ -119,7 +122,7 @@ class Augmentation:
             if any(missing):
                 around = [0, 0, missing[1], missing[0]]
                 image = TF.pad(image, around)
-                mask = TF.pad(mask, around, fill=IGNORE_ID)
+                mask = TF.pad(mask, around, fill=beyond)
             if piece.flipped:
                 image, mask = TF.horizontal_flip(image), TF.horizontal_flip(mask)
             if self._jitter is not None:

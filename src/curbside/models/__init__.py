@@ -1,15 +1,18 @@
-"""Networks: one file per architecture over shared encoders, one `forward` for all.
+"""Networks: one file per architecture over shared encoders, one `forward` for all of a task.
 
-Every network is built by its config, `SomeConfig(...).build(num_classes)`, and returns a
-`ModelOutput`. `model_configs()` finds the configs by listing this folder; `networks()` gives those that
-have a name, such as `deeplabv3plus-resnet18`.
+Every network is built by its config, `SomeConfig(...).build(num_classes)`. A semantic one returns a
+`ModelOutput`, one that finds objects an `InstanceOutput`. `model_configs()` and
+`instance_model_configs()` find the configs by listing this folder; `networks()` and
+`instance_networks()` give those that have a name, such as `deeplabv3plus-resnet18`.
 """
 
 from .base import (
     FeatureSpec,
+    Model,
     ModelConfig,
     ModelOutput,
     Network,
+    NetworkConfig,
     SegmentationModel,
     load_network,
     model_configs,
@@ -24,6 +27,14 @@ from .enet import ENet, ENetConfig
 from .fpn import FPN, FPNConfig
 from .hrnet import HRNet, HRNetConfig
 from .inference import inference_form
+from .instance_base import (
+    InstanceModel,
+    InstanceModelConfig,
+    InstanceOutput,
+    instance_model_configs,
+    instance_networks,
+    load_instance_network,
+)
 from .keys import KeyMap
 from .lightweight_refinenet import LightWeightRefineNet, LightWeightRefineNetConfig
 from .linknet import Linknet, LinknetConfig
@@ -31,6 +42,7 @@ from .lraspp import LRASPP, LRASPPConfig
 from .manet import MAnet, MAnetConfig
 from .pan import PAN, PANConfig
 from .pidnet import PIDNet, PIDNetConfig
+from .prototype_masks import PrototypeMasks, PrototypeMasksConfig
 from .pspnet import PSPNet, PSPNetConfig
 from .segformer import SegFormer, SegFormerConfig
 from .sfnet import SFNet, SFNetConfig
@@ -58,6 +70,9 @@ __all__ = [
     "FeatureSpec",
     "HRNet",
     "HRNetConfig",
+    "InstanceModel",
+    "InstanceModelConfig",
+    "InstanceOutput",
     "KeyMap",
     "LRASPPConfig",
     "LightWeightRefineNet",
@@ -67,14 +82,18 @@ __all__ = [
     "LoadedWeights",
     "MAnet",
     "MAnetConfig",
+    "Model",
     "ModelConfig",
     "ModelOutput",
     "Network",
+    "NetworkConfig",
     "PANConfig",
     "PIDNet",
     "PIDNetConfig",
     "PSPNet",
     "PSPNetConfig",
+    "PrototypeMasks",
+    "PrototypeMasksConfig",
     "SFNet",
     "SFNetConfig",
     "SFNetLite",
@@ -93,6 +112,9 @@ __all__ = [
     "UnetPlusPlus",
     "UnetPlusPlusConfig",
     "inference_form",
+    "instance_model_configs",
+    "instance_networks",
+    "load_instance_network",
     "load_network",
     "load_weights",
     "model_configs",

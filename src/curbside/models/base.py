@@ -18,9 +18,11 @@ from .keys import KeyMap
 
 __all__ = [
     "FeatureSpec",
+    "Model",
     "ModelConfig",
     "ModelOutput",
     "Network",
+    "NetworkConfig",
     "SegmentationModel",
     "load_network",
     "model_configs",
@@ -58,26 +60,37 @@ class FeatureSpec:
     """Pixels of the input per pixel of the tensor, each way."""
 
 
-class SegmentationModel(nn.Module, ABC):
-    """A network that scores every class at every place.
+class Model(nn.Module, ABC):
+    """A network over an encoder, whatever its task.
 
     Attributes:
-        num_classes: Channels of the logits.
+        num_classes: Number of classes that it scores.
         normalization: What its encoder expects of pixel values.
-        feature_specs: What `ModelOutput.features` will hold; the last one is named `decoder`.
         key_maps: How published checkpoints of this architecture name its weights.
         training_only: Names of the submodules that only training mode runs; they are not deployed.
-        depth_only: Names of the submodules that only the depth depends on.
     """
 
     key_maps: ClassVar[tuple[KeyMap, ...]] = ()
     training_only: ClassVar[tuple[str, ...]] = ()
-    depth_only: tuple[str, ...] = ()
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.normalization: Normalization = IMAGENET
+
+
+class SegmentationModel(Model):
+    """A network that scores every class at every place.
+
+    Attributes:
+        feature_specs: What `ModelOutput.features` will hold; the last one is named `decoder`.
+        depth_only: Names of the submodules that only the depth depends on.
+    """
+
+    depth_only: tuple[str, ...] = ()
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes)
         self.feature_specs: tuple[FeatureSpec, ...] = ()
 
     @abstractmethod
@@ -90,11 +103,11 @@ class SegmentationModel(nn.Module, ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig(ABC):
-    """The settings of a network; one subclass per architecture."""
+class NetworkConfig(ABC):
+    """The settings of a network, whatever its task."""
 
     @abstractmethod
-    def build(self, num_classes: int) -> SegmentationModel:
+    def build(self, num_classes: int) -> Model:
         """The network, with a fresh head for `num_classes` classes.
 
         Raises:
@@ -106,16 +119,29 @@ class ModelConfig(ABC):
     def title(self) -> str:
         """Architecture and encoder in words."""
 
-    @classmethod
-    def networks(cls) -> tuple[Network, ...]:
-        """The networks of this architecture that have a name."""
-        return ()
-
     def from_random(self) -> Self:
         """The same network, nothing to be downloaded for it."""
         encoder: Any = getattr(self, "encoder", None)
         changes: dict[str, Any] = {"encoder": replace(encoder, pretrained=False)} if encoder else {}
         return replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(NetworkConfig):
+    """The settings of a semantic network; one subclass per architecture."""
+
+    @abstractmethod
+    def build(self, num_classes: int) -> SegmentationModel:
+        """The network, with a fresh head for `num_classes` classes.
+
+        Raises:
+            ConfigError: The settings do not fit each other.
+        """
+
+    @classmethod
+    def networks(cls) -> tuple[Network, ...]:
+        """The networks of this architecture that have a name."""
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)

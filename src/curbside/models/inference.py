@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from timm.layers import BatchNormAct2d, LayerNorm, LayerNorm2d, Mlp
@@ -15,16 +15,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from .base import SegmentationModel
+from .base import Model
 
 __all__ = ["inference_form"]
+
+Kind = TypeVar("Kind", bound=Model)
 
 _PROBE_HW = (128, 160)
 _MOST_DRIFT = 1e-3
 """Of the largest value: what float32 rounding may add up to over a deep network."""
 
 
-def inference_form(model: SegmentationModel) -> SegmentationModel:
+def inference_form(model: Kind) -> Kind:
     """A copy of a network for inference alone: the same outputs from fewer layers.
 
     Modules that only training runs are dropped, blocks of parallel branches that timm can merge are
@@ -44,7 +46,7 @@ def inference_form(model: SegmentationModel) -> SegmentationModel:
     Returns:
         The copy in evaluation mode, its weights without gradient, on the same device.
     """
-    twin: SegmentationModel = deepcopy(model).eval().requires_grad_(False)
+    twin: Kind = deepcopy(model).eval().requires_grad_(False)
     for name in twin.training_only:
         twin.set_submodule(name, nn.Identity())
     with torch.no_grad():
@@ -94,7 +96,7 @@ def _as_convolution(layer: nn.Linear) -> nn.Conv2d:
     return twin.to(layer.weight)
 
 
-def _folded(model: SegmentationModel) -> SegmentationModel:
+def _folded(model: Kind) -> Kind:
     """The network with every normalisation folded that can be; itself where that changes its outputs."""
     weight = next(model.parameters())
     noise = torch.randn(1, 3, *_PROBE_HW, generator=torch.Generator().manual_seed(0))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ModelFileError
-from .base import SegmentationModel
+from .base import Model
 from .encoder import Encoder
 from .keys import KeyMap
 from .weights_file import read_weights
@@ -48,7 +48,7 @@ class LoadedWeights:
         return f"{line}; {self.note}" if self.note else line
 
 
-def load_weights(model: SegmentationModel, path: Path) -> LoadedWeights:
+def load_weights(model: Model, path: Path) -> LoadedWeights:
     """Read a file of weights into a network, whosever names it uses, and all of it or nothing.
 
     The file may hold the whole network, under our names or those of a published checkpoint, or its
@@ -108,7 +108,7 @@ def _places(keys: tuple[str, ...]) -> str:
     return ", ".join(sorted({key.split(".")[0] for key in keys}))
 
 
-def _candidates(model: SegmentationModel) -> Iterator[KeyMap]:
+def _candidates(model: Model) -> Iterator[KeyMap]:
     """Every way in which a file may name the network's weights, ours first."""
     # A checkpoint of our training holds what only training needs beside the network.
     own = KeyMap(source="curbside", rules=(), dropped=(r"loss\.", r"distillation\."))
@@ -142,7 +142,7 @@ class _Fit:
 
 
 def _fit(
-    model: SegmentationModel, own: Mapping[str, Tensor], state: Mapping[str, Tensor], names: KeyMap
+    model: Model, own: Mapping[str, Tensor], state: Mapping[str, Tensor], names: KeyMap
 ) -> _Fit:
     fit = _Fit(names=names, state=state)
     given: dict[str, str] = {}
@@ -204,7 +204,7 @@ def _core(value: Tensor) -> tuple[int, ...]:
     return shape
 
 
-def _classes(model: SegmentationModel, key: str, wanted: Tensor, value: Tensor) -> int:
+def _classes(model: Model, key: str, wanted: Tensor, value: Tensor) -> int:
     """The file's number of classes, if a tensor is a classifier's and differs in nothing else; else 0."""
     layer = model.get_submodule(_layer(key))
     able = isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
@@ -219,7 +219,7 @@ def _classes(model: SegmentationModel, key: str, wanted: Tensor, value: Tensor) 
     return value.shape[axis] if rest[0] == rest[1] else 0
 
 
-def _value(model: SegmentationModel, wanted: Tensor, fit: _Fit, key: str) -> Tensor:
+def _value(model: Model, wanted: Tensor, fit: _Fit, key: str) -> Tensor:
     """A tensor of the file in our shape and type."""
     value = fit.state[fit.pairs[key]].detach().to(wanted.dtype).reshape(wanted.shape)
     if key.endswith("running_var"):
@@ -230,7 +230,7 @@ def _value(model: SegmentationModel, wanted: Tensor, fit: _Fit, key: str) -> Ten
     return value
 
 
-def _misfit(path: Path, model: SegmentationModel, fit: _Fit) -> ModelFileError:
+def _misfit(path: Path, model: Model, fit: _Fit) -> ModelFileError:
     found = _without_counters(fit.pairs)
     wanted = _without_counters(set(model.state_dict()) - set(fit.fresh))
     others = f" (and {len(fit.misfits) - 1} more)" if len(fit.misfits) > 1 else ""

@@ -2,6 +2,8 @@
 
 from .config import DataConfig, DistillationConfig, TrainConfig
 from .fit import FitResult, fit, run_kinds
+from .instance_config import InstanceTrainConfig, ObjectDataConfig
+from .instance_run import InstanceRun, fit_instances, load_instance_run
 from .predictors import load_run_predictor, load_semantic_run_predictor
 from .quantization_aware import FineTuned, QuantizationAwareConfig, fine_tune_for_int8
 from .record import read_metrics
@@ -20,7 +22,10 @@ __all__ = [
     "FineTuned",
     "FitResult",
     "FoldersConfig",
+    "InstanceRun",
+    "InstanceTrainConfig",
     "LoopConfig",
+    "ObjectDataConfig",
     "OptimizerConfig",
     "QuantizationAwareConfig",
     "Run",
@@ -36,9 +41,11 @@ __all__ = [
     "export_yolo",
     "fine_tune_for_int8",
     "fit",
+    "fit_instances",
     "fit_semantic",
     "fit_yolo",
     "load_config",
+    "load_instance_run",
     "load_run",
     "load_run_predictor",
     "load_semantic_run_predictor",

@@ -7,8 +7,9 @@ from itertools import chain, compress, repeat
 from typing import Any
 
 import lightning.pytorch as lightning
+import numpy as np
 import torch
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from ..datasets import (
     Augmentation,
@@ -23,8 +24,9 @@ from ..errors import ConfigError
 from ..labels import LabelSpace
 from ..prepared import Sample, picture_samples
 from .config import TrainConfig
+from .run_config import LoopConfig
 
-__all__ = ["loaders", "taught_samples", "unlabelled_samples"]
+__all__ = ["feed", "loaders", "taught_samples", "unlabelled_samples"]
 
 
 def unlabelled_samples(config: TrainConfig, space: LabelSpace) -> list[list[Sample]]:
@@ -63,16 +65,58 @@ def loaders(
     Raises:
         ConfigError: The devices cannot share a batch.
     """
+    lengths = [len(samples) for samples in train]
+    shares = _shares(config, lengths)
+    train_set = SegmentationDataset(
+        list(chain(*train)),
+        size_hw=config.data.crop_hw,
+        augmentation=Augmentation(config.data.augment, config.data.crop_hw),
+        seed=config.seed,
+        border_weights=config.data.border_weights.build() if config.uses_border_weight else None,
+        caches=caches,
+    )
+    return feed(
+        config,
+        (train_set, collate_train),
+        (SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw), collate_val),
+        trainer,
+        pause=pause,
+        drawn=SharedDraws(lengths, shares, config.seed) if shares else None,
+    )
+
+
+def feed(
+    config: LoopConfig,
+    train: tuple[Dataset, Callable[[Any], Any]],
+    val: tuple[Dataset, Callable[[Any], Any]],
+    trainer: lightning.Trainer,
+    *,
+    pause: Callable[[int], int],
+    drawn: Callable[[int], np.ndarray] | None = None,
+) -> tuple[DataLoader, DataLoader]:
+    """The batches of a run: those to learn from, from the step that its trainer is at, and those to
+    score.
+
+    Args:
+        config: The run.
+        train: The samples to learn from, and what makes a batch of some.
+        val: The same for those to score.
+        trainer: Who asks for the batches.
+        pause: See `ResumableBatches`.
+        drawn: See `ResumableBatches`.
+
+    Raises:
+        ConfigError: The devices cannot share a batch.
+    """
     rank, world = trainer.global_rank, trainer.world_size
     if config.data.batch_size % world:
         raise ConfigError(
             f"a batch of {config.data.batch_size} cannot be shared by {world} devices",
             fix=f"choose a multiple of {world}",
         )
-    lengths = [len(samples) for samples in train]
-    shares = _shares(config, lengths)
+    (train_set, train_collate), (val_set, val_collate) = train, val
     batches = ResumableBatches(
-        length=sum(lengths),
+        length=len(train_set),  # type: ignore[arg-type]
         batch_size=config.data.batch_size,
         accumulate=config.data.accumulate,
         seed=config.seed,
@@ -80,32 +124,22 @@ def loaders(
         pause=pause,
         rank=rank,
         world=world,
-        drawn=SharedDraws(lengths, shares, config.seed) if shares else None,
+        drawn=drawn,
     )
-    augmentation = Augmentation(config.data.augment, config.data.crop_hw)
     workers: dict[str, Any] = {
         "num_workers": config.data.workers,
         "pin_memory": torch.cuda.is_available(),
     }
     if config.data.workers:
         workers |= {"persistent_workers": True, "worker_init_fn": _one_thread}
-    train_set = SegmentationDataset(
-        list(chain(*train)),
-        size_hw=config.data.crop_hw,
-        augmentation=augmentation,
-        seed=config.seed,
-        border_weights=config.data.border_weights.build() if config.uses_border_weight else None,
-        caches=caches,
-    )
-    val_set = SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw)
     sampler: Any = DistributedSampler(val_set, world, rank, shuffle=False) if world > 1 else None
     return (
-        DataLoader(train_set, batch_sampler=batches, collate_fn=collate_train, **workers),
+        DataLoader(train_set, batch_sampler=batches, collate_fn=train_collate, **workers),
         DataLoader(
             val_set,
             batch_size=min(8, config.data.batch_size),
             sampler=sampler,
-            collate_fn=collate_val,
+            collate_fn=val_collate,
             **workers,
         ),
     )

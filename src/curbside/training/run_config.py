@@ -16,7 +16,7 @@ from ..datasets import AugmentConfig
 from ..errors import ConfigError
 from ..losses.base import check_factor
 from ..manifest import Task
-from ..models import ModelConfig
+from ..models import NetworkConfig
 
 __all__ = [
     "BatchesConfig",
@@ -213,7 +213,7 @@ class RunConfig(ABC):
 class LoopConfig(RunConfig):
     """A run of our own training loop."""
 
-    model: ModelConfig
+    model: NetworkConfig
     """The network."""
     data: BatchesConfig = field(default_factory=BatchesConfig)
     """The samples."""

@@ -20,7 +20,7 @@ from ..losses import (
     distillation_losses,
     supervised_losses,
 )
-from ..models import ModelConfig, model_configs
+from ..models import InstanceModelConfig, ModelConfig, instance_model_configs, model_configs
 from .fit import run_kinds
 from .run_config import RunConfig
 
@@ -113,6 +113,7 @@ def _by_class_name(found: Mapping[str, type]) -> dict[str, type]:
 _FAMILIES: dict[type, Callable[[], Mapping[str, type]]] = {
     RunConfig: run_kinds,
     ModelConfig: model_configs,
+    InstanceModelConfig: instance_model_configs,
     SupervisedLossConfig: lambda: _by_class_name(supervised_losses()),
     DistillationLossConfig: lambda: _by_class_name(distillation_losses()),
 }
