@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..convert.outward.base import lacks_objects
 from ..errors import ConfigError, DataError, LabelError
 from ..labels import LabelSpace, default_object_classes, object_classes, object_space
 from ..metrics import TrueObjects
-from ..prepared import PreparedFolder, Sample, find_objects
+from ..prepared import PreparedFolder, Sample, find_objects, lacks_objects
 
 __all__ = ["ObjectFolders", "channels_of", "open_object_folders", "true_objects"]
 

@@ -20,7 +20,7 @@ from .duplicates import Leak
 from .figures import ClassWeights, SplitFigures
 from .findings import CHECKS, Check, Finding
 from .layout import DEPTH_SCALE, MAX_INDEX, SPLITS, TARGETS, SampleData, SampleRecord
-from .objects import FoundObject, check_values, find_objects
+from .objects import FoundObject, check_values, find_objects, lacks_objects
 from .pictures import picture_samples
 from .quarantine import Quarantine, read_quarantine, write_quarantine
 from .reader import PreparedFolder, Sample, evenly_spaced
@@ -49,6 +49,7 @@ __all__ = [
     "evenly_spaced",
     "examine",
     "find_objects",
+    "lacks_objects",
     "picture_samples",
     "read_quarantine",
     "write_quarantine",

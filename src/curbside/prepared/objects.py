@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..imaging import Regions
 from ..labels import IGNORE_ID, PER_CLASS, LabelClass, LabelSpace
 from .reader import Sample
 
-__all__ = ["FoundObject", "check_values", "find_objects"]
+__all__ = ["FoundObject", "check_values", "find_objects", "lacks_objects"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,3 +80,18 @@ def check_values(sample: Sample, values: np.ndarray, space: LabelSpace) -> None:
             f"neither a class of {space.name} nor an object of one with instances",
             fix="correct the map (class * 1000 + index, or a plain class id) or remove the sample",
         )
+
+
+def lacks_objects(sample: Sample, names: Iterable[str]) -> str | None:
+    """Why the objects of a sample are not known, in a few words; None where they are.
+
+    Args:
+        sample: The sample.
+        names: The classes that matter: one that was not annotated may stand in the picture.
+    """
+    if "instances" not in sample.record.targets:
+        return "without instances"
+    annotated = sample.record.annotated
+    if annotated is not None and not set(names) <= set(annotated):
+        return "not annotated with all of the classes"
+    return None

@@ -20,7 +20,7 @@ from ...prepared import SPLITS, PreparedFolder, Sample
 from ...processes import in_processes
 from ..engine import Problem
 
-__all__ = ["Annotations", "Format", "Piece", "lacks_objects", "link_image", "write_annotations"]
+__all__ = ["Annotations", "Format", "Piece", "link_image", "write_annotations"]
 
 _MARKER = "curbside-annotations.json"
 _OTHER_FOLDER = "choose another folder, or remove that one first"
@@ -185,21 +185,6 @@ def write_annotations(
         problems=tuple(tally.problems),
         seconds=time.perf_counter() - start,
     )
-
-
-def lacks_objects(sample: Sample, names: Iterable[str]) -> str | None:
-    """Why the objects of a sample are not known, in a few words; None where they are.
-
-    Args:
-        sample: The sample.
-        names: The classes that matter: one that was not annotated may stand in the picture.
-    """
-    if "instances" not in sample.record.targets:
-        return "without instances"
-    annotated = sample.record.annotated
-    if annotated is not None and not set(names) <= set(annotated):
-        return "not annotated with all of the classes"
-    return None
 
 
 def link_image(sample: Sample, folder: Path) -> Path:

@@ -23,8 +23,8 @@ import numpy as np
 from ...errors import LabelError
 from ...imaging import ColumnRuns, compress_counts
 from ...labels import LabelSpace
-from ...prepared import FoundObject, Sample, find_objects
-from .base import Format, Piece, lacks_objects
+from ...prepared import FoundObject, Sample, find_objects, lacks_objects
+from .base import Format, Piece
 from .coco import add_image, categories, write_coco
 from .contours import edges_of, joined
 

@@ -23,8 +23,8 @@ import numpy as np
 
 from ...files import write_text
 from ...labels import LabelSpace, default_object_classes, object_classes, object_space
-from ...prepared import SPLITS, FoundObject, Sample, find_objects
-from .base import Format, Piece, lacks_objects, link_image
+from ...prepared import SPLITS, FoundObject, Sample, find_objects, lacks_objects
+from .base import Format, Piece, link_image
 from .contours import check_outlines, corners_of, joined, parts_of
 
 __all__ = ["Yolo"]
