@@ -52,7 +52,7 @@ class FusionConfig:
     and the share of its pixels on which the class map agrees."""
     min_visible: float = 0.5
     """Refused where better objects leave it less than this share of its pixels."""
-    min_agreement: float = 0.25
+    min_agreement: float = 0.1
     """Refused where the class map shows something that it can be, by the taxonomy, on less than this
     share of its pixels, and its score is not sure."""
     sure_score: float = 0.8
