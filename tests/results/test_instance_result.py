@@ -47,6 +47,18 @@ def test_the_best_is_on_top_of_the_class_map():
     assert _result().shares() == {"car": pytest.approx(118 / 288), "person": pytest.approx(6 / 288)}
 
 
+def test_the_best_is_on_top_of_the_segments():
+    segments = _result().segment_map()
+    assert {int(v): int((segments == v).sum()) for v in np.unique(segments)} == {
+        255: 12 * 24 - 124,
+        1: 24,  # class 0: 0 * 1000 + 1
+        2: 100 - 6,
+        1001: 6,
+    }
+    base = np.full((12, 24), 7, np.uint8)
+    assert (_result().segment_map(base) == 7).sum() == 12 * 24 - 124
+
+
 @pytest.mark.parametrize("keep", [np.array([True, False, True]), np.array([0, 2])])
 def test_some_of_them(keep):
     some = _result().select(keep)

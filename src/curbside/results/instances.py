@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..imaging import draw_objects
-from ..labels import IGNORE_ID, LabelSpace
+from ..labels import IGNORE_ID, PER_CLASS, LabelSpace
 from .semantic import class_shares
 
 __all__ = ["InstanceResult", "MaskCrop"]
@@ -133,6 +133,29 @@ class InstanceResult:
             mask = self.masks[index]
             ids[mask.window][mask.inside] = self.class_ids[index]
         return ids
+
+    def segment_map(self, base: np.ndarray | None = None) -> np.ndarray:
+        """Every pixel's segment as instance maps of prepared folders hold it: (H, W) int32.
+
+        An object's pixels hold class * 1000 + its number, from 1 on within its class, the best score on
+        top.
+
+        Args:
+            base: What other pixels hold, (H, W) uint8; 255 where not given.
+        """
+        segments = (
+            np.full(self.size_hw, IGNORE_ID, np.int32) if base is None else base.astype(np.int32)
+        )
+        order = np.argsort(-self.scores, kind="stable")
+        numbers: Counter[int] = Counter()
+        painted: list[tuple[MaskCrop, int]] = []
+        for index in order.tolist():
+            class_id = int(self.class_ids[index])
+            numbers[class_id] += 1
+            painted.append((self.masks[index], class_id * PER_CLASS + numbers[class_id]))
+        for mask, value in reversed(painted):
+            segments[mask.window][mask.inside] = value
+        return segments
 
     def shares(self) -> dict[str, float]:
         """Share of the frame that each class covers, by name, largest first; absent classes left out."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..imaging import blend_classes, draw_objects
-from ..labels import IGNORE_ID, PER_CLASS, LabelSpace
+from ..labels import IGNORE_ID, LabelSpace
 from .instances import InstanceResult
 from .semantic import class_shares
 
@@ -84,12 +84,7 @@ class PanopticResult:
         An object's pixels hold class * 1000 + its number, from 1 on within its class; others the
         plain class id, 255 where nothing is known.
         """
-        segments = self.ids.astype(np.int32)
-        numbers: dict[int, int] = {}
-        for class_id, mask in zip(self.objects.class_ids.tolist(), self.objects.masks, strict=True):
-            numbers[class_id] = number = numbers.get(class_id, 0) + 1
-            segments[mask.window][mask.inside] = class_id * PER_CLASS + number
-        return segments
+        return self.objects.segment_map(self.ids)
 
     def counts(self) -> dict[str, int]:
         """Number of objects by class name, most first; absent classes left out."""
