@@ -32,9 +32,11 @@ from .yolo_config import YoloConfig
 
 __all__ = [
     "Epoch",
+    "both_opencvs",
     "check_weights",
     "fetch_weights",
     "network_outputs",
+    "quiet_ultralytics",
     "score_weights",
     "train_epochs",
     "ultralytics_version",
@@ -82,6 +84,12 @@ def ultralytics_version() -> str:
         return metadata.version("ultralytics")
     except metadata.PackageNotFoundError:
         raise MissingDependencyError("ultralytics", extra="yolo") from None
+
+
+def both_opencvs() -> bool:
+    """Whether OpenCV is installed twice into one folder, with windows and without."""
+    found = {(item.metadata["Name"] or "").lower() for item in metadata.distributions()}
+    return {"opencv-python", "opencv-python-headless"} <= found
 
 
 def fetch_weights(name: str, folder: Path, *, log: Path) -> Path:
@@ -173,7 +181,7 @@ def train_epochs(
     with quiet_ultralytics(log) as library:
         overrides = _overrides(config, data, work, device)
         if last is None:
-            overrides["model"] = str(weights or f"yolov8{config.size}-seg.yaml")
+            overrides["model"] = str(weights or _untrained(config.size))
         else:
             resumed = work / "weights" / "last.pt"
             resumed.parent.mkdir(parents=True, exist_ok=True)
@@ -280,6 +288,11 @@ def _overrides(config: YoloConfig, data: Path, work: Path, device: str) -> dict[
     }
 
 
+def _untrained(size: str) -> str:
+    """The network to train from random weights: a file of Ultralytics, or of one's own."""
+    return f"yolov8{size}-seg.yaml"
+
+
 def _device(config: YoloConfig) -> str:
     if config.accelerator == "gpu" and not torch.cuda.is_available():
         raise ConfigError("torch sees no GPU", fix="add --accelerator cpu")
@@ -332,7 +345,7 @@ def quiet_ultralytics(log: Path) -> Iterator[Callable[[str], Any]]:
     log.parent.mkdir(parents=True, exist_ok=True)
     threads = torch.get_num_threads(), cv2.getNumThreads()
     with ExitStack() as stack:
-        stack.enter_context(_environment({**_ENVIRONMENT, "OMP_NUM_THREADS": None}))
+        stack.enter_context(_environment(_ENVIRONMENT))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         stack.callback(torch.set_num_threads, threads[0])
@@ -373,18 +386,16 @@ def _module(name: str) -> Any:
 
 
 @contextmanager
-def _environment(values: Mapping[str, str | None]) -> Iterator[None]:
-    """These variables, and afterwards those that were; None leaves one as it is until then."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update({name: value for name, value in values.items() if value is not None})
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """These variables, and afterwards all that were before, whoever changed them."""
+    before = dict(os.environ)
+    os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ from .run_folder import describe, read_description
 from .serialize import changed_settings, config_from_json
 from .yolo import (
     Epoch,
+    both_opencvs,
     check_weights,
     fetch_weights,
     network_outputs,
@@ -60,6 +61,10 @@ AGPL_NOTICE = (
 )
 """What a command that trains or exports through Ultralytics says each time."""
 _LICENSE = "AGPL-3.0 (Ultralytics)"
+_OPENCVS = (
+    "opencv-python, which Ultralytics asks for, and curbside's opencv-python-headless are installed into"
+    " one folder, and removing either breaks the other; docs/instances.md says how to keep one of them"
+)
 _PUBLISHED = re.compile(r"yolov8[nsm]-seg\.pt")
 _PICTURES = 4
 _FREE = ("accelerator", "data.workers")
@@ -82,6 +87,8 @@ def fit_yolo(config: YoloConfig) -> FitResult:
     """
     ultralytics_version()
     warnings.warn(AGPL_NOTICE, stacklevel=2)
+    if both_opencvs():
+        warnings.warn(_OPENCVS, stacklevel=2)
     began, folder = time.monotonic(), config.run_folder
     start = _claim(config)
     if not (folder / "model.onnx").is_file():
@@ -133,8 +140,10 @@ def _train(config: YoloConfig, start: int) -> None:
     about |= {
         name: len(data.samples(split)) for name, split in zip(("train", "val"), splits, strict=True)
     }
+    weights = None
     if not start:
         _describe(config, space, about)
+        weights = _first_weights(config, log)
     counts = _write_data(config, data, space)
     if not start:
         _describe(config, space, {**about, **counts})
@@ -143,7 +152,7 @@ def _train(config: YoloConfig, start: int) -> None:
             config,
             folder / "data.yaml",
             work=folder / "ultralytics",
-            weights=None if start else _first_weights(config, log),
+            weights=weights,
             last=last if last.is_file() else None,
             log=log,
             on_batch=follower.batch,
