@@ -64,7 +64,7 @@ def _pseudolabel(
         labels: What the networks must be sure of.
         space: The label space of the labels, reached by the taxonomy; the network's where not given.
         split: The split to label, and the one that the labels go into.
-        every: Of a video, every so manieth frame.
+        every: Of a video, one frame out of so many.
         limit: Label at most so many pictures, spread evenly over them; of a video the first ones.
         threads: Threads for the networks; all cores where not given.
         as_json: Print JSON instead of tables.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,30 +84,23 @@ class Acceptance:
     @property
     def table(self) -> Table:
         """The classes, most said first."""
+        columns = [
+            (title, said, sure)
+            for title, said, sure in (
+                ("pixels said", self.pixels, self.sure_pixels),
+                ("objects found", self.objects, self.sure_objects),
+            )
+            if said
+        ]
         names = dict.fromkeys([*self.pixels, *self.objects])
         rows = [
-            (
-                name,
-                f"{self.pixels.get(name, 0):,}",
-                _share(self.sure_pixels.get(name, 0), self.pixels.get(name, 0)),
-                f"{self.objects.get(name, 0):,}",
-                _share(self.sure_objects.get(name, 0), self.objects.get(name, 0)),
-            )
+            (name, *_cells((said.get(name, 0), sure.get(name, 0)) for _, said, sure in columns))
             for name in names
         ]
-        every = [sum(getattr(self, name).values()) for name in ACCEPTED]
-        rows.append(
-            (
-                "all",
-                f"{every[0]:,}",
-                _share(every[1], every[0]),
-                f"{every[2]:,}",
-                _share(every[3], every[2]),
-            )
-        )
+        sums = ((sum(said.values()), sum(sure.values())) for _, said, sure in columns)
         return Table(
-            headers=("class", "pixels said", "became labels", "objects found", "became labels"),
-            rows=tuple(rows),
+            headers=("class", *chain(*((title, "became labels") for title, _, _ in columns))),
+            rows=(*rows, ("all", *_cells(sums))),
         )
 
     @property
@@ -159,5 +153,8 @@ def write_report(acceptance: Acceptance, out: Path) -> Path:
     return out / "report.html"
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.1%}" if whole else ""
+def _cells(counts: Iterable[tuple[int, int]]) -> Iterator[str]:
+    """How many were said, and the share of them that became labels, for each kind."""
+    for said, sure in counts:
+        yield f"{said:,}"
+        yield f"{sure / said:.1%}" if said else ""
