@@ -119,7 +119,7 @@ def test_the_same_network_gives_the_same_bytes(tmp_path: Path, space: LabelSpace
 def test_a_graph_that_disagrees_is_not_written(
     tmp_path: Path, space: LabelSpace, fitted: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = onnx_file._to_onnx
+    honest = onnx_file.to_onnx
 
     def sabotaged(graph: torch.nn.Module, opset: int) -> onnx.ModelProto:
         proto = honest(graph, opset)
@@ -130,7 +130,7 @@ def test_a_graph_that_disagrees_is_not_written(
                 return proto
         raise AssertionError("there is no bias to spoil")
 
-    monkeypatch.setattr(onnx_file, "_to_onnx", sabotaged)
+    monkeypatch.setattr(onnx_file, "to_onnx", sabotaged)
     path = tmp_path / "m.onnx"
     path.write_bytes(b"what was there before")
     with pytest.raises(ModelFileError, match=r"agrees with the checkpoint on only \d+\.\d+%"):

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ..errors import ConfigError, ModelFileError
+from ..errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..deploy import OperatorCheck
-    from ..export import ExportConfig, Verification
-    from ..models import SegmentationModel
-    from ..training import Run, RunConfig, YoloConfig
+    from ..export import ExportConfig, InstanceVerification, Verification
+    from ..models import InstanceModel, SegmentationModel
+    from ..training import InstanceRun, Run, RunConfig, YoloConfig
 
 __all__ = ["export_run", "main"]
 
@@ -65,8 +65,8 @@ def _export(
         as_json: Print JSON instead of lines.
     """
 
-    from ..export import ExportConfig, check_export
-    from ..training import YoloConfig
+    from ..export import ExportConfig, check_export, export_instances
+    from ..training import InstanceRun, YoloConfig
 
     if check != (out is None):
         raise ConfigError(
@@ -77,14 +77,16 @@ def _export(
         )
     if check and target is None:
         raise ConfigError("--check needs a target", fix="add --target hailo8")
-    if out is not None and (kind := _other_kind(run)) is not None:
-        if isinstance(kind, YoloConfig):
-            _export_yolo(kind, Path(run), out, size_hw, opset, as_json)
-            return
-        raise ModelFileError(
-            f"{run} holds a run of {kind.title}, which nothing exports yet",
-            fix="give the run of a semantic network",
-        )
+    kind = None if out is None else _kind(run)
+    if out is not None and isinstance(kind, YoloConfig):
+        if outputs != "ids" or target is not None or verify_data is not None:
+            raise ConfigError(
+                f"{kind.title} is exported as Ultralytics does it, without --outputs, --target"
+                " and --verify-data",
+                fix="leave them out; curbside compile looks at the file for a device",
+            )
+        _export_yolo(kind, Path(run), out, size_hw, opset, as_json)
+        return
     trained = _trained(run, check)
     config = ExportConfig(
         size_hw=size_hw or (trained.image_size_hw if trained else _SIZE_HW),
@@ -96,21 +98,31 @@ def _export(
     if out is None:
         model = trained.model if trained else _untrained(run, classes)
         _show_check(check_export(model, config), config, as_json)
-    else:
-        assert trained is not None
-        pictures = _pictures(verify_data, verify_split) if verify_data else None
-        found = export_run(trained, out, config, pictures)
-        _show_file(trained.title, out, config, found, verify_data, as_json)
+        return
+    assert trained is not None
+    pictures = _pictures(verify_data, verify_split) if verify_data else None
+    if isinstance(trained, InstanceRun):
+        objects = export_instances(
+            trained.model,
+            out,
+            config=config,
+            space=trained.space,
+            title=trained.title,
+            source=trained.source,
+            scores=trained.scores,
+            pictures=pictures,
+        )
+        _show_objects(trained.title, out, config, objects, verify_data, as_json)
+        return
+    found = export_run(trained, out, config, pictures)
+    _show_file(trained.title, out, config, found, verify_data, as_json)
 
 
-def _other_kind(run: str) -> RunConfig | None:
-    """The config of a run folder that is of another kind than a semantic network; else None."""
-    from ..training import TrainConfig, load_config
+def _kind(run: str) -> RunConfig | None:
+    """The config of a run folder; None where it is no folder that stands there."""
+    from ..training import load_config
 
-    if not Path(run).is_dir():
-        return None
-    config = load_config(Path(run))
-    return None if isinstance(config, TrainConfig) else config
+    return load_config(Path(run)) if Path(run).is_dir() else None
 
 
 def _export_yolo(
@@ -140,14 +152,21 @@ def _export_yolo(
     print(f"next      curbside run {out} --source VIDEO")
 
 
-def _trained(run: str, check: bool) -> Run | None:
+def _trained(run: str, check: bool) -> Run | InstanceRun | None:
     """The run of a folder; None where it is a network's name that stands there, to be checked."""
-    from ..models import load_network, networks
-    from ..training import load_run
+    from ..models import instance_networks, load_network, networks
+    from ..training import InstanceTrainConfig, load_instance_run, load_run
 
-    if Path(run).is_dir() or "/" in run or (run not in networks() and not check):
-        return load_run(Path(run))
-    load_network(run)
+    named = {*networks(), *instance_networks()}
+    if Path(run).is_dir() or "/" in run or (run not in named and not check):
+        folder = Path(run)
+        return (
+            load_instance_run(folder)
+            if isinstance(_kind(run), InstanceTrainConfig)
+            else load_run(folder)
+        )
+    if run not in named:
+        load_network(run)
     if check:
         return None
     raise ConfigError(
@@ -155,12 +174,13 @@ def _trained(run: str, check: bool) -> Run | None:
     )
 
 
-def _untrained(name: str, classes: int) -> SegmentationModel:
-    from ..models import load_network
+def _untrained(name: str, classes: int) -> SegmentationModel | InstanceModel:
+    from ..models import instance_networks, load_network
 
     if not 2 <= classes <= 255:
         raise ConfigError(f"--classes {classes} is impossible", fix="choose 2 to 255")
-    return load_network(name).build(classes).eval()
+    config = instance_networks().get(name) or load_network(name)
+    return config.build(classes).eval()
 
 
 def _pictures(data: Path, split: str) -> list[np.ndarray]:
@@ -220,7 +240,7 @@ def _show_check(check: OperatorCheck, config: ExportConfig, as_json: bool) -> No
         console.print(table)
         if check.accepted:
             console.print(
-                "every operator between image and logits would be taken; these rules come from"
+                "every operator between picture and scores would be taken; these rules come from"
                 " public sources, the compiler itself has the last word"
             )
     check.require_accepted()
@@ -251,3 +271,29 @@ def _show_file(
     if found.confidence_difference is not None:
         print(f"          largest confidence difference {found.confidence_difference:.2e}")
     print(f"next      curbside quantize {out} --calibration DATA")
+
+
+def _show_objects(
+    title: str,
+    out: Path,
+    config: ExportConfig,
+    found: InstanceVerification,
+    verify_data: Path | None,
+    as_json: bool,
+) -> None:
+    size_bytes = out.stat().st_size
+    if as_json:
+        print(json.dumps({"file": str(out), "size_bytes": size_bytes, **found.to_dict()}, indent=2))
+        return
+    height, width = config.size_hw
+    print(f"wrote     {out}, {size_bytes / 1e6:.2f} MB: {title},")
+    print(f"          {width} x {height} pixels letterboxed, {config.channels} in,", end=" ")
+    print(f"maps out, opset {config.opset}")
+    what = f"pictures of {verify_data}" if verify_data else "generated pictures"
+    print(f"verified  on {found.pictures} {what}, in the runtime, against the checkpoint:")
+    if found.objects:
+        print(f"          {found.agreement:.2%} of {found.objects} objects are the same,")
+    print(f"          raw class scores differ by up to {found.score_difference:.1e},", end=" ")
+    print(f"those of distances by {found.box_difference:.1e},")
+    print(f"          coefficients and prototypes by {found.mask_difference:.1e}")
+    print(f"next      curbside run {out} --source VIDEO")

@@ -79,18 +79,23 @@ _ABOUT_CHOICES = (
 
 def _changed(config: RunConfig, chosen: argparse.Namespace) -> RunConfig:
     """A recipe with another network, loss or teacher, and a name that says so."""
-    from ..models import load_network
-    from ..training import TrainConfig, distilled, with_loss, with_teachers
+    from ..models import load_instance_network, load_network
+    from ..training import InstanceTrainConfig, TrainConfig, distilled, with_loss, with_teachers
 
     if not isinstance(config, TrainConfig):
+        able = ("network",) if isinstance(config, InstanceTrainConfig) else ()
         given = [
             name for name in ("network", "loss", "distill", "teacher") if getattr(chosen, name)
         ]
-        if given:
-            raise ConfigError(
-                f"the recipe {config.name} ({config.title}) does not go with --{given[0]}",
-                fix=f"leave it out, or see what it has: curbside train {config.name} --help",
-            )
+        for name in given:
+            if name not in able:
+                raise ConfigError(
+                    f"the recipe {config.name} ({config.title}) does not go with --{name}",
+                    fix=f"leave it out, or see what it has: curbside train {config.name} --help",
+                )
+        if isinstance(config, InstanceTrainConfig) and chosen.network is not None:
+            name = f"{config.name}-{chosen.network}"
+            return replace(config, name=name, model=load_instance_network(chosen.network))
         return config
     if chosen.network is not None:
         model = load_network(chosen.network)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import ConfigError
-from ..manifest import InputSpec, OutputSpec
+from ..manifest import OutputSpec
 from ..models import SegmentationModel, inference_form, upsample
+from .picture import PictureGraph
 
 __all__ = ["DeployableGraph", "Outputs"]
 
 Outputs = Literal["ids", "confidence", "logits"]
-_SIDES = (32, 8192)
 
 
-class DeployableGraph(nn.Module):
+class DeployableGraph(PictureGraph):
     """A trained network between a raw picture and a class map, at one fixed size.
 
     Args:
@@ -32,9 +32,6 @@ class DeployableGraph(nn.Module):
         ConfigError: The size is none that a network takes, or a choice is unknown.
     """
 
-    _scale: Tensor
-    _shift: Tensor
-
     def __init__(
         self,
         model: SegmentationModel,
@@ -43,30 +40,19 @@ class DeployableGraph(nn.Module):
         channels: Literal["bgr", "rgb"] = "bgr",
         outputs: Outputs = "ids",
     ) -> None:
-        super().__init__()
-        least, most = _SIDES
-        if not all(least <= side <= most for side in size_hw):
+        super().__init__(model.normalization, size_hw=size_hw, channels=channels)
+        if outputs not in get_args(Outputs):
             raise ConfigError(
-                f"an input of {size_hw[0]} x {size_hw[1]} (height x width) is impossible",
-                fix=f"choose sides of {least} to {most} pixels",
-            )
-        if channels not in ("bgr", "rgb") or outputs not in get_args(Outputs):
-            raise ConfigError(
-                f"there is no channel order {channels!r} with outputs {outputs!r}",
-                fix=f"choose bgr or rgb, and one of {', '.join(get_args(Outputs))}",
+                f"there are no outputs {outputs!r}",
+                fix=f"choose one of {', '.join(get_args(Outputs))}",
             )
         self.model = inference_form(model)
-        self.input_spec = InputSpec(size_hw=size_hw, channels=channels)
         meanings: dict[Outputs, tuple[Outputs, ...]] = {
             "ids": ("ids",),
             "confidence": ("ids", "confidence"),
             "logits": ("ids", "logits"),
         }
         self.output_specs = tuple(OutputSpec(name=name, meaning=name) for name in meanings[outputs])
-        mean = torch.tensor(model.normalization.mean, dtype=torch.float64)[:, None, None]
-        std = torch.tensor(model.normalization.std, dtype=torch.float64)[:, None, None]
-        self.register_buffer("_scale", (1 / (255 * std)).float(), persistent=False)
-        self.register_buffer("_shift", (-mean / std).float(), persistent=False)
 
     def forward(self, frame: Tensor) -> tuple[Tensor, ...]:
         """The tensors that `output_names` names.
@@ -74,11 +60,7 @@ class DeployableGraph(nn.Module):
         Args:
             frame: (1, H, W, 3) uint8, colours in the order of `input_spec`.
         """
-        picture = frame.permute(0, 3, 1, 2)  # (1, H, W, 3) -> (1, 3, H, W)
-        if self.input_spec.channels == "bgr":
-            picture = picture.flip(1)
-        # As a product and a sum, half the time of a 1x1 convolution, and zero padding follows it.
-        image = picture.float() * self._scale + self._shift
+        image = self.image(frame)
         logits = self.model(image).logits
         scores = upsample(logits, self.input_spec.size_hw)
         made = {"ids": scores.argmax(dim=1).to(torch.uint8), "image": image, "logits": logits}

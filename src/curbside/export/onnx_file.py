@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import onnx
-import torch
 
-from .. import __version__
 from ..deploy import OperatorCheck, check_operators, target_named, write_manifest
 from ..errors import ConfigError, ModelFileError
 from ..files import atomic_path
 from ..labels import LabelSpace
 from ..manifest import Manifest, TemperatureScaling
-from ..models import SegmentationModel
+from ..models import InstanceModel, SegmentationModel
 from .graph import DeployableGraph, Outputs
+from .instance_graph import InstanceGraph
+from .picture import PictureGraph
 from .temperature import fold_temperature
+from .tracing import OPSETS, to_onnx
 from .verification import LEAST_AGREEMENT, Verification, generated_pictures, verify
 
-__all__ = ["ExportConfig", "check_export", "export_onnx"]
-
-_OPSETS = range(13, 19)
-_UNFIXED = {"Shape", "Size", "NonZero", "Loop", "If", "Scan", "Compress", "Unique"}
-"""Operators that make a size or the way through the graph depend on data or on another size."""
+__all__ = ["ExportConfig", "check_export", "export_onnx", "graph_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +46,9 @@ class ExportConfig:
     """The device whose compiler must take the network; see `targets`."""
 
     def __post_init__(self) -> None:
-        if self.opset not in _OPSETS:
+        if self.opset not in OPSETS:
             raise ConfigError(
-                f"opset {self.opset} is not supported", fix=f"choose {_OPSETS[0]} to {_OPSETS[-1]}"
+                f"opset {self.opset} is not supported", fix=f"choose {OPSETS[0]} to {OPSETS[-1]}"
             )
         if self.target is not None:
             target_named(self.target)
@@ -107,7 +97,7 @@ def export_onnx(
             f" the label space {space.name} has {space.num_classes}",
             fix="export with the label space that it was trained on",
         )
-    graph = _graph(model, config)
+    graph = graph_of(model, config)
     manifest = Manifest(
         input=graph.input_spec,
         outputs=graph.output_specs,
@@ -118,7 +108,7 @@ def export_onnx(
         temperature_scaling=temperature_scaling,
         scores=dict(scores or {}),
     )
-    proto = _to_onnx(graph, config.opset)
+    proto = to_onnx(graph, config.opset)
     if temperature_scaling is not None:
         fold_temperature(proto, temperature_scaling.temperature)
     if config.target is not None:
@@ -139,7 +129,7 @@ def export_onnx(
     return found
 
 
-def check_export(model: SegmentationModel, config: ExportConfig) -> OperatorCheck:
+def check_export(model: SegmentationModel | InstanceModel, config: ExportConfig) -> OperatorCheck:
     """What the target's compiler would make of a network; nothing is written.
 
     Args:
@@ -151,71 +141,18 @@ def check_export(model: SegmentationModel, config: ExportConfig) -> OperatorChec
         ModelFileError: The network cannot be expressed at this opset, or its size is not fixed.
     """
     assert config.target is not None
-    proto = _to_onnx(_graph(model, config), config.opset)
+    proto = to_onnx(graph_of(model, config), config.opset)
     return check_operators(proto, target_named(config.target))
 
 
-def _graph(model: SegmentationModel, config: ExportConfig) -> DeployableGraph:
+def graph_of(model: SegmentationModel | InstanceModel, config: ExportConfig) -> PictureGraph:
+    """A network as its file will hold it.
+
+    Raises:
+        ConfigError: The settings are impossible.
+    """
+    if isinstance(model, InstanceModel):
+        return InstanceGraph(model, size_hw=config.size_hw, channels=config.channels).eval()
     return DeployableGraph(
         model, size_hw=config.size_hw, channels=config.channels, outputs=config.outputs
     ).eval()
-
-
-def _to_onnx(graph: DeployableGraph, opset: int) -> onnx.ModelProto:
-    """The slimmed graph; its tensors `image` and `logits` bear these names, output or not."""
-    import onnxslim
-
-    frame = torch.zeros(1, *graph.input_spec.size_hw, 3, dtype=torch.uint8)
-    try:
-        with tempfile.TemporaryDirectory(prefix="curbside-") as folder, torch.no_grad(), _quiet():
-            traced = str(Path(folder) / "traced.onnx")
-            # torch's newer exporter writes opset 18 and up alone, turns global pooling into
-            # ReduceMean with a Gather over the gate, and fails on DeepLabV3+'s pyramid.
-            torch.onnx.export(
-                graph,
-                (frame,),
-                traced,
-                dynamo=False,
-                opset_version=opset,
-                input_names=[graph.input_spec.name],
-                output_names=list(graph.output_names),
-            )
-            proto = onnxslim.slim(onnx.load(traced))
-    except RuntimeError as error:  # torch.onnx raises its own kinds of it
-        reason = " ".join(str(error).split())[:200]
-        raise ModelFileError(
-            f"the network has a part that ONNX opset {opset} cannot express ({reason})",
-            fix=f"choose a higher opset, up to {_OPSETS[-1]}, or another network",
-        ) from error
-    unfixed = next((node for node in proto.graph.node if node.op_type in _UNFIXED), None)
-    if unfixed is not None:
-        raise ModelFileError(
-            f"the exported graph is not of one fixed shape: {unfixed.name or unfixed.output[0]}"
-            f" is a {unfixed.op_type}",
-            fix="build the network without branches or sizes that depend on the picture",
-        )
-    del proto.graph.output[len(graph.output_specs) :]
-    proto.producer_name, proto.producer_version = "curbside", __version__
-    return proto
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporters' advice to their developers off the terminal.
-
-    When it fails, torch's exporter writes the whole graph to the standard output from C++.
-    """
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    sys.stdout.flush()
-    stdout = os.dup(1)
-    try:
-        with open(os.devnull, "wb") as nowhere, warnings.catch_warnings():
-            os.dup2(nowhere.fileno(), 1)
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.dup2(stdout, 1)
-        os.close(stdout)
-        logger.setLevel(level)

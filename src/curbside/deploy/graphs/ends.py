@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -128,7 +128,11 @@ def _is_bilinear(node: NodeProto) -> bool:
 
 
 def instance_ends(graph: Graph, manifest: Manifest) -> Iterator[End]:
-    """The heads of a YOLOv8-seg network, from the finest stride to the coarsest, and its prototypes."""
+    """The heads of a network that finds objects, from the finest stride to the coarsest, and its
+    prototypes; those of a network that leaves decoding to the host are what it gives."""
+    if manifest.output("box_distribution") is not None:
+        yield from _promised(graph, manifest)
+        return
     found, masks = manifest.output("detections"), manifest.output("prototypes")
     if found is None or masks is None:
         raise ModelFileError("the network promises no detections and prototypes", fix=_WHOLE)
@@ -158,6 +162,29 @@ def instance_ends(graph: Graph, manifest: Manifest) -> Iterator[End]:
         yield graph.end(f"class_{stride}", "class_scores", score.output[0])
         yield graph.end(f"mask_{stride}", "mask_coefficients", rest[0].output[0])
     yield graph.end("prototypes", "prototypes", masks.name)
+
+
+def _promised(graph: Graph, manifest: Manifest) -> Iterator[End]:
+    names: dict[Meaning, str] = {
+        "box_distribution": "box",
+        "class_scores": "class",
+        "mask_coefficients": "mask",
+    }
+    for item in manifest.outputs:
+        tensor = item.name
+        if item.meaning == "class_scores" and item.activated:
+            maker = graph.makers.get(tensor)
+            if maker is None or maker.op_type != "Sigmoid":
+                raise ModelFileError(
+                    f"no sigmoid makes the probabilities {tensor}",
+                    fix="export the network with raw class scores",
+                )
+            tensor = maker.input[0]
+        end = graph.end(item.name, item.meaning, tensor)
+        if item.meaning in names:
+            stride = manifest.input.size_hw[0] // end.shape[1]
+            end = replace(end, name=f"{names[item.meaning]}_{stride}")
+        yield end
 
 
 def _last_convolutions(graph: Graph, tensor: str) -> dict[str, NodeProto]:
