@@ -31,6 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, fitted, space: LabelSpace) -> None:
         temperature_scaling=None,
     )
     monkeypatch.setattr(training, "load_run", lambda folder: opened)
+    monkeypatch.setattr(training, "load_config", lambda folder: None)
 
 
 @pytest.fixture(autouse=True)
