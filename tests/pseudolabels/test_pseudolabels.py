@@ -76,7 +76,9 @@ def test_pixels_below_the_confidence_are_ignored(semantic, frame):
 def test_objects_in_doubt_are_groups(instances, frame):
     config = PseudoLabelConfig(confidence=0.6, doubt=0.3, min_area=4)
     with load_predictor(instances, threads=1) as network:
-        labels = Labeller(instances=network, config=config, space=OBJECTS)(frame)
+        labeller = Labeller(instances=network, config=config, space=OBJECTS)
+        labels = labeller(frame)
+    assert labeller.annotated == ("person", "car")
     expected = np.full(SIZE, 255)
     numbers = {1: 0, 2: 0}
     counts = {"found": 0, "sure": 0}

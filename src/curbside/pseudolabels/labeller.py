@@ -123,8 +123,12 @@ class Labeller:
 
     @property
     def annotated(self) -> tuple[str, ...] | None:
-        """The classes that can be found; None where those are all of the label space."""
+        """The classes that can be found; None where those are all of the label space. Without a class
+        map those are the countable ones: around the objects is then none of them."""
         unfed = self._map.unfed
+        if self._semantic is None:
+            kept = {self._names[number] for number in self._countable}
+            return tuple(n for n in self.space.names if n in kept and n not in unfed)
         return tuple(n for n in self.space.names if n not in unfed) if unfed else None
 
     def __call__(self, frame_bgr: np.ndarray) -> Labels:
