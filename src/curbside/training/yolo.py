@@ -160,7 +160,7 @@ def train_epochs(
     log: Path,
     on_batch: Callable[[int, int, float], None],
     on_epoch: Callable[[Epoch], None],
-) -> None:
+) -> int:
     """Train to the end, or to where nothing gets better.
 
     Args:
@@ -172,6 +172,9 @@ def train_epochs(
         log: Where it says what it does.
         on_batch: Called with the number of batches done, that of all, and the loss.
         on_epoch: Called when an epoch is over and its checkpoint is written.
+
+    Returns:
+        Pictures per batch: fewer than were asked for where memory did not hold them.
 
     Raises:
         ConfigError: There is no such device.
@@ -187,7 +190,7 @@ def train_epochs(
             resumed.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(last, resumed)
             if int(_load(library, resumed, whole=True).get("epoch", -1)) + 1 >= config.epochs:
-                return
+                return config.batch_size
             overrides |= {"model": str(resumed), "resume": str(resumed)}
         kind = library("models.yolo.segment").SegmentationTrainer
 
@@ -203,10 +206,12 @@ def train_epochs(
         trainer.add_callback("on_train_batch_end", lambda found: on_batch(*_batch(found)))
         trainer.add_callback("on_model_save", lambda found: on_epoch(_epoch(found)))
         trainer.train()
+        return int(trainer.batch_size)
 
 
 def score_weights(weights: Path, config: YoloConfig, data: Path, *, log: Path) -> dict[str, float]:
-    """Box and mask average precision of weights on the validation split, as Ultralytics measures them.
+    """Box and mask average precision of weights on the validation split, as Ultralytics measures them, and
+    the epoch (`step`) that they are of.
 
     Args:
         weights: A checkpoint.
@@ -219,7 +224,9 @@ def score_weights(weights: Path, config: YoloConfig, data: Path, *, log: Path) -
         overrides |= {"mode": "val", "rect": True, "model": str(path)}
         validator = library("models.yolo.segment").SegmentationValidator(args=overrides)
         found = validator(model=str(path))
-    return {ours.removeprefix("val/"): float(found[theirs]) for theirs, ours in _SCORES.items()}
+        epoch = int(_load(library, path, whole=True).get("epoch", -1)) + 1
+    scores = {ours.removeprefix("val/"): float(found[theirs]) for theirs, ours in _SCORES.items()}
+    return {**scores, "step": epoch}
 
 
 def write_onnx(
@@ -364,7 +371,10 @@ def quiet_ultralytics(log: Path) -> Iterator[Callable[[str], Any]]:
         logger = _module("utils").LOGGER
         stack.enter_context(_replaced(logger, "handlers", [logging.StreamHandler(said)]))
         cv2.setNumThreads(0)  # its loaders are processes
-        yield _module
+        try:
+            yield _module
+        except ModuleNotFoundError as error:  # installed without what it needs
+            raise MissingDependencyError(error.name or "ultralytics", extra="yolo") from error
 
 
 def _import() -> None:

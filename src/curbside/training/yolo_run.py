@@ -148,7 +148,7 @@ def _train(config: YoloConfig, start: int) -> None:
     if not start:
         _describe(config, space, {**about, **counts})
     with _Follower(config, start) as follower:
-        train_epochs(
+        batch = train_epochs(
             config,
             folder / "data.yaml",
             work=folder / "ultralytics",
@@ -158,10 +158,12 @@ def _train(config: YoloConfig, start: int) -> None:
             on_batch=follower.batch,
             on_epoch=follower.epoch,
         )
-    rows = [row for row in read_metrics(folder / "metrics.csv") if "val/fitness" in row]
-    best = max(rows, key=lambda row: (row["val/fitness"], row["step"]))
+    if batch != config.batch_size:
+        warnings.warn(
+            f"memory held batches of {batch} alone, not {config.batch_size}", stacklevel=2
+        )
     found = score_weights(folder / "best.ckpt", config, folder / "data.yaml", log=log)
-    facts = {**found, "split": splits[1], "step": int(best["step"]), "measured_by": "Ultralytics"}
+    facts = {**found, "split": splits[1], "measured_by": "Ultralytics"}
     write_json(folder / "scores.json", facts)
 
 
@@ -192,10 +194,8 @@ def _write_data(config: YoloConfig, data: PreparedFolder, space: LabelSpace) -> 
                 f"the split {split} of {data.root} has no object of {', '.join(space.names)}",
                 fix="choose other --data.classes, or data with instances",
             )
-    for found in (out / "labels").glob(
-        "*.cache"
-    ):  # pickles, which only Ultralytics should have written
-        found.unlink()
+    for cache in (out / "labels").glob("*.cache"):  # pickles, perhaps of somebody else's making
+        cache.unlink()
     about = {
         "path": str(out.resolve()),
         **{name: f"images/{split}" for name, split in splits.items()},
