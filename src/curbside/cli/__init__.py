@@ -81,6 +81,7 @@ _EXTRA_OF = {
     "safetensors": "train",
     "tensorboard": "train",
     "matplotlib": "report",
+    "faster_coco_eval": "report",
     "onnx": "deploy",
     "openvino": "openvino",
     "nncf": "openvino",

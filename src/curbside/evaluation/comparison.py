@@ -71,7 +71,9 @@ def compare(
     scorers = [Scorer(contender.predictor, samples, by=by) for contender in (first, second)]
     moved = _Moved(samples[0].space)
     unreadable: list[str] = []
-    for sample, frame_bgr, target in readable(samples, unreadable, doing="comparing"):
+    for sample, frame_bgr, target in readable(
+        samples, unreadable, doing="comparing", read=Sample.read_semantic
+    ):
         one, other = (scorer.update(sample, frame_bgr, target) for scorer in scorers)
         moved.update(sample.id, target, one, other)
     before, after = (scorer.evaluation(unreadable) for scorer in scorers)

@@ -20,6 +20,7 @@ __all__ = [
     "changes",
     "confusion",
     "curves",
+    "groups",
     "reliability",
     "require_matplotlib",
     "shares",
@@ -44,6 +45,7 @@ _STYLE: dict[Any, Any] = {
 _DARK, _GREY = "#1f2933", "#3e4c59"
 COLORS = ("#2f6f9f", "#d1732b", "#3d8b57", "#9b4f96", "#b83a3a", "#6b7280")
 """Of the series of a plot, in their order."""
+_LINES = ("-", "--", ":", "-.")
 
 
 def require_matplotlib() -> None:
@@ -97,6 +99,42 @@ def bars(
         axes.tick_params(left=False)
 
     return svg(paint, width=7.2, height=0.8 + 0.27 * len(names))
+
+
+def groups(
+    names: Sequence[str], series: Mapping[str, Sequence[float | None]], *, label: str
+) -> str:
+    """Horizontal bars over 0..1, a group per name from top to bottom, with their values.
+
+    Args:
+        names: What each group stands for.
+        series: The value of each name, by the name of the series; None is said to be absent.
+        label: What the values are.
+
+    Returns:
+        An `<svg>` element.
+    """
+
+    def paint(axes: Axes) -> None:
+        height = 0.8 / len(series)
+        for index, (name, values) in enumerate(series.items()):
+            places = np.arange(len(names)) - 0.4 + height * (index + 0.5)
+            color = COLORS[index % len(COLORS)]
+            ends = [value or 0.0 for value in values]
+            axes.barh(places, ends, color=color, height=height * 0.9, label=name)
+            for place, value, end in zip(places, values, ends, strict=True):
+                said = "absent" if value is None else f"{value:.3f}"
+                axes.text(end + 0.008, place, said, va="center", fontsize=8, color=_GREY)
+        axes.set_xlim(0, 1.08)
+        axes.set_xticks(np.linspace(0, 1, 6))
+        axes.set_yticks(np.arange(len(names)), names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_xlabel(label)
+        axes.grid(axis="x")
+        axes.tick_params(left=False)
+        axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+
+    return svg(paint, width=7.2, height=0.9 + (0.1 + 0.2 * len(series)) * len(names))
 
 
 def shares(
@@ -231,12 +269,16 @@ def curves(
     def paint(axes: Axes) -> None:
         marker = "o" if len(x) <= 30 else None
         for index, (name, values) in enumerate(series.items()):
-            color = COLORS[index % len(COLORS)]
-            axes.plot(x, values, color=color, lw=1.6, marker=marker, ms=3, label=name)
+            again, place = divmod(index, len(COLORS))
+            line = _LINES[again % len(_LINES)]
+            axes.plot(x, values, line, color=COLORS[place], lw=1.6, marker=marker, ms=3, label=name)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.grid()
-        axes.legend(frameon=False, fontsize=9)
+        if len(series) <= len(COLORS):
+            axes.legend(frameon=False, fontsize=9)
+        else:
+            axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 
     return svg(paint, width=5.2, height=3.3)
 

@@ -13,7 +13,7 @@ from ..manifest import TemperatureScaling
 from ..metrics import Reliability, SegmentationSummary
 from .intervals import Interval
 
-__all__ = ["ClassScore", "Evaluation", "GroupScore", "WorstImage"]
+__all__ = ["ClassScore", "Evaluation", "GroupScore", "WorstImage", "way_said"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +206,8 @@ class Evaluation:
         if self.common is None:
             return {}
         ways = {
-            "classes of the model": _way(self.common.first),
-            "classes of the data": _way(self.common.second),
+            "classes of the model": way_said(self.common.first),
+            "classes of the data": way_said(self.common.second),
         }
         if self.common.first.by_name:
             ways["compared by"] = (
@@ -236,7 +236,7 @@ def _reliability_dict(diagram: Reliability | None) -> dict[str, list[float | Non
     }
 
 
-def _way(labels: LabelMap) -> str:
+def way_said(labels: LabelMap) -> str:
     """A label space, what of it was merged and what was ignored."""
     merged: dict[str, list[str]] = {}
     for row in labels.classes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ __all__ = [
     "readable",
     "require_same_space",
 ]
+
+Truth = TypeVar("Truth")
 
 MAX_GROUPS = 32
 """A tag with more values is refused: it names pictures, not conditions, and groups take memory."""
@@ -79,30 +81,37 @@ def evaluate(
     """
     scorer = Scorer(predictor, samples, by=by)
     unreadable: list[str] = []
-    for sample, frame_bgr, target in readable(samples, unreadable, doing="evaluating"):
+    for sample, frame_bgr, target in readable(
+        samples, unreadable, doing="evaluating", read=Sample.read_semantic
+    ):
         scorer.update(sample, frame_bgr, target)
     return scorer.evaluation(unreadable, worst=worst)
 
 
 def readable(
-    samples: Sequence[Sample], unreadable: list[str], *, doing: str
-) -> Iterator[tuple[Sample, np.ndarray, np.ndarray]]:
-    """The samples with their pictures and masks, under a progress bar.
+    samples: Sequence[Sample],
+    unreadable: list[str],
+    *,
+    doing: str,
+    read: Callable[[Sample], Truth],
+) -> Iterator[tuple[Sample, np.ndarray, Truth]]:
+    """The samples with their pictures and what is true of them, under a progress bar.
 
     Args:
-        samples: At least one, each with a semantic target.
+        samples: At least one, each with the target that is read.
         unreadable: Where is noted what was wrong with each one that is left out.
         doing: What is done with them.
+        read: What reads the truth, such as `Sample.read_semantic`.
 
     Yields:
-        A sample, its picture, (H, W, 3) uint8 BGR, and its mask, (H, W) uint8.
+        A sample, its picture, (H, W, 3) uint8 BGR, and its truth.
 
     Raises:
         DataError: Not one could be read.
     """
     for sample in track(samples, total=len(samples), description=doing):
         try:
-            frame_bgr, target = sample.read_bgr(), sample.read_semantic()
+            frame_bgr, target = sample.read_bgr(), read(sample)
         except DataError as error:
             unreadable.append(str(error))
             continue

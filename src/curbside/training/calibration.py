@@ -61,7 +61,9 @@ def calibrate(
     drawn = SampledPixels(space.num_classes, pictures=len(samples))
     seen: list[Sample] = []
     unreadable: list[str] = []
-    for sample, frame_bgr, target in readable(samples, unreadable, doing="calibrating"):
+    for sample, frame_bgr, target in readable(
+        samples, unreadable, doing="calibrating", read=Sample.read_semantic
+    ):
         result = predictor(frame_bgr, probabilities=True)
         assert result.probabilities is not None
         drawn.update(result.probabilities, target)
