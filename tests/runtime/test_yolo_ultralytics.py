@@ -33,7 +33,8 @@ def path(shared, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def frames(shared):
-    """Of both clips, of CamVid and of IDD: letterboxes with whole and with broken cells of border."""
+    """Of both clips, of CamVid and of IDD, and odd pieces: letterboxes with whole and with broken cells
+    of border."""
     found = []
     for clip in sorted((shared / "data/clips").glob("*.mp4")):
         capture = cv2.VideoCapture(str(clip))
@@ -43,7 +44,8 @@ def frames(shared):
         capture.release()
     pictures = sorted((shared / "data/camvid/val").iterdir())[::50][:2]
     pictures += sorted((shared / "data/idd20k_lite/leftImg8bit").rglob("*.jpg"))[::400][:4]
-    return found + [cv2.cvtColor(read_rgb(path), cv2.COLOR_RGB2BGR) for path in pictures]
+    found += [cv2.cvtColor(read_rgb(path), cv2.COLOR_RGB2BGR) for path in pictures]
+    return [*found, found[0][:539, :957], found[-1][:211, :317], found[-2][5:, 20:221]]
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import importlib.resources
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -132,6 +133,13 @@ def test_the_source_documents_settings():
 def test_settings_that_cannot_be_are_refused(wrong, words):
     with pytest.raises(ConfigError, match=words):
         YoloConfig(name="x", **wrong)
+
+
+def test_one_file_imports_the_library():
+    root = Path(yolo.__file__).parents[1]
+    pattern = re.compile(r"(import|from) ultralytics|import_module\(f?.ultralytics")
+    found = [path for path in root.rglob("*.py") if pattern.search(path.read_text("utf-8"))]
+    assert found == [Path(yolo.__file__)]
 
 
 def test_it_learns_from_one_folder():
