@@ -1,6 +1,7 @@
 """Our scores against torchmetrics: milliseconds and memory per picture, interleaved.
 
-Both see the same softmax maps with some ignored pixels, in turns, on one thread each (`--threads`).
+Both see the same softmax maps with some ignored pixels (for panoptic quality the pieces of their class
+maps), in turns, on one thread each (`--threads`).
 torchmetrics is called as its users do: one `update` per picture, arguments not validated again.
 
     python benchmarks/scores.py                  # 30 pictures of 512 x 512, 16 classes
@@ -22,13 +23,14 @@ import cv2
 import numpy as np
 import torch
 import torchmetrics
-from torchmetrics import classification
+from torchmetrics import classification, detection
 
 from curbside.imaging import top_class
-from curbside.labels import IGNORE_ID
+from curbside.labels import IGNORE_ID, PER_CLASS, LabelClass, LabelSpace
 from curbside.metrics import (
     Calibration,
     ConfusionMatrix,
+    PanopticScores,
     PrecisionRecall,
     SegmentationScores,
 )
@@ -53,6 +55,27 @@ def pictures(count: int, classes: int, size: int) -> Iterator[tuple[np.ndarray, 
         yield scores, target
 
 
+def segments(ids: np.ndarray, classes: int) -> np.ndarray:
+    """A class map whose upper half of classes are things: every connected piece of one is an object.
+
+    Returns:
+        (H, W) int32 as in a prepared instance map.
+    """
+    found = ids.astype(np.int32)
+    for class_id in range(max(1, classes // 2), classes):
+        _, pieces = cv2.connectedComponents((ids == class_id).astype(np.uint8))
+        inside = pieces > 0
+        found[inside] = class_id * PER_CLASS + np.minimum(pieces[inside], PER_CLASS - 1)
+    return found
+
+
+def as_pairs(values: np.ndarray) -> torch.Tensor:
+    """A map of segments as torchmetrics takes it: class and number, (1, H, W, 2)."""
+    single = values >= PER_CLASS
+    classes = np.where(single, values // PER_CLASS, values)
+    return torch.from_numpy(np.stack([classes, np.where(single, values % PER_CLASS, 0)], -1))[None]
+
+
 def state_bytes(metric: object) -> int:
     """Memory that a metric keeps between pictures."""
     if isinstance(metric, torchmetrics.Metric):
@@ -63,7 +86,7 @@ def state_bytes(metric: object) -> int:
     for value in vars(metric).values():
         if isinstance(value, np.ndarray):
             total += value.nbytes
-        elif hasattr(value, "update"):
+        elif hasattr(value, "update") and hasattr(value, "__dict__"):
             total += state_bytes(value)
     return total
 
@@ -134,6 +157,22 @@ def measure(images: int, classes: int, size: int) -> list[dict[str, object]]:
             ),
         ),
     ]
+    things = set(range(max(1, classes // 2), classes))
+    space = LabelSpace(
+        name="blocks",
+        classes=tuple(
+            LabelClass(id=i, name=str(i), color=(0, 0, 0), has_instances=i in things)
+            for i in range(classes)
+        ),
+    )
+    quality = PanopticScores(space)
+    their_quality = detection.PanopticQuality(things, set(range(classes)) - things)
+    panoptic = (
+        "panoptic quality",
+        10.0,
+        Timed("PanopticScores", quality, lambda t, p: quality.update(t, p)),
+        Timed("PanopticQuality", their_quality, lambda t, p: their_quality.update(p, t), only=SLOW),
+    )
     everything = Timed(
         "SegmentationScores", scores, lambda p, i, c, t: scores.update(t, probabilities=p)
     )
@@ -148,6 +187,9 @@ def measure(images: int, classes: int, size: int) -> list[dict[str, object]]:
             our.see(probabilities, ids, confidence, target)
             their.see(*theirs)
         everything.see(probabilities, ids, confidence, target)
+        both = segments(target, classes), segments(ids, classes)
+        panoptic[2].see(*both)
+        panoptic[3].see(*map(as_pairs, both))
     rows: list[dict[str, object]] = [
         {
             "score": score,
@@ -162,7 +204,7 @@ def measure(images: int, classes: int, size: int) -> list[dict[str, object]]:
             "theirs_bytes_per_image": their.growth,
             "ours_bytes": our.bytes[-1],
         }
-        for score, goal, our, their in pairs
+        for score, goal, our, their in (*pairs, panoptic)
     ]
     rows.append(
         {
