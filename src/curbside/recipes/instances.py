@@ -22,10 +22,11 @@ def drawn_instances() -> InstanceTrainConfig:
         data=ObjectDataConfig(
             root=(Path("data/drawn"),),
             batch_size=8,
+            # Pieces at about the pictures' own size: most drawn objects are small.
             crop_hw=(160, 256),
-            eval_hw=(192, 320),
+            eval_hw=(288, 512),
             workers=1,
-            augment=AugmentConfig(scale=(0.3, 1.0)),
+            augment=AugmentConfig(scale=(0.2, 0.7)),
             val_pictures=100,
         ),
         optimizer=OptimizerConfig(lr=1.5e-3, weight_decay=1e-2, clip_norm=10.0),
