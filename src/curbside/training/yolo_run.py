@@ -163,8 +163,8 @@ def _train(config: YoloConfig, start: int) -> None:
             f"memory held batches of {batch} alone, not {config.batch_size}", stacklevel=2
         )
     found = score_weights(folder / "best.ckpt", config, folder / "data.yaml", log=log)
-    facts = {**found, "split": splits[1], "measured_by": "Ultralytics"}
-    write_json(folder / "scores.json", facts)
+    facts = {"split": splits[1], "measured_by": "Ultralytics", "least_pixels": config.data.min_area}
+    write_json(folder / "scores.json", {**found, **facts})
 
 
 def _describe(config: YoloConfig, space: LabelSpace, dataset: Mapping[str, Any]) -> None:
