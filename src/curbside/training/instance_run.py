@@ -29,7 +29,7 @@ from .instance_task import InstanceTask, instance_manifest
 from .loading import feed
 from .loop import Loop
 from .predictors import open_predictor
-from .run_folder import load_weights_into, read_description, source_of
+from .run_folder import load_weights_into, read_description, run_files, source_of
 from .serialize import config_from_json
 
 __all__ = ["InstanceRun", "fit_instances", "load_instance_run"]
@@ -105,16 +105,18 @@ class InstanceRun:
 def load_instance_run(folder: Path) -> InstanceRun:
     """Open the run folder of a network that finds objects.
 
+    Args:
+        folder: The folder; or, in the place of its best weights, others that it kept.
+
     Raises:
         ModelFileError: It is missing, unfinished, of another kind, or its parts do not fit.
     """
-    folder = Path(folder)
+    folder, weights = run_files(folder)
     about = read_description(folder)
     where = str(folder / "config.json")
     config = config_from_json(about["config"], where=where, kind=InstanceTrainConfig)
     space = LabelSpace.from_dict(about["label_space"])
     model = config.model.from_random().build(len(space.classes))
-    weights = folder / "model.safetensors"
     facts = load_weights_into(model, weights)
     step = int(facts.get("step", 0))
     score = float(facts.get("val_mask_ap", "nan"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
@@ -15,6 +16,7 @@ import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from torch import nn
 from torch.utils.data import DataLoader
 
 from ..errors import ConfigError
@@ -68,6 +70,7 @@ class Loop:
         # Where weights come from a file or the last checkpoint, none are fetched.
         ready = config.weights is not None or self._last is not None
         model = (config.model.from_random() if ready else config.model).build(num_classes)
+        _check_batch(model, config)
         if config.weights and self._last is None:
             rank_zero_warn(str(load_weights(model, config.weights)), category=UserWarning)
         if config.channels_last:
@@ -158,6 +161,22 @@ class Loop:
             use_distributed_sampler=False,
             default_root_dir=folder,
         )
+
+
+def _check_batch(model: nn.Module, config: LoopConfig) -> None:
+    """Stop where a BatchNorm would have a single value to learn from."""
+    if config.data.batch_size > 1:
+        return
+    with torch.no_grad():
+        try:
+            copy.deepcopy(model).to("meta").train()(
+                torch.zeros(1, 3, *config.data.crop_hw, device="meta")
+            )
+        except ValueError as error:
+            raise ConfigError(
+                f"{config.model.title} cannot learn from a batch of 1 ({error})",
+                fix="give --data.batch-size 2 or more",
+            ) from error
 
 
 def _claim(config: LoopConfig) -> Path | None:

@@ -14,7 +14,7 @@ from ..models import inference_form, normalize
 from ..runtime import InstancePredictor, SemanticPredictor
 from .config import TrainConfig
 from .run_config import RunConfig
-from .run_folder import Run, load_config, load_run, set_threads
+from .run_folder import Run, load_config, load_run, run_files, set_threads
 
 __all__ = ["load_run_predictor", "load_semantic_run_predictor", "open_predictor"]
 
@@ -29,7 +29,7 @@ def load_run_predictor(
     """Open a run folder of any kind as a predictor: the runtime's own, over torch.
 
     Args:
-        folder: The run folder.
+        folder: The run folder, or weights that it kept.
         device: A torch device; a GPU where there is one.
         threads: Threads on the CPU.
         calibrated: Divide the scores by the run's temperature, where it was fitted.
@@ -40,9 +40,8 @@ def load_run_predictor(
     """
     set_threads(threads)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    folder = Path(folder)
-    home = folder if folder.suffix != ".safetensors" else folder.absolute().parent.parent
-    return open_predictor(load_config(home), folder, device=place, calibrated=calibrated)
+    config = load_config(run_files(folder)[0])
+    return open_predictor(config, Path(folder), device=place, calibrated=calibrated)
 
 
 def load_semantic_run_predictor(

@@ -46,6 +46,7 @@ __all__ = [
     "load_run",
     "load_weights_into",
     "read_description",
+    "run_files",
     "set_threads",
     "source_of",
     "write_calibration",
@@ -171,6 +172,32 @@ def load_config(folder: Path) -> RunConfig:
     return config_from_json(read_description(Path(folder))["config"], where=where)
 
 
+def run_files(path: Path) -> tuple[Path, Path]:
+    """The run folder and the file of weights that a path names.
+
+    Args:
+        path: A run folder, for its best weights; or others that it kept, such as
+            `runs/teacher/kept/000500.safetensors`.
+
+    Raises:
+        ModelFileError: It is a file, and none of a run.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors" and not path.is_file():
+        raise ModelFileError(
+            f"{path} does not exist", fix="train with --keep to keep weights on the way"
+        )
+    if not path.is_file():
+        return path, path / "model.safetensors"
+    kept = path.absolute().parent
+    if path.suffix != ".safetensors" or kept.name != "kept":
+        raise ModelFileError(
+            f"{path} is no run folder, and no weights in the kept/ of one",
+            fix="name the run folder",
+        )
+    return kept.parent, path
+
+
 def load_run(folder: Path, *, calibrated: bool = True) -> Run:
     """Open the run folder of a semantic network.
 
@@ -182,20 +209,8 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
     Raises:
         ModelFileError: It is missing, unfinished, of another kind, or its parts do not fit.
     """
-    folder = Path(folder)
-    weights_path = folder / "model.safetensors"
-    if folder.suffix == ".safetensors" and not folder.is_file():
-        raise ModelFileError(
-            f"{folder} does not exist", fix="train with --keep to keep weights on the way"
-        )
-    if folder.is_file():
-        kept = folder.absolute().parent
-        if folder.suffix != ".safetensors" or kept.name != "kept":
-            raise ModelFileError(
-                f"{folder} is no run folder, and no weights in the kept/ of one",
-                fix="name the run folder",
-            )
-        folder, weights_path, calibrated = kept.parent, folder, False
+    folder, weights_path = run_files(folder)
+    calibrated = calibrated and weights_path.parent == folder
     about = read_description(folder)
     where = str(folder / "config.json")
     config = config_from_json(about["config"], where=where, kind=TrainConfig)

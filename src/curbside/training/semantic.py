@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
-import torch
 from lightning.pytorch.utilities import rank_zero_warn
 
 from ..datasets import Mixture, open_mixture
 from ..errors import ConfigError
-from ..models import SegmentationModel
 from ..prepared import Sample
 from .config import TrainConfig
 from .fit import FitResult, fit
@@ -34,7 +31,6 @@ def fit_semantic(config: TrainConfig) -> FitResult:
     named = config.distillation.teacher if config.distillation else ()
     teachers, caches = open_teachers(named, data.space, taught_samples(config, train, alone))
     model = loop.network(data.space.num_classes)
-    _check_batch(model, config)
     for name in model.depth_only:
         model.get_submodule(name).requires_grad_(False)
         rank_zero_warn(f"{name}: stays as it is, there is no loss for it", category=UserWarning)
@@ -51,22 +47,6 @@ def fit_semantic(config: TrainConfig) -> FitResult:
         data.space,
         _counts(data, train, val),
     )
-
-
-def _check_batch(model: SegmentationModel, config: TrainConfig) -> None:
-    """Stop where a BatchNorm would have a single value to learn from."""
-    if config.data.batch_size > 1:
-        return
-    with torch.no_grad():
-        try:
-            copy.deepcopy(model).to("meta").train()(
-                torch.zeros(1, 3, *config.data.crop_hw, device="meta")
-            )
-        except ValueError as error:
-            raise ConfigError(
-                f"{config.model.title} cannot learn from a batch of 1 ({error})",
-                fix="give --data.batch-size 2 or more",
-            ) from error
 
 
 def _check_shares(config: TrainConfig, train: list[list[Sample]]) -> None:
