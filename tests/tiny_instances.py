@@ -184,7 +184,7 @@ def naive_objects(
                 at_y = ((y + 0.5) * inside_h / frame_h + top) * low.shape[0] / height - 0.5
                 at_x = ((x + 0.5) * inside_w / frame_w + left) * low.shape[1] / width - 0.5
                 values[y, x] = _at(low, at_y, at_x)
-                inside[y, x] = x0 <= x + 0.5 < x1 and y0 <= y + 0.5 < y1
+                inside[y, x] = x0 <= x < x1 and y0 <= y < y1
         found.append(
             {
                 "score": score,

@@ -109,7 +109,7 @@ def test_masks_are_those_of_whole_pictures_resized(pair, frames):
         place = int(np.argmin(np.abs(found[4 + result.class_ids[index]] - result.scores[index])))
         mixed = np.tensordot(found[84:, place], protos, 1)[border : 160 - border]
         resized = cv2.resize(mixed, (width, height), interpolation=cv2.INTER_LINEAR) > 0
-        x0, y0, x1, y1 = np.ceil(result.boxes_xyxy[index] - 0.5).astype(int)
+        x0, y0, x1, y1 = np.ceil(result.boxes_xyxy[index]).astype(int)
         expected = np.zeros((height, width), bool)
         expected[y0:y1, x0:x1] = resized[y0:y1, x0:x1]
         mask = result.full_mask(index)
@@ -159,7 +159,7 @@ def _objects(found, protos, frame_hw):
         y0, y1 = np.clip((box[[1, 3]] - top) * height / high, 0, height)
         low = np.einsum("k,khw->hw", found[84:, place], protos)
         values = _between(_between(low, rows).T, columns).T
-        y, x = (np.arange(size) + 0.5 for size in (height, width))
+        y, x = (np.arange(size) for size in (height, width))
         inside = ((y >= y0) & (y < y1))[:, None] & ((x >= x0) & (x < x1))
         yield kind, found[4 + kind, place], (x0, y0, x1, y1), values, inside
 

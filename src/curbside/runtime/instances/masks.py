@@ -25,8 +25,8 @@ def mix_masks(
     """The pixels of every object: those in its box whose mixed prototypes are above 0.
 
     Above 0 before a sigmoid is above 0.5 after it. The mix is interpolated between the centres of
-    the prototypes' cells at the centre of every pixel of the frame, in one step; a pixel is in a box
-    where its centre is.
+    the prototypes' cells at the centre of every pixel of the frame, in one step. Pixel number x is in a
+    box from x0 to x1 where x0 <= x < x1, as Ultralytics cuts masks, whose networks these are.
 
     Args:
         boxes_xyxy: (N, 4) float64, in frame pixels, inside the frame.
@@ -39,7 +39,7 @@ def mix_masks(
     columns = _taps(
         place.frame_hw[1], place.inside_hw[1], place.left, place.size_hw[1], cells_hw[1]
     )
-    windows = np.ceil(boxes_xyxy - 0.5).astype(int)  # pixels whose centres are inside
+    windows = np.ceil(boxes_xyxy).astype(int)
     found = []
     with np.errstate(over="ignore", invalid="ignore"):
         for (left, top, right, bottom), mix in zip(windows.tolist(), coefficients, strict=True):
