@@ -247,7 +247,7 @@ def _exact(sure: float = 30.0) -> dict[str, list[torch.Tensor] | torch.Tensor]:
 
 def test_what_the_loss_calls_right_the_runtime_decodes_to_the_truth() -> None:
     exact = _exact()
-    config = InstanceLossConfig(assignment=TaskAlignedConfig(count=100))
+    config = InstanceLossConfig(assignment=TaskAlignedConfig(count=100), detail=1)
     parts = config.build(STRIDES)(**exact, truth=_truth()).parts
     for name in ("class", "box", "dice"):
         assert parts[name].item() == pytest.approx(0, abs=1e-3)
@@ -336,13 +336,31 @@ def test_the_masks_of_a_picture_are_bounded() -> None:
     assert few > 0 and many > 0
 
 
+def test_masks_are_compared_as_the_runtime_enlarges_them() -> None:
+    # A bar of two pixels is half a cell wide: at the cells its mix is to be 0, but enlarged it is to
+    # cross 0 a pixel away from its middle.
+    objects = np.zeros((SIZE, SIZE), np.int16)
+    objects[8:24, 17:19] = 1  # what of the first object is seen
+    found = {}
+    for value in (0.0, 3.0, 12.0):
+        exact = _exact()
+        exact["prototypes"][0, 0] = -9.0
+        exact["prototypes"][0, 0, 2:6, 4] = value
+        for detail in (1, 4):
+            loss = InstanceLossConfig(detail=detail).build(STRIDES)
+            found[value, detail] = loss(**exact, truth=_truth(objects)).parts["dice"].item()
+    assert found[0.0, 1] < found[3.0, 1] < found[12.0, 1]
+    assert found[3.0, 4] < min(found[0.0, 4], found[12.0, 4])
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (lambda: TaskAlignedConfig(count=0), "0 places"),
         (lambda: InstanceLossConfig(box_weight=-1.0), "box weight of -1.0"),
         (lambda: InstanceLossConfig(focus=math.nan), "focus of nan"),
-        (lambda: InstanceLossConfig(masks=0), "0 masks"),
+        (lambda: InstanceLossConfig(masks=0), "masks is 0"),
+        (lambda: InstanceLossConfig(detail=0), "detail is 0"),
     ],
 )
 def test_mistakes_are_named(make, said: str) -> None:

@@ -36,8 +36,11 @@ class InstanceLossConfig:
     """Factor of the loss on the distributions of distances."""
     mask_weight: float = 1.0
     """Factor of the masks' cross-entropy."""
-    dice_weight: float = 1.0
+    dice_weight: float = 2.0
     """Factor of the masks' Dice loss."""
+    detail: int = 2
+    """Times that mixed masks are enlarged before they are compared, between the centres of cells as the
+    runtime enlarges them: what is narrower than a cell of the prototypes can then be learnt."""
     masks: int = 100
     """Places of a picture that learn masks at most, the best ones: what memory bears."""
 
@@ -45,10 +48,9 @@ class InstanceLossConfig:
         for name in ("class", "box", "distance", "mask", "dice"):
             check_factor(f"{name} weight", getattr(self, f"{name}_weight"))
         check_factor("focus", self.focus)
-        if self.masks < 1:
-            raise ConfigError(
-                f"{self.masks} masks per picture are impossible", fix="give 1 or more"
-            )
+        for name in ("masks", "detail"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}", fix="give 1 or more")
 
     def build(self, strides: Sequence[int]) -> InstanceLoss:
         """The loss for a network whose maps have these strides."""
@@ -158,8 +160,13 @@ class InstanceLoss(nn.Module):
         self, mixes: Tensor, prototypes: Tensor, objects: Tensor, own: Tensor, true_boxes: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The losses of the masks at N places: of (N, K) coefficients, for the objects `own`."""
-        cells_hw = prototypes.shape[1], prototypes.shape[2]
         mixed = torch.einsum("nk,khw->nhw", mixes, prototypes.float())
+        if self._config.detail > 1:
+            scale = float(self._config.detail)
+            mixed = F.interpolate(
+                mixed[:, None], scale_factor=scale, mode="bilinear", align_corners=False
+            )[:, 0]
+        cells_hw = mixed.shape[1], mixed.shape[2]
         numbers, place = own.unique(return_inverse=True)
         targets = mask_targets(objects, numbers + 1, cells_hw)[place]
         stride = objects.shape[0] / cells_hw[0]
