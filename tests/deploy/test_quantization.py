@@ -11,7 +11,8 @@ import pytest
 from color_scenes import SIZE_HW, build, make_data, scene
 
 from curbside.deploy import CalibrationSet, QuantizeConfig, line_up, quantization, quantize
-from curbside.deploy.gate.lineup import add_scores, score_file
+from curbside.deploy.gate.lineup import score_file
+from curbside.deploy.gate.written_scores import add_scores
 from curbside.deploy.graphs.integers import fold_normalization, nodes_to_keep_float
 from curbside.deploy.quantization import Int8Twins
 from curbside.errors import ConfigError, DataError, ModelFileError

@@ -46,8 +46,9 @@ class GateOptions:
     space: str | None = None
     """Label space of bare images/ + masks/ trees."""
     max_loss: float = 1.0
-    """Most that may be lost, in points of mIoU; without masks to score on, percent of the pixels or
-    objects that no longer agree. Otherwise nothing is written."""
+    """Most that may be lost, in points of mIoU, of a network that finds objects in points of mask AP;
+    without truth to score on, percent of the pixels or objects that no longer agree. Otherwise nothing
+    is written."""
     most_float: float = 0.5
     """Most of the layers that may stay in float to get there, as a share."""
     finetune: Path | None = None
@@ -165,7 +166,7 @@ def _tell(
     folder = options.report or out.with_name(f"{out.name}.report")
     page = write_gate_report(report, folder, fastest)
     for file in report.lineup.files:
-        for message in file.evaluation.unreadable if file.evaluation else ():
+        for message in file.scored.unreadable if file.scored else ():
             print(f"curbside {verb}: left out of the scores: {message}", file=sys.stderr)
     if options.as_json:
         ways = {} if fastest is None else {"ways": fastest.to_dict()}
@@ -183,8 +184,9 @@ def _default_out(model: Path, target: Target) -> Path:
 
 
 def _pictures(verb: str, model: Path, options: GateOptions) -> Sequence[CalibrationPicture]:
-    """What to measure on: samples with masks where there are any, pictures otherwise."""
+    """What to measure on: samples with masks or objects where there are any, pictures otherwise."""
     from ..deploy import CalibrationSet
+    from ..deploy.gate.objects import told_objects
     from ..evaluation import require_same_space
     from ..labels import load_space
     from ..prepared import PreparedFolder, evenly_spaced
@@ -212,6 +214,8 @@ def _pictures(verb: str, model: Path, options: GateOptions) -> Sequence[Calibrat
     samples = folder.samples(options.eval_split, target="semantic" if semantic else None)
     if semantic:
         require_same_space(manifest.space, folder.space)
+    else:
+        samples = told_objects(manifest, samples) or samples
     return samples if options.limit is None else evenly_spaced(samples, options.limit)
 
 
@@ -260,7 +264,7 @@ def _show(report: GateReport, fastest: FastestReport | None = None) -> None:
     from ._tables import print_table
 
     console = Console(highlight=False)
-    found = report.lineup.files[0].evaluation
+    found = report.lineup.files[0].scored
     if found is not None:
         scored_on = f"{found.dataset}, split {found.split}, {found.images} images"
         console.print(f"[dim]scored on:[/] {escape(scored_on)}")

@@ -39,6 +39,7 @@ def compare_files(
     """
     from ..deploy import line_up, write_lineup
     from ..deploy.gate.lineup_tables import lineup_table
+    from ..deploy.gate.objects import told_objects
     from ..evaluation import require_same_space
     from ..runtime import load_predictor
 
@@ -51,10 +52,13 @@ def compare_files(
                 fix="export the run first: curbside export RUN --out M.onnx",
             )
         with load_predictor(path, threads=threads) as predictor:
-            if samples and predictor.manifest.task == "semantic":
-                require_same_space(predictor.manifest.space, samples[0].space)
-    masked = [sample for sample in samples if "semantic" in sample.record.targets]
-    lineup = line_up(models, samples=masked, pictures=samples, source=source, threads=threads)
+            manifest = predictor.manifest
+            if samples and manifest.task == "semantic":
+                require_same_space(manifest.space, samples[0].space)
+    labelled = [sample for sample in samples if "semantic" in sample.record.targets]
+    if manifest.task == "instances":
+        labelled = told_objects(manifest, samples)
+    lineup = line_up(models, samples=labelled, pictures=samples, source=source, threads=threads)
     page = write_lineup(lineup, out or models[0].with_name(f"{models[0].name}.compare"))
     if as_json:
         print(json.dumps({**lineup.to_dict(), "report": str(page)}, indent=2))

@@ -18,7 +18,8 @@ from ..graphs.host_form import write_host_form
 from ..target import Target, Work
 from ..targets import target_named
 from .gate import GateConfig, GateReport, compile_through_gate, publish, rank, what_counts
-from .lineup import Lineup, add_scores, line_up, store_manifest
+from .lineup import Lineup, line_up
+from .written_scores import add_scores, store_manifest
 
 __all__ = ["Candidate", "FastestReport", "compile_fastest"]
 
@@ -120,8 +121,8 @@ def compile_fastest(
         times = [file.whole.p50_ms for file in lineup.files[1:]]
         best, out = passed[times.index(min(times))]
         names = ("as given", *(item.name for item, _ in passed))
-        masked, _ = what_counts(model, pictures)
-        final = line_up([model, out], samples=masked, pictures=pictures, threads=threads)
+        labelled, _ = what_counts(model, pictures)
+        final = line_up([model, out], samples=labelled, pictures=pictures, threads=threads)
         add_scores(out, final)
         _tell(out, lineup, names)
         path = publish(out, stem.with_name(out.name))

@@ -25,8 +25,10 @@ from ..calibration import CalibrationPicture, CalibrationSet
 from ..graphs.onnx_manifest import with_logits
 from ..target import Built, Target, Work
 from .agreement import agreement
-from .lineup import Lineup, add_scores, line_up, pictures_of, score_file
+from .lineup import Lineup, line_up, pictures_of, score_file
+from .objects import score_objects, told_objects
 from .sensitivity import LayerError, Ranking
+from .written_scores import add_scores
 
 __all__ = [
     "Attempt",
@@ -51,9 +53,9 @@ class GateConfig:
     """
 
     max_loss: float = 1.0
-    """Most that a file may lose: points of mIoU; where there are no masks to score on, percent of the
-    pixels that change their class, and of an instance network percent of the objects that do not
-    agree with the float file's."""
+    """Most that a file may lose: points of mIoU, of an instance network points of its masks' average
+    precision (AP); where there is no truth to score on, percent of the pixels that change their class,
+    or of the objects that do not agree with the float file's."""
     most_float: float = 0.5
     """Most of the layers that may stay in float, as a share; with more there is little left to gain."""
 
@@ -178,9 +180,9 @@ def compile_through_gate(
     Args:
         target: The device.
         work: What to make; its `keep_float` stays in float in every attempt.
-        pictures: What to measure on, at least one. Where all are samples of one split with a semantic
-            target and the network is a semantic one, mIoU is measured; otherwise how far the file
-            agrees with the float file.
+        pictures: What to measure on, at least one. Where all are samples of one split that tell what
+            is true, masks for a semantic network or objects for one that finds some, mIoU or average
+            precision is measured; otherwise how far the file agrees with the float file.
         baseline: The float file that the loss is counted from; the model of `work` where None.
         ranking: What the layers of the network cost, where several files are made of it.
         config: What may be lost.
@@ -204,7 +206,7 @@ def compile_through_gate(
         built, passed = search.run()
         lineup = line_up(
             [baseline, built.witness],
-            samples=search.masked if full else (),
+            samples=search.labelled if full else (),
             pictures=pictures,
             witnesses=search.with_scores() if full else {},
             threads=threads,
@@ -244,15 +246,18 @@ def rank(
 
 
 def what_counts(model: Path, pictures: Sequence[CalibrationPicture]) -> tuple[list[Sample], str]:
-    """The samples whose masks a network can be scored on, none where one of the pictures has no mask or
-    the network is not a semantic one; and what a loss counts."""
+    """The samples that a network can be scored on by their masks or objects, none where one of the
+    pictures does not tell them; and what a loss counts."""
     with load_predictor(model) as predictor:
-        semantic = predictor.manifest.task == "semantic"
-    samples = [item for item in pictures if isinstance(item, Sample)]
-    labelled = [item for item in samples if "semantic" in item.record.targets]
-    if semantic and len(labelled) == len(pictures):
-        return labelled, "points of mIoU"
-    return [], "% of the pixels" if semantic else "% of the objects"
+        manifest = predictor.manifest
+    if manifest.task == "semantic":
+        samples = [item for item in pictures if isinstance(item, Sample)]
+        told = [item for item in samples if "semantic" in item.record.targets]
+        units = "points of mIoU", "% of the pixels"
+    else:
+        told = told_objects(manifest, pictures)
+        units = "points of mask AP", "% of the objects"
+    return (told, units[0]) if len(told) == len(pictures) else ([], units[1])
 
 
 class _Search:
@@ -272,7 +277,7 @@ class _Search:
         self._target, self._work, self._pictures = target, work, pictures
         self._baseline, self._ranking, self._config = baseline, ranking, config
         self._threads, self._folder = threads, folder
-        self.masked, self.unit = what_counts(baseline, pictures)
+        self.labelled, self.unit = what_counts(baseline, pictures)
         self.attempts: list[Attempt] = []
         self.layers: list[LayerError] = []
         self._built: dict[int, Built] = {}
@@ -300,7 +305,7 @@ class _Search:
         """What was chosen, made once more so that it gives its scores beside the class map, by the file
         that it stands for; nothing where that gives them or can be asked for them itself."""
         witness = self._built[self._chosen].witness
-        if not self.masked or witness.suffix == ".onnx":
+        if self.unit != "points of mIoU" or witness.suffix == ".onnx":
             return {}
         with load_predictor(witness, threads=1) as predictor:
             copy = None
@@ -348,15 +353,18 @@ class _Search:
         return self._target.attempt(work)
 
     def _loss(self, path: Path) -> float:
-        if not self.masked:
+        if not self.labelled:
             return 100 * (1 - self._agreement(path))
-        before, after = (self._miou(item) for item in (self._baseline, path))
+        before, after = (self._score(item) for item in (self._baseline, path))
         return math.inf if before is None or after is None else 100 * (before - after)
 
     @cache  # noqa: B019 - lives as long as the search
-    def _miou(self, path: Path) -> float | None:
-        found = score_file(path, self.masked, threads=self._threads, calibration=False)
-        return None if found is None else found.overall.miou
+    def _score(self, path: Path) -> float | None:
+        found = score_file(path, self.labelled, threads=self._threads, calibration=False)
+        if found is not None:
+            return found.overall.miou
+        objects = score_objects(path, self.labelled, threads=self._threads)
+        return None if objects is None else objects.overall.mask.average.ap
 
     def _agreement(self, path: Path) -> float:
         frames = pictures_of(self._pictures, _PICTURES_FOR_AGREEMENT)

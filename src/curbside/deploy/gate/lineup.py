@@ -14,8 +14,9 @@ import numpy as np
 
 from ...errors import DataError, ModelFileError
 from ...evaluation import Evaluation, evaluate
+from ...evaluation.instances import InstanceEvaluation
 from ...hardware import core_count, cpu_model, thread_count
-from ...manifest import Manifest, Task, write_sidecar
+from ...manifest import Task
 from ...metrics.timing import Latencies, LatencySummary
 from ...prepared import Sample, evenly_spaced
 from ...results import InstanceResult, SemanticResult
@@ -28,23 +29,23 @@ from ...runtime import (
 )
 from ...runtime.cores import opencv_on_one_core
 from ..calibration import CalibrationPicture
-from ..graphs.onnx_manifest import replace_manifest, with_logits
+from ..graphs.onnx_manifest import with_logits
 from .agreement import agreement
+from .objects import score_objects
 
 __all__ = [
     "FileScore",
     "Lineup",
-    "add_scores",
     "line_up",
+    "parts_of",
     "pictures_of",
     "score_file",
-    "store_manifest",
+    "scored_on",
 ]
 
 _PICTURES = 16
 _WARM_UP = 3
 _PARTS = {".xml": (".bin",)}
-"""Suffixes of the files that a model file is nothing without, by its own."""
 
 Predictor = SemanticPredictor | InstancePredictor
 
@@ -73,15 +74,28 @@ class FileScore:
     """Time from the frame to the class map, or to the objects with their masks."""
     evaluation: Evaluation | None = None
     """Its scores, where there was data to score on."""
+    objects: InstanceEvaluation | None = None
+    """The same of a network that finds objects."""
+
+    @property
+    def scored(self) -> Evaluation | InstanceEvaluation | None:
+        """Its scores, whatever it answers."""
+        return self.evaluation or self.objects
 
     @property
     def miou(self) -> float | None:
         """Its mIoU, 0..1; None where it was not scored."""
         return None if self.evaluation is None else self.evaluation.overall.miou
 
+    @property
+    def mask_ap(self) -> float | None:
+        """Average precision of its masks, 0..1; None where it was not scored."""
+        return None if self.objects is None else self.objects.overall.mask.average.ap
+
     def to_dict(self) -> dict[str, Any]:
         """The score as JSON values."""
-        found = self.evaluation
+        found, objects = self.evaluation, self.objects
+        scores = None if found is None else asdict(found.overall)
         return {
             "file": str(self.path),
             "task": self.task,
@@ -91,7 +105,7 @@ class FileScore:
             "agreement": self.agreement,
             "latency": asdict(self.latency),
             "whole": asdict(self.whole),
-            "scores": None if found is None else asdict(found.overall),
+            "scores": scores if objects is None else objects.overall.to_dict(),
         }
 
 
@@ -117,8 +131,11 @@ class Lineup:
     def miou_loss(self, place: int = 1) -> float | None:
         """How much mIoU a file lost against the first, 0..1; negative where it gained; None where
         there is no score."""
-        before, after = (self.files[number].miou for number in (0, place))
-        return None if before is None or after is None else before - after
+        return _lost(self.files[0].miou, self.files[place].miou)
+
+    def mask_ap_loss(self, place: int = 1) -> float | None:
+        """How much average precision its masks lost, likewise."""
+        return _lost(self.files[0].mask_ap, self.files[place].mask_ap)
 
     def speed_up(self, place: int = 1) -> float:
         """How many times faster than the first a file is from frame to result, by the medians."""
@@ -126,17 +143,9 @@ class Lineup:
 
     def to_dict(self) -> dict[str, Any]:
         """The lineup as JSON values."""
-        scored = next((item.evaluation for item in self.files if item.evaluation), None)
-        about: dict[str, Any] = {}
-        if scored is not None:
-            about = {
-                "dataset": scored.dataset,
-                "split": scored.split,
-                "images": scored.images,
-                "classes": list(scored.space.names),
-            }
+        scored = self.files[0].scored
         return {
-            **about,
+            **({} if scored is None else scored_on(scored)),
             "pictures": self.pictures,
             "hardware": self.hardware,
             "threads": self.threads,
@@ -144,6 +153,7 @@ class Lineup:
                 {
                     **file.to_dict(),
                     "miou_loss": self.miou_loss(place),
+                    "mask_ap_loss": self.mask_ap_loss(place),
                     "speed_up": self.speed_up(place),
                 }
                 for place, file in enumerate(self.files)
@@ -165,7 +175,8 @@ def line_up(
 
     Args:
         paths: Model files of one task; the first is what the others are held to.
-        samples: What to score semantic networks on, all of one split; nothing is scored where empty.
+        samples: What to score on, all of one split: masks for semantic networks, objects for those
+            that find some (see `told_objects`); nothing is scored where empty.
         pictures: What to measure speed and agreement on; the samples where there are none.
         source: A video or a folder of pictures to measure these on instead.
         witnesses: By a file, its twin that gives its scores, too; see `score_file`.
@@ -183,6 +194,10 @@ def line_up(
     twins = witnesses or {}
     evaluations = [
         score_file(path, samples, witness=twins.get(path), threads=threads) for path in paths
+    ]
+    objects = [
+        None if found else score_objects(path, samples, threads=threads)
+        for path, found in zip(paths, evaluations, strict=True)
     ]
     frames = pictures_of(pictures or samples) if source is None else _frames_of(source)
     with opencv_on_one_core(), ExitStack() as stack:
@@ -202,9 +217,10 @@ def line_up(
                 latency=times.network.summary(),
                 whole=times.whole.summary(),
                 evaluation=evaluation,
+                objects=scored,
             )
-            for path, predictor, times, evaluation in zip(
-                paths, predictors, timed, evaluations, strict=True
+            for path, predictor, times, evaluation, scored in zip(
+                paths, predictors, timed, evaluations, objects, strict=True
             )
         )
     what = f"{len(frames)} pictures" if source is None else f"{len(frames)} frames of {source}"
@@ -266,6 +282,16 @@ def score_file(
         reliability_uncalibrated=more.reliability_uncalibrated,
         missing=more.missing,
     )
+
+
+def scored_on(found: Evaluation | InstanceEvaluation) -> dict[str, Any]:
+    """What scores were taken on, as JSON values."""
+    return {
+        "dataset": found.dataset,
+        "split": found.split,
+        "images": found.images,
+        "classes": list(found.space.names),
+    }
 
 
 def pictures_of(pictures: Sequence[CalibrationPicture], count: int = _PICTURES) -> list[np.ndarray]:
@@ -335,56 +361,15 @@ def _in_turns(
     return found
 
 
+def _lost(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else before - after
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    """Suffixes of the files that a model file is nothing without."""
+    return _PARTS.get(path.suffix, ())
+
+
 def _size_of(path: Path) -> int:
-    parts = [path.with_suffix(suffix) for suffix in _PARTS.get(path.suffix, ())]
+    parts = [path.with_suffix(suffix) for suffix in parts_of(path)]
     return sum(item.stat().st_size for item in (path, *parts))
-
-
-def add_scores(path: Path, lineup: Lineup) -> None:
-    """Write into a file's Manifest what it and the float file that it came from scored.
-
-    Args:
-        path: The file; the last of the lineup, or one that it stands for.
-        lineup: Its float file, and it.
-
-    Raises:
-        StorageError: The file cannot be written.
-    """
-    with load_predictor(path) as predictor:
-        manifest = predictor.manifest
-    for name, place in (("fp32", 0), (manifest.precision, len(lineup.files) - 1)):
-        found = lineup.files[place]
-        evaluation = found.evaluation
-        scores: dict[str, Any] = {
-            "agreement": found.agreement,
-            "p50_ms": found.latency.p50_ms,
-            "whole_p50_ms": found.whole.p50_ms,
-            "threads": lineup.threads,
-            "hardware": lineup.hardware,
-            "precision": found.precision,
-        }
-        if evaluation is not None:
-            scores |= {
-                "miou": evaluation.overall.miou,
-                "pixel_accuracy": evaluation.overall.pixel_accuracy,
-                "ece": evaluation.overall.ece,
-                "mean_boundary_iou": evaluation.overall.mean_boundary_iou,
-                "iou": list(evaluation.overall.iou),
-                "dataset": evaluation.dataset,
-                "split": evaluation.split,
-                "images": evaluation.images,
-            }
-        manifest = manifest.with_scores(name, scores)
-    store_manifest(path, manifest)
-
-
-def store_manifest(path: Path, manifest: Manifest) -> None:
-    """Put a Manifest where a model file has its own: inside, or beside it.
-
-    Raises:
-        StorageError: The file cannot be written.
-    """
-    if path.suffix == ".onnx":
-        replace_manifest(path, manifest)
-    else:
-        write_sidecar(path, manifest, parts=_PARTS.get(path.suffix, ()))

@@ -25,7 +25,19 @@ def lineup_table(lineup: Lineup, *, brief: bool = False) -> Table:
     def times(summary: LatencySummary) -> str:
         return f"{summary.p50_ms:.2f}" + ("" if brief else f" / {summary.p95_ms:.2f}")
 
-    headers = ("file", "runs in", "mIoU", "ECE", "agrees", "net ms", "all ms", "speed", "MB")
+    headers = (
+        "file",
+        "runs in",
+        "mIoU",
+        "ECE",
+        "mask AP",
+        "box AP",
+        "agrees",
+        "net ms",
+        "all ms",
+        "speed",
+        "MB",
+    )
     rows = [
         (
             lineup.names[place],
@@ -48,11 +60,14 @@ def lineup_table(lineup: Lineup, *, brief: bool = False) -> Table:
     )
 
 
-def _scores(file: FileScore) -> tuple[str, str]:
-    if file.evaluation is None:
-        return "", ""
-    overall = file.evaluation.overall
-    return score(overall.miou), score(overall.ece)
+def _scores(file: FileScore) -> tuple[str, str, str, str]:
+    if file.evaluation is not None:
+        overall = file.evaluation.overall
+        return score(overall.miou), score(overall.ece), "", ""
+    if file.objects is not None:
+        objects = file.objects.overall
+        return "", "", score(objects.mask.average.ap), score(objects.box.average.ap)
+    return "", "", "", ""
 
 
 def write_lineup(lineup: Lineup, folder: Path) -> Path:
@@ -87,9 +102,10 @@ def write_lineup(lineup: Lineup, folder: Path) -> Path:
     parts: list[str | Table] = [f"# {title}", said, table]
     classes = _class_table(lineup)
     if classes is not None:
-        page.heading("IoU by class")
+        kind = "Mask AP" if lineup.files[0].objects else "IoU"
+        page.heading(f"{kind} by class")
         page.put(classes)
-        parts += ["## IoU by class", classes]
+        parts += [f"## {kind} by class", classes]
     write_json(folder / "lineup.json", lineup.to_dict())
     write_text(folder / "lineup.md", markdown(parts))
     page.write(folder / "lineup.html")
@@ -97,17 +113,24 @@ def write_lineup(lineup: Lineup, folder: Path) -> Path:
 
 
 def _class_table(lineup: Lineup) -> Table | None:
-    """The IoU of every class in every file; None where nothing was scored."""
+    """The IoU of every class in every file, or the AP of its masks; None where nothing was scored."""
     scored = [
-        (name, file.evaluation)
+        (name, file)
         for name, file in zip(lineup.names, lineup.files, strict=True)
-        if file.evaluation
+        if file.scored is not None
     ]
-    if not scored:
+    if not scored or scored[0][1].scored is None:
         return None
-    columns = zip(*(found.overall.iou for _, found in scored), strict=True)
-    names = scored[0][1].space.names
+    columns = zip(*(_by_class(file) for _, file in scored), strict=True)
+    names = scored[0][1].scored.space.names
     return Table(
         headers=("class", *(name for name, _ in scored)),
         rows=tuple((name, *map(score, row)) for name, row in zip(names, columns, strict=True)),
     )
+
+
+def _by_class(file: FileScore) -> tuple[float | None, ...]:
+    if file.evaluation is not None:
+        return file.evaluation.overall.iou
+    classes = () if file.objects is None else file.objects.overall.classes
+    return tuple(item.mask.average.ap for item in classes)

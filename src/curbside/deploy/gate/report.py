@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-from ...evaluation import Evaluation, plots
+from ...evaluation import plots
 from ...evaluation.page import Page
 from ...evaluation.tables import Table, markdown
 from ...evaluation.tables import score as _score
@@ -79,17 +80,10 @@ def score_table(report: GateReport) -> Table:
     """The scores of the float file and of the other, and what changed."""
     before, after = report.lineup.files[0], report.lineup.files[-1]
     rows: list[tuple[str, ...]] = []
-    one, two = before.evaluation, after.evaluation
-    if one is not None and two is not None:
-        for name, a, b in (
-            ("mIoU", one.overall.miou, two.overall.miou),
-            ("boundary IoU", one.overall.mean_boundary_iou, two.overall.mean_boundary_iou),
-            ("pixel accuracy", one.overall.pixel_accuracy, two.overall.pixel_accuracy),
-            ("ECE, 15 bins", one.overall.ece, two.overall.ece),
-            ("AUPRC", one.overall.mean_auprc, two.overall.mean_auprc),
-        ):
-            change = "–" if a is None or b is None else f"{100 * (b - a):+.2f} points"
-            rows.append((name, _score(a), _score(b), change))
+    pairs = zip(_main_scores(before).items(), _main_scores(after).values(), strict=True)
+    for (name, a), b in pairs:
+        change = "–" if a is None or b is None else f"{100 * (b - a):+.2f} points"
+        rows.append((name, _score(a), _score(b), change))
     what = "pixels of the same class" if before.task == "semantic" else "objects found by both"
     rows.append((what, "", f"{after.agreement:.2%}", ""))
     if report.predicted:
@@ -98,6 +92,31 @@ def score_table(report: GateReport) -> Table:
         rows += _cost(before, after)
     name = "predicted" if report.predicted else after.path.name
     return Table(headers=("", before.path.name, name, "difference"), rows=tuple(rows))
+
+
+def _main_scores(file: FileScore) -> dict[str, float | None]:
+    """The scores that people ask for, by their names; none where nothing was scored."""
+    if file.evaluation is not None:
+        overall = file.evaluation.overall
+        return {
+            "mIoU": overall.miou,
+            "boundary IoU": overall.mean_boundary_iou,
+            "pixel accuracy": overall.pixel_accuracy,
+            "ECE, 15 bins": overall.ece,
+            "AUPRC": overall.mean_auprc,
+        }
+    if file.objects is None:
+        return {}
+    mask, box = file.objects.overall.mask, file.objects.overall.box
+    above = f"above {file.objects.threshold:g}"
+    return {
+        "mask AP": mask.average.ap,
+        "mask AP50": mask.average.ap50,
+        "box AP": box.average.ap,
+        "box AP50": box.average.ap50,
+        f"precision {above}": mask.shown.precision,
+        f"recall {above}": mask.shown.recall,
+    }
 
 
 def _cost(before: FileScore, after: FileScore) -> list[tuple[str, ...]]:
@@ -151,25 +170,37 @@ def way_table(report: FastestReport, *, brief: bool = False) -> Table:
 
 
 def class_table(report: GateReport) -> Table | None:
-    """IoU and boundary IoU of every class before and after; None where nothing was scored."""
-    one, two = (file.evaluation for file in (report.lineup.files[0], report.lineup.files[-1]))
+    """IoU and boundary IoU of every class, or AP of its masks and boxes, before and after; None where
+    nothing was scored."""
+    one, two = (_class_scores(file) for file in (report.lineup.files[0], report.lineup.files[-1]))
     if one is None or two is None:
         return None
     rows = [
-        (name, *_pair(iou), *_pair(boundary))
-        for name, iou, boundary in zip(
-            one.space.names,
-            zip(one.overall.iou, two.overall.iou, strict=True),
-            zip(*_boundaries(one, two), strict=True),
-            strict=True,
-        )
+        (name, *(cell for pair in zip(before, after, strict=True) for cell in _pair(pair)))
+        for (name, before), after in zip(one.rows.items(), two.rows.values(), strict=True)
     ]
-    headers = ("class", "IoU before", "after", "points", "boundary IoU before", "after", "points")
-    return Table(headers=headers, rows=tuple(rows))
+    headers = [text for name in one.names for text in (f"{name} before", "after", "points")]
+    return Table(headers=("class", *headers), rows=tuple(rows))
 
 
-def _boundaries(one: Evaluation, two: Evaluation) -> tuple[tuple[float | None, ...], ...]:
-    return one.overall.boundary_iou, two.overall.boundary_iou
+class _ClassScores(NamedTuple):
+    """Two scores of every class."""
+
+    names: tuple[str, str]
+    rows: dict[str, tuple[float | None, float | None]]
+
+
+def _class_scores(file: FileScore) -> _ClassScores | None:
+    if file.evaluation is not None:
+        found = file.evaluation.overall
+        pairs = zip(found.iou, found.boundary_iou, strict=True)
+        names = file.evaluation.space.names
+        return _ClassScores(("IoU", "boundary IoU"), dict(zip(names, pairs, strict=True)))
+    if file.objects is not None:
+        classes = file.objects.overall.classes
+        rows = {item.name: (item.mask.average.ap, item.box.average.ap) for item in classes}
+        return _ClassScores(("mask AP", "box AP"), rows)
+    return None
 
 
 def _pair(values: tuple[float | None, float | None]) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ...labels import LabelSpace
 from ...metrics import InstanceSummary, MatchCurve
 from .classes import SharedThings
 
@@ -88,6 +89,16 @@ class InstanceEvaluation:
     """The processor and its cores."""
     seconds: float
     """Time for everything, reading and scoring included."""
+
+    @property
+    def images(self) -> int:
+        """Number of pictures scored."""
+        return self.overall.images
+
+    @property
+    def space(self) -> LabelSpace:
+        """The classes at which they were compared."""
+        return self.classes.space
 
     def measured_on(self) -> dict[str, str]:
         """What was measured on what, in words."""
