@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
@@ -15,8 +16,9 @@ from ..errors import ConfigError
 from ..runtime import FusionConfig, InstanceConfig, InstancePredictor
 
 if TYPE_CHECKING:
-    from ..evaluation import Predictor
+    from ..evaluation import Predictions, Predictor
     from ..evaluation.tables import Table
+    from ..labels import LabelSpace
     from ..prepared import PreparedFolder, Sample
 
 __all__ = ["main"]
@@ -45,6 +47,7 @@ def _evaluate(
     confidence: float | None = None,
     iou: float | None = None,
     fusion: FusionConfig = FusionConfig(),  # noqa: B008 - it is frozen
+    save_predictions: Path | None = None,
     limit: int | None = None,
     threads: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
@@ -55,7 +58,7 @@ def _evaluate(
         model: A run folder or a model file.
         data: A prepared folder.
         split: Which of its splits.
-        instances: The model file of a network that finds objects, to be fused with a semantic one:
+        instances: A run folder or a model file that finds objects, to be fused with a semantic one:
             panoptic quality is scored.
         by: A tag of the samples to group the scores by, such as weather.
         out: Folder of the report; beside the model where not given.
@@ -69,6 +72,8 @@ def _evaluate(
             (intersection over union, 0..1), the better alone counts; 0.7 where not given, 0.5 for
             two fused.
         fusion: Of two fused: the rules.
+        save_predictions: A prepared folder to make of what is predicted: class maps as masks, and of
+            two fused the objects as instance maps; curbside annotations writes it as COCO panoptic.
         limit: Score only so many pictures, spread evenly over the split.
         threads: Threads for the network; all cores where not given.
         as_json: Print JSON instead of tables.
@@ -89,17 +94,21 @@ def _evaluate(
     if instances is not None:
         _refuse(common, "--common", "fused pictures are always compared at common classes")
         rules = _rules(fusion, confidence)
-        found = _panoptic(model, instances, folder, split, limit, rules, iou, threads, by)
+        found = _panoptic(
+            model, instances, folder, split, limit, rules, iou, threads, by, save_predictions
+        )
     else:
         predictor = open_model(model, threads=threads)
         if isinstance(predictor, InstancePredictor):
             _refuse(common, "--common", "objects are always compared at common classes")
+            what = "scores of objects ask for thousands of them; see curbside pseudolabel"
+            _refuse(save_predictions is not None, "--save-predictions", what)
             found = _objects(predictor, folder, split, limit, confidence, iou, by)
         else:
             for name, value in (("--confidence", confidence), ("--iou", iou)):
                 what = f"{model} gives a class for every pixel and finds no objects"
                 _refuse(value is not None, name, what)
-            found = _semantic(predictor, folder, split, limit, by, common=common)
+            found = _semantic(predictor, folder, split, limit, by, save_predictions, common=common)
     _tell(found, out or _beside(model, f"eval-{split}{found.suffix}"), as_json=as_json)
 
 
@@ -145,6 +154,7 @@ def _semantic(
     split: str,
     limit: int | None,
     by: str | None,
+    kept: Path | None,
     *,
     common: bool,
 ) -> _Found:
@@ -157,7 +167,9 @@ def _semantic(
         samples = evenly_spaced(samples, limit)
     if common:
         predictor, samples = at_common_classes(predictor, samples)
-    evaluation = evaluate(predictor, samples, by=by)
+    manifest = predictor.manifest
+    with _keeping(kept, folder, manifest.space, manifest.model) as predictions:
+        evaluation = evaluate(predictor, samples, by=by, kept=predictions)
     tables = [score_table(evaluation), class_table(evaluation)]
     if evaluation.groups:
         tables.append(group_table(evaluation))
@@ -215,23 +227,40 @@ def _panoptic(
     iou: float | None,
     threads: int | None,
     by: str | None,
+    kept: Path | None,
 ) -> _Found:
     from ..evaluation.panoptic import evaluate_panoptic, write_panoptic_report
     from ..evaluation.panoptic.report import panoptic_tables
-    from ..runtime import load_fused_predictor
+    from ..runtime import fuse_predictors
+    from ._model import open_model
 
     iou = InstanceConfig().iou if iou is None else iou
     samples = _counted(folder, split, limit)
-    predictor = load_fused_predictor(semantic, instances, config=fusion, iou=iou, threads=threads)
+    opened = [open_model(path, threads=threads) for path in (semantic, instances)]
+    predictor = fuse_predictors(*opened, config=fusion, iou=iou)
     rules = {name.replace("_", " "): value for name, value in asdict(fusion).items()}
     del rules["followed score"]  # no frame follows another
-    evaluation = evaluate_panoptic(predictor, samples, settings={**rules, "iou": iou}, by=by)
+    with _keeping(kept, folder, predictor.space, predictor.title) as predictions:
+        evaluation = evaluate_panoptic(
+            predictor, samples, settings={**rules, "iou": iou}, by=by, kept=predictions
+        )
     return _Found(
         evaluation,
         panoptic_tables(evaluation),
         lambda out: write_panoptic_report(evaluation, out, predictor, samples),
         suffix="-panoptic",
     )
+
+
+def _keeping(
+    out: Path | None, folder: PreparedFolder, space: LabelSpace, model: str
+) -> AbstractContextManager[Predictions | None]:
+    """Where predictions go, if anywhere."""
+    from ..evaluation import Predictions
+
+    if out is None:
+        return nullcontext()
+    return Predictions(out, space=space, model=model, data=folder.root.resolve().name)
 
 
 def _counted(folder: PreparedFolder, split: str, limit: int | None) -> list[Sample]:

@@ -12,6 +12,7 @@ from .comparison_report import write_comparison
 from .comparison_result import Budget, Comparison
 from .page import Page
 from .per_image import read_per_image
+from .predictions import Predictions
 from .report import write_report
 from .result import ClassScore, Evaluation, GroupScore, WorstImage
 from .scoring import Predictor, check_tag, evaluate, readable, require_same_space
@@ -26,6 +27,7 @@ __all__ = [
     "Evaluation",
     "GroupScore",
     "Page",
+    "Predictions",
     "Predictor",
     "Table",
     "WorstImage",

@@ -11,7 +11,6 @@ import numpy as np
 from ..errors import LabelError
 from ..labels import PER_CLASS, LabelSpace
 from ..prepared import PreparedWriter, Sample, SampleData, write_sample
-from ..results import InstanceResult, PanopticResult, SemanticResult
 
 __all__ = ["Predictions"]
 
@@ -36,8 +35,13 @@ class Predictions:
         options = {"model": model, "data": data}
         self._writer = PreparedWriter(out, space=space, source="predictions", options=options)
 
-    def add(self, sample: Sample, result: SemanticResult | InstanceResult | PanopticResult) -> None:
+    def add(self, sample: Sample, ids: np.ndarray, segments: np.ndarray | None = None) -> None:
         """Keep what was predicted for a sample; a second time changes nothing.
+
+        Args:
+            sample: What was predicted.
+            ids: The class map, (H, W) uint8.
+            segments: The segments, (H, W) int32, as `PanopticResult.segment_map` gives them.
 
         Raises:
             LabelError: An object's class does not fit an instance map.
@@ -45,14 +49,12 @@ class Predictions:
         """
         if self._writer.done(sample.record.split, sample.id):
             return
-        semantic = None if isinstance(result, InstanceResult) else result.ids
-        objects = None if isinstance(result, SemanticResult) else self._objects(result)
         data = SampleData(
             id=sample.id,
             split=sample.record.split,
             image=sample.image_path,
-            semantic=semantic,
-            instances=objects,
+            semantic=ids,
+            instances=None if segments is None else self._fitting(segments),
             tags=sample.record.tags,
         )
         self._writer.add(write_sample(self._writer.root, data, self._writer.space))
@@ -66,14 +68,13 @@ class Predictions:
         if kind is None:
             self._writer.finish()
 
-    def _objects(self, result: InstanceResult | PanopticResult) -> np.ndarray:
-        found = result if isinstance(result, InstanceResult) else result.objects
-        most = np.iinfo(np.uint16).max // PER_CLASS - 1
-        for class_id, name in zip(found.class_ids.tolist(), found.names, strict=True):
-            if not 0 < class_id <= most:
-                raise LabelError(
-                    f"objects of {name} (id {class_id}) do not fit an instance map, which holds"
-                    f" class * 1000 + a number in 16 bits, for classes 1 to {most}",
-                    fix="predict in another label space",
-                )
-        return result.segment_map().astype(np.uint16)  # at most 300 objects: the number fits
+    def _fitting(self, segments: np.ndarray) -> np.ndarray:
+        """The segments in 16 bits."""
+        if segments.max() > np.iinfo(np.uint16).max:
+            class_id = int(segments.max()) // PER_CLASS
+            raise LabelError(
+                f"objects of {self._writer.space.name_of(class_id)} (id {class_id}) do not fit an"
+                f" instance map, which holds class * {PER_CLASS} + a number in 16 bits",
+                fix="predict in a label space with fewer classes",
+            )
+        return segments.astype(np.uint16)

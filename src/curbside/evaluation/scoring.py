@@ -19,6 +19,7 @@ from ..progress import track
 from ..results import SemanticResult
 from .at_common import CommonPredictor
 from .intervals import iou_intervals, miou_interval
+from .predictions import Predictions
 from .result import Evaluation, GroupScore, WorstImage
 
 __all__ = [
@@ -61,7 +62,12 @@ class Predictor(Protocol):
 
 
 def evaluate(
-    predictor: Predictor, samples: Sequence[Sample], *, by: str | None = None, worst: int = 6
+    predictor: Predictor,
+    samples: Sequence[Sample],
+    *,
+    by: str | None = None,
+    worst: int = 6,
+    kept: Predictions | None = None,
 ) -> Evaluation:
     """Score a predictor over samples, streaming: of a picture, its pixel counts alone are kept.
 
@@ -73,6 +79,7 @@ def evaluate(
         samples: At least one, all of one split, each with a semantic target.
         by: A tag of the samples to group the scores by, such as `weather`.
         worst: How many of the worst pictures to name.
+        kept: Where the predictions go.
 
     Raises:
         ConfigError: No sample has the tag, or it has too many values.
@@ -84,7 +91,9 @@ def evaluate(
     for sample, frame_bgr, target in readable(
         samples, unreadable, doing="evaluating", read=Sample.read_semantic
     ):
-        scorer.update(sample, frame_bgr, target)
+        ids = scorer.update(sample, frame_bgr, target)
+        if kept is not None:
+            kept.add(sample, ids)
     return scorer.evaluation(unreadable, worst=worst)
 
 

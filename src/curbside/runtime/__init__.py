@@ -1,7 +1,13 @@
 """Running a model file: backends, predictors, sources, the threaded pipeline. No torch here."""
 
 from .cores import CorePlan, plan_cores
-from .fusion import FusedPredictor, FusionConfig, TrackerConfig, load_fused_predictor
+from .fusion import (
+    FusedPredictor,
+    FusionConfig,
+    TrackerConfig,
+    fuse_predictors,
+    load_fused_predictor,
+)
 from .instances import InstanceConfig
 from .pipeline import Pipeline, PipelineStats, Shown
 from .predictor import (
@@ -27,6 +33,7 @@ __all__ = [
     "SemanticPredictor",
     "Shown",
     "TrackerConfig",
+    "fuse_predictors",
     "load_fused_predictor",
     "load_predictor",
     "load_semantic_predictor",

@@ -16,6 +16,7 @@ from ...manifest import Manifest
 from ...metrics import ConfusionMatrix, PanopticScores
 from ...prepared import Sample, check_values, lacks_objects
 from ...results import PanopticResult
+from ..predictions import Predictions
 from ..scoring import check_tag, group_of, readable
 from .classes import SharedSegments, shared_segments
 from .result import PanopticEvaluation, PanopticGroup, WorstSegments
@@ -72,6 +73,7 @@ def evaluate_panoptic(
     settings: Mapping[str, Any] | None = None,
     by: str | None = None,
     worst: int = 6,
+    kept: Predictions | None = None,
 ) -> PanopticEvaluation:
     """Score fused pictures over samples: panoptic quality, and the mIoU of their classes beside it.
 
@@ -84,6 +86,7 @@ def evaluate_panoptic(
         settings: The rules of fusion, for the report.
         by: A tag of the samples to group the scores by, such as `weather`.
         worst: How many of the worst pictures to name.
+        kept: Where the predictions go.
 
     Raises:
         ConfigError: No sample has the tag, or it has too many values.
@@ -101,7 +104,9 @@ def evaluate_panoptic(
     for sample, frame_bgr, (instances, mask) in readable(
         known, unreadable, doing="evaluating", read=_read
     ):
-        scorer.update(sample, frame_bgr, instances, mask)
+        result = scorer.update(sample, frame_bgr, instances, mask)
+        if kept is not None:
+            kept.add(sample, result.ids, result.segment_map())
     return scorer.evaluation(settings or {}, skipped, unreadable, worst=worst)
 
 
@@ -157,8 +162,8 @@ class _Scorer:
         frame_bgr: np.ndarray,
         instances: np.ndarray,
         mask: np.ndarray | None,
-    ) -> None:
-        """Fuse a picture and compare it with what is there."""
+    ) -> PanopticResult:
+        """Fuse a picture, compare it with what is there, and give it back."""
         result, classes = self._predictor(frame_bgr), self._classes
         group = group_of(sample, self._by)
         self._members[group] += 1
@@ -176,6 +181,7 @@ class _Scorer:
         found = alone.summary().all
         if found is not None:
             self._pictures.append(WorstSegments(id=sample.id, pq=found.pq))
+        return result
 
     def evaluation(
         self,

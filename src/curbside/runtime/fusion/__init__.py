@@ -2,7 +2,7 @@
 
 from .config import FusionConfig, TrackerConfig
 from .fuse import Fusion
-from .predictor import FusedPredictor, load_fused_predictor
+from .predictor import FusedPredictor, fuse_predictors, load_fused_predictor
 from .tracker import Tracker
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "FusionConfig",
     "Tracker",
     "TrackerConfig",
+    "fuse_predictors",
     "load_fused_predictor",
 ]

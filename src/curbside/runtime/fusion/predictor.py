@@ -17,7 +17,7 @@ from .config import FusionConfig, TrackerConfig
 from .fuse import Fusion
 from .tracker import Tracker
 
-__all__ = ["FusedPredictor", "load_fused_predictor"]
+__all__ = ["FusedPredictor", "fuse_predictors", "load_fused_predictor"]
 
 
 class _Tensors(NamedTuple):
@@ -156,28 +156,53 @@ def load_fused_predictor(
         LabelError: No object of the one could ever be shown with the other.
         MissingDependencyError: The library for a kind of file is not installed.
     """
+    first = load_predictor(semantic, threads=threads)
+    try:
+        second = load_predictor(instances, threads=threads)
+    except BaseException:
+        first.close()
+        raise
+    return fuse_predictors(first, second, config=config, tracking=tracking, iou=iou)
+
+
+def fuse_predictors(
+    semantic: SemanticPredictor | InstancePredictor,
+    instances: SemanticPredictor | InstancePredictor,
+    *,
+    config: FusionConfig | None = None,
+    tracking: TrackerConfig | None = None,
+    iou: float = 0.5,
+) -> FusedPredictor:
+    """Two open predictors as one, which closes them; they are closed where they cannot be fused.
+
+    Args:
+        semantic: Gives a class for every pixel.
+        instances: Finds objects; how it was told to choose them gives way to the rules.
+        config: The rules of fusion.
+        tracking: How objects are followed; None gives single pictures.
+        iou: Of two objects of one class that overlap by more than this, the better one counts.
+
+    Raises:
+        ModelFileError: One is of the other's task.
+        LabelError: No object of the one could ever be shown with the other.
+    """
     config = config or FusionConfig()
     least = config.score if tracking is None else config.followed_score
-    opened: list[SemanticPredictor | InstancePredictor] = []
     try:
-        first = load_predictor(semantic, threads=threads)
-        opened.append(first)
-        if not isinstance(first, SemanticPredictor):
+        if not isinstance(semantic, SemanticPredictor):
             raise _other_task(semantic, "a class for every pixel")
-        second = load_predictor(instances, threads=threads)
-        opened.append(second)
-        if not isinstance(second, InstancePredictor):
+        if not isinstance(instances, InstancePredictor):
             raise _other_task(instances, "single objects")
-        chosen = InstancePredictor(second.backend, InstanceConfig(confidence=least, iou=iou))
-        return FusedPredictor(first, chosen, config, tracking)
+        chosen = InstancePredictor(instances.backend, InstanceConfig(confidence=least, iou=iou))
+        return FusedPredictor(semantic, chosen, config, tracking)
     except BaseException:
-        for predictor in opened:
-            predictor.close()
+        semantic.close()
+        instances.close()
         raise
 
 
-def _other_task(path: Path, needed: str) -> ModelFileError:
+def _other_task(predictor: SemanticPredictor | InstancePredictor, needed: str) -> ModelFileError:
     return ModelFileError(
-        f"{path} does not give {needed}",
+        f"{predictor.title} does not give {needed}",
         fix="give the semantic network first and the one that finds objects with --instances",
     )
