@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from builders_objects import SPACE, objects_folder, objects_picture
+from builders_outward import SPACE as DRAWN
 from builders_outward import drawn, make_prepared
 
 from curbside.datasets import (
@@ -104,6 +105,21 @@ def test_groups_and_unlabelled_pixels_are_where_nobody_knows(tmp_path: Path) -> 
     found = persons.objects.numpy()[8::16, 8::16]
     assert persons.classes[0].tolist() == [0] and found[0, 0] == 0 and found[0, 4] == 0
     assert found[3, 0] == -1 and found[3, 4] == 1
+
+
+def test_around_objects_that_alone_were_annotated_is_none(tmp_path: Path) -> None:
+    map_ = np.full((32, 32), 255, np.uint16)
+    map_[4:12, 4:12], map_[20:28, 20:28] = 3001, 3  # an object and a group
+    augment = AugmentConfig(scale=(1, 1), ratio=(1, 1), flip=0, **PLAIN)
+    things = tuple(item.name for item in DRAWN.classes if item.has_instances)
+    around = {}
+    for name, annotated in (("alone", things), ("with stuff", DRAWN.names), ("all", None)):
+        samples = {"train/a": {"instances": map_, "annotated": annotated}}
+        make_prepared(tmp_path / name, samples)
+        found = _dataset(tmp_path / name, augment, (32, 32))[0, 0].objects.numpy()
+        assert found[8, 8] == 1 and found[24, 24] == -1
+        around[name] = int(found[0, 0])
+    assert around == {"alone": 0, "with stuff": -1, "all": -1}
 
 
 def test_what_a_crop_leaves_too_little_of_is_unknown(tmp_path: Path) -> None:

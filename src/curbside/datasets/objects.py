@@ -59,8 +59,9 @@ class ObjectPicture(NamedTuple):
 class ObjectDataset(Dataset):
     """Samples as tensors.
 
-    A group, whose members nobody told apart, and what is left of an object that a crop cuts off nearly
-    whole are no objects, and nothing either: there nobody knows.
+    A group, whose members nobody told apart, what is ignored (255) on a sample whose stuff was
+    annotated, too, and what is left of an object that a crop cuts off nearly whole are no objects, and
+    nothing either: there nobody knows.
 
     Args:
         samples: The samples, with instances.
@@ -132,7 +133,10 @@ class ObjectDataset(Dataset):
         single = [item for item in found if not item.group]
         table = np.zeros(np.iinfo(np.uint16).max + 1, np.int32)
         table[[item.value for item in single]] = np.arange(1, len(single) + 1)
-        table[[IGNORE_ID, *(item.value for item in found if item.group)]] = len(single) + 1
+        unknown = [item.value for item in found if item.group]
+        if not _objects_alone(sample):
+            unknown.append(IGNORE_ID)
+        table[unknown] = len(single) + 1
         return (
             table[instances],
             np.array([channels[item.label.name] for item in single], np.int64),
@@ -163,6 +167,13 @@ class ObjectDataset(Dataset):
         place = Placement.letterbox((rgb.shape[0], rgb.shape[1]), self._size_hw)
         image = torch.from_numpy(np.array(place.draw(rgb))).permute(2, 0, 1)
         return ObjectPicture(image, (index,), ())
+
+
+def _objects_alone(sample: Sample) -> bool:
+    """Whether only countable classes were annotated: what is none of them is then 255, and no object."""
+    countable = {item.name for item in sample.space.classes if item.has_instances}
+    annotated = sample.record.annotated
+    return annotated is not None and set(annotated) <= countable
 
 
 def _magnification(piece: Piece) -> float:
