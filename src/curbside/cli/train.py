@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int | None:
         type(default),
         args=rest,
         prog=parser.prog,
-        description=_ABOUT_CHOICES,
+        description=_about(default),
         default=default,
         config=(tyro.conf.AvoidSubcommands,),
     )
@@ -68,13 +68,29 @@ def main(argv: list[str]) -> int | None:
     return None
 
 
-_ABOUT_CHOICES = (
+_ABOUT_NETWORK = (
     "--network NAME trains another network by the same recipe; curbside models lists them. It starts"
-    " from random weights unless --weights FILE or --model.encoder.pretrained says otherwise. --loss"
+    " from random weights unless --weights FILE or --model.encoder.pretrained says otherwise."
+)
+_ABOUT_CHOICES = (
+    f"{_ABOUT_NETWORK} --loss"
     " NAME trains with another supervised loss, --distill NAME[+NAME...] --teacher RUN [RUN ...] with"
     " teachers; their settings then show in --help, or stand behind a name: --distill"
     " cwd:weight=3,temperature=2+logit-kd."
 )
+
+
+def _about(config: RunConfig) -> str:
+    """What can be chosen beside the settings of a recipe."""
+    from ..models import instance_networks
+    from ..training import InstanceTrainConfig, TrainConfig
+
+    if isinstance(config, TrainConfig):
+        return _ABOUT_CHOICES
+    if isinstance(config, InstanceTrainConfig):
+        named = ", ".join(instance_networks())
+        return _ABOUT_NETWORK.replace("curbside models lists them", f"there are {named}")
+    return f"{config.title}: {config.name}"
 
 
 def _changed(config: RunConfig, chosen: argparse.Namespace) -> RunConfig:
