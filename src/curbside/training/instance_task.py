@@ -82,7 +82,7 @@ class InstanceTask(LoopTask):
         with torch.autocast(self.device.type, enabled=False):
             found = self.loss(*output, truth)
             # Every weight has a gradient, whatever the pictures show: several devices wait for it.
-            nothing = 0 * sum(map(torch.sum, output.tensors))
+            nothing = 0 * sum(tensor.float().mean() for tensor in output.tensors)
         return self.noted(found.total + nothing, found.parts)
 
     def on_validation_epoch_start(self) -> None:
