@@ -195,5 +195,5 @@ def test_what_cannot_be_cut_is_one_line(tmp_path, yolo):
 
 def test_a_cut_of_a_cut_is_refused(yolo_cut, tmp_path):
     manifest: Manifest = yolo_cut.manifest
-    with pytest.raises(ModelFileError, match="no detections"):
+    with pytest.raises(ModelFileError, match="no sigmoid makes the probabilities"):
         cut_network(twin(yolo_cut), manifest)
