@@ -111,12 +111,10 @@ class InstanceLoss(nn.Module):
         probabilities = scores.sigmoid()
         wanted = torch.zeros_like(scores)
         counts = torch.ones(scores.shape[:2], device=scores.device)
-        sums = {name: scores.new_zeros(()) for name in ("box", "distance", "mask", "dice")}
+        sums = {name: scores.new_zeros(()) for name in ("class", "box", "distance", "mask", "dice")}
         norm = scores.new_zeros(())
-        for number, (true_boxes, classes) in enumerate(
-            zip(truth.boxes_xyxy, truth.classes, strict=True)
-        ):
-            objects = truth.objects[number]
+        pictures = zip(truth.boxes_xyxy, truth.classes, truth.objects, strict=True)
+        for number, (true_boxes, classes, objects) in enumerate(pictures):
             given = assign(
                 config.assignment,
                 places,
@@ -126,35 +124,33 @@ class InstanceLoss(nn.Module):
                 classes,
             )
             at = (given.objects >= 0).nonzero()[:, 0]
+            own, quality = given.objects[at], given.quality[at]
             counts[number] = ~_unknown(objects, places)
             counts[number, at] = 1
-            if not len(at):
-                continue
-            own, quality = given.objects[at], given.quality[at]
             wanted[number, at, classes[own]] = quality
             norm = norm + quality.sum()
-            found = complete_iou(boxes[number, at], true_boxes[own])
-            sums["box"] = sums["box"] + ((1 - found) * quality).sum()
+            found = 1 - complete_iou(boxes[number, at], true_boxes[own])
+            sums["box"] = sums["box"] + (found * quality).sum()
             distances = places.take(at).distances(true_boxes[own])
-            wrong = distance_focal(distributions[number, at], distances)
-            sums["distance"] = sums["distance"] + (wrong * quality).sum()
-            best = quality.argsort(descending=True, stable=True)[: config.masks]
-            mask, dice = self._masks(
-                mixes[number, at[best]], prototypes[number], objects, own[best], true_boxes
-            )
-            # Where not all learn masks, those that do stand for all.
-            share = quality[best] * (quality.sum() / quality[best].sum().clamp(min=1e-6))
-            sums["mask"] = sums["mask"] + (mask * share).sum()
-            sums["dice"] = sums["dice"] + (dice * share).sum()
+            found = distance_focal(distributions[number, at], distances)
+            sums["distance"] = sums["distance"] + (found * quality).sum()
+            if len(at):
+                best = quality.argsort(descending=True, stable=True)[: config.masks]
+                masks = self._masks(
+                    mixes[number, at[best]], prototypes[number], objects, own[best], true_boxes
+                )
+                # Where not all learn masks, those that do stand for all.
+                share = quality[best] * (quality.sum() / quality[best].sum().clamp(min=1e-6))
+                for name, found in zip(("mask", "dice"), masks, strict=True):
+                    sums[name] = sums[name] + (found * share).sum()
         entropy = F.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
         focus = (wanted - probabilities).abs() ** config.focus
         sums["class"] = (entropy * focus * counts[..., None]).sum()
-        norm = norm.clamp(min=1)
-        total = scores.new_zeros(())
-        for name in ("class", "box", "distance", "mask", "dice"):
-            sums[name] = sums[name] / norm
-            total = total + getattr(config, f"{name}_weight") * sums[name]
-        return LossOutput(total, {name: value.detach() for name, value in sums.items()})
+        parts = {name: value / norm.clamp(min=1) for name, value in sums.items()}
+        weighed = [getattr(config, f"{name}_weight") * value for name, value in parts.items()]
+        return LossOutput(
+            torch.stack(weighed).sum(), {name: value.detach() for name, value in parts.items()}
+        )
 
     def _masks(
         self, mixes: Tensor, prototypes: Tensor, objects: Tensor, own: Tensor, true_boxes: Tensor
