@@ -133,7 +133,9 @@ def test_confidence_is_the_score_of_the_fusion(semantic, instances, tmp_path, ca
 def test_files_of_other_tasks_are_refused(semantic, instances):
     with pytest.raises(ModelFileError, match=r"a convolution does not give single objects"):
         load_fused_predictor(semantic, semantic, threads=1)
-    with pytest.raises(ModelFileError, match=r"numbers by chance does not give a class for every pixel"):
+    with pytest.raises(
+        ModelFileError, match=r"numbers by chance does not give a class for every pixel"
+    ):
         load_fused_predictor(instances, semantic, threads=1)
 
 

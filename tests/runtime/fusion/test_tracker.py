@@ -30,7 +30,7 @@ def test_two_objects_that_pass_each_other_keep_their_numbers():
     for step in range(20):
         left, right = (10 + 8 * step, 50, 0), (170 - 8 * step, 65, 0)
         found = [left, right] if step % 3 else [right, left]
-        given = tracker(frame(*found)).tolist()
+        given = tracker(frame(*found)).numbers.tolist()
         numbers.append(given if step % 3 else given[::-1])
     assert numbers == [numbers[0]] * 20
     assert sorted(numbers[0]) == [1, 2]
@@ -39,41 +39,52 @@ def test_two_objects_that_pass_each_other_keep_their_numbers():
 def test_an_object_that_hides_comes_back_where_it_would_be():
     tracker = Tracker(TrackerConfig(patience=5))
     for step in range(4):
-        assert tracker(frame((10 + 9 * step, 50, 0))).tolist() == [1]
+        assert tracker(frame((10 + 9 * step, 50, 0))).numbers.tolist() == [1]
     for _ in range(5):
-        assert tracker(frame()).tolist() == []
-    assert tracker(frame((10 + 9 * 9, 50, 0))).tolist() == [1]  # 54 pixels on
+        assert tracker(frame()).numbers.tolist() == []
+    assert tracker(frame((10 + 9 * 9, 50, 0))).numbers.tolist() == [1]  # 54 pixels on
     for _ in range(6):
         tracker(frame())
-    assert tracker(frame((10 + 9 * 16, 50, 0))).tolist() == [2]  # too long away
+    assert tracker(frame((10 + 9 * 16, 50, 0))).numbers.tolist() == [2]  # too long away
 
 
 def test_unsure_objects_prolong_a_track_and_begin_none():
     tracker = Tracker(score=0.5)
-    assert tracker(frame((10, 10, 0, 0.9), (100, 10, 0, 0.4))).tolist() == [1, 0]
-    assert tracker(frame((12, 10, 0, 0.4), (100, 10, 0, 0.4))).tolist() == [1, 0]
-    assert tracker(frame((100, 10, 0, 0.6), (14, 10, 0, 0.6))).tolist() == [2, 1]
+    assert tracker(frame((10, 10, 0, 0.9), (100, 10, 0, 0.4))).numbers.tolist() == [1, 0]
+    assert tracker(frame((12, 10, 0, 0.4), (100, 10, 0, 0.4))).numbers.tolist() == [1, 0]
+    assert tracker(frame((100, 10, 0, 0.6), (14, 10, 0, 0.6))).numbers.tolist() == [2, 1]
+
+
+def test_what_was_shown_stays_while_it_is_followed():
+    tracker = Tracker(score=0.5)
+    shown = [
+        tracker(frame((10, 10, 0, score), (100, 10, 0, 0.4))).shown.tolist()
+        for score in (0.4, 0.6, 0.4, 0.4, 0.6)
+    ]
+    assert shown == [[False, False], *[[True, False]] * 4]
+    tracker(frame())
+    assert tracker(frame((10, 10, 0, 0.4))).shown.tolist() == [False]  # it was away
 
 
 def test_sure_objects_choose_first():
     tracker = Tracker(score=0.5)
     tracker(frame((10, 10, 0)))
     # The unsure one overlaps more, the sure one enough.
-    assert tracker(frame((15, 10, 0, 0.9), (10, 10, 0, 0.4))).tolist() == [1, 0]
+    assert tracker(frame((15, 10, 0, 0.9), (10, 10, 0, 0.4))).numbers.tolist() == [1, 0]
 
 
 def test_another_name_needs_more_overlap():
     tracker = Tracker(TrackerConfig(iou=0.3, other_class_iou=0.7))
     tracker(frame((10, 10, 0)))
-    assert tracker(frame((11, 10, 1))).tolist() == [1]
-    assert tracker(frame((18, 10, 0))).tolist() == [2]  # overlap 0.43 of another class
+    assert tracker(frame((11, 10, 1))).numbers.tolist() == [1]
+    assert tracker(frame((18, 10, 0))).numbers.tolist() == [2]  # overlap 0.43 of another class
 
 
 def test_after_a_reset_numbers_begin_anew():
     tracker = Tracker()
     tracker(frame((10, 10, 0), (60, 10, 0)))
     tracker.reset()
-    assert tracker(frame((60, 10, 0))).tolist() == [1]
+    assert tracker(frame((60, 10, 0))).numbers.tolist() == [1]
 
 
 def test_memory_is_bounded_by_patience():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,7 +15,16 @@ from ...results import Disagreement, InstanceResult, MaskCrop, PanopticResult, S
 from .classes import fused_classes
 from .config import FusionConfig
 
-__all__ = ["Fusion"]
+__all__ = ["Followed", "Fusion"]
+
+
+class Followed(NamedTuple):
+    """What is known of objects from the frames before."""
+
+    numbers: np.ndarray
+    """Numbers that stay with them, (N,) int32; 0 for none."""
+    shown: np.ndarray
+    """Whether they are shown, (N,) bool."""
 
 
 class Fusion:
@@ -54,55 +65,37 @@ class Fusion:
         semantic: SemanticResult,
         instances: InstanceResult,
         *,
-        track_ids: np.ndarray | None = None,
-        least_scores: np.ndarray | None = None,
+        follow: Callable[[InstanceResult], Followed] | None = None,
     ) -> PanopticResult:
         """One picture of both.
 
         Args:
             semantic: The class map.
-            instances: The objects of the same frame, best first.
-            track_ids: Numbers that stay with them, (N,) int32; none where not given.
-            least_scores: What the score of each must be above, (N,); the config's where not given.
+            instances: The objects of the same frame.
+            follow: Numbers what stands, down to the config's `followed_score`, and says what of it is
+                shown; without it, what is above the config's `score` is shown, without numbers.
 
         Raises:
             ConfigError: The two results are of other label spaces than the rules, or differ in size.
         """
         self._check(semantic, instances)
-        pixels = semantic.ids.size
-        order, agreed = self._order(semantic, instances)
-        if least_scores is None:
-            least_scores = np.full(len(instances), self.config.score)
-        enough = instances.scores > least_scores.astype(np.float32)
-        ids = semantic.ids.copy()
-        disagreement = cv2.LUT(semantic.ids, self._countable)
-        taken = np.zeros(semantic.size_hw, bool)
-        kept: list[_Kept] = []
-        refused: list[MaskCrop] = []
-        for index in order.tolist():
-            mask, instance_id = instances.masks[index], int(instances.class_ids[index])
-            if instance_id not in self._classes.choices or not enough[index]:
-                continue
-            there = semantic.ids[mask.window]
-            supported = self._classes.supports[instance_id][there]
-            own = mask.inside & ~taken[mask.window]
-            if self.config.pixels == "agreed":
-                own &= supported
-            if not self._stands(instances, index, agreed[index], mask, own, pixels):
-                refused.append(mask)
-                continue
-            taken[mask.window] |= own
-            class_id = self._class(instance_id, there[own & supported])
-            ids[mask.window][own] = class_id
-            against = own & ~supported
-            disagreement[mask.window][own] = Disagreement.NONE
-            disagreement[mask.window][against] = Disagreement.CLASS
-            kept.append(_Kept(index, class_id, replace(mask, inside=own)))
-        for mask in refused:
-            disagreement[mask.window][mask.inside & ~taken[mask.window]] = Disagreement.REFUSED
-        if self.config.min_stuff_area:
-            self._leave_out_specks(ids, taken, pixels)
-        return self._result(ids, disagreement, kept, instances, track_ids)
+        least = self.config.score if follow is None else self.config.followed_score
+        standing, refused = self._standing(semantic, instances, least)
+        objects = self._objects(standing, instances)
+        if follow is None:
+            followed = Followed(np.zeros(len(objects), np.int32), np.ones(len(objects), bool))
+        else:
+            followed = follow(objects)
+        shown = np.flatnonzero(followed.shown)
+        names = instances.names
+        ids, disagreement = self._painted(semantic, [standing[i] for i in shown], refused)
+        return PanopticResult(
+            ids=ids,
+            objects=objects.select(shown),
+            found_as=tuple(names[standing[i].index] for i in shown),
+            track_ids=followed.numbers[shown],
+            disagreement=disagreement,
+        )
 
     def _check(self, semantic: SemanticResult, instances: InstanceResult) -> None:
         for given, made in ((semantic.space, self._semantic), (instances.space, self._instances)):
@@ -132,24 +125,45 @@ class Fusion:
         worth = instances.scores * (agreed if self.config.conflicts == "agreement" else 1)
         return np.argsort(-worth, kind="stable"), agreed
 
-    def _stands(
-        self,
-        instances: InstanceResult,
-        index: int,
-        agreed: float,
-        mask: MaskCrop,
-        own: np.ndarray,
-        pixels: int,
+    def _standing(
+        self, semantic: SemanticResult, instances: InstanceResult, least: float
+    ) -> tuple[list[_Standing], list[MaskCrop]]:
+        """The objects that pass the rules, best first, and the masks of those that do not."""
+        order, agreed = self._order(semantic, instances)
+        taken = np.zeros(semantic.size_hw, bool)
+        standing: list[_Standing] = []
+        refused: list[MaskCrop] = []
+        for index in order.tolist():
+            mask, instance_id = instances.masks[index], int(instances.class_ids[index])
+            if instance_id not in self._classes.choices or not instances.scores[index] > np.float32(
+                least
+            ):
+                continue
+            there = semantic.ids[mask.window]
+            supported = self._classes.supports[instance_id][there]
+            own = mask.inside & ~taken[mask.window]
+            if self.config.pixels == "agreed":
+                own &= supported
+            if not self._passes(
+                mask, own, semantic.ids.size, agreed[index], instances.scores[index]
+            ):
+                refused.append(mask)
+                continue
+            taken[mask.window] |= own
+            class_id = self._class(instance_id, there[own & supported])
+            standing.append(_Standing(index, class_id, replace(mask, inside=own), ~supported))
+        return standing, refused
+
+    def _passes(
+        self, mask: MaskCrop, own: np.ndarray, pixels: int, agreed: float, score: float
     ) -> bool:
-        """Whether an object is shown."""
+        """Whether an object with these pixels left stands."""
         left = np.count_nonzero(own)
         if left == 0 or left < self.config.min_area * pixels:
             return False
         if left < self.config.min_visible * mask.area:
             return False
-        return (
-            agreed >= self.config.min_agreement or instances.scores[index] >= self.config.sure_score
-        )
+        return bool(agreed >= self.config.min_agreement or score >= self.config.sure_score)
 
     def _class(self, instance_id: int, supporting: np.ndarray) -> int:
         """What an object becomes: of the classes that it can be, the one most of its pixels show."""
@@ -159,46 +173,51 @@ class Fusion:
         votes = np.bincount(supporting, minlength=256)
         return max(choices, key=lambda choice: votes[choice])  # the first of equal ones
 
-    def _leave_out_specks(self, ids: np.ndarray, taken: np.ndarray, pixels: int) -> None:
+    def _objects(self, standing: list[_Standing], instances: InstanceResult) -> InstanceResult:
+        """What stands, in the fused label space."""
+        places = np.array([item.index for item in standing], np.int64)
+        return InstanceResult(
+            boxes_xyxy=instances.boxes_xyxy[places],
+            scores=instances.scores[places],
+            class_ids=np.array([item.class_id for item in standing], np.uint8),
+            masks=tuple(item.mask for item in standing),
+            space=self.space,
+            size_hw=instances.size_hw,
+        )
+
+    def _painted(
+        self, semantic: SemanticResult, shown: list[_Standing], refused: list[MaskCrop]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The classes with the objects over them, and where the two networks disagree."""
+        ids = semantic.ids.copy()
+        disagreement = cv2.LUT(semantic.ids, self._countable)
+        taken = np.zeros(semantic.size_hw, bool)
+        for item in shown:
+            window, own = item.mask.window, item.mask.inside
+            taken[window] |= own
+            ids[window][own] = item.class_id
+            disagreement[window][own] = Disagreement.NONE
+            disagreement[window][own & item.against] = Disagreement.CLASS
+        for mask in refused:
+            disagreement[mask.window][mask.inside & ~taken[mask.window]] = Disagreement.REFUSED
+        if self.config.min_stuff_area:
+            self._leave_out_specks(ids, taken)
+        return ids, disagreement
+
+    def _leave_out_specks(self, ids: np.ndarray, taken: np.ndarray) -> None:
         """Ignore classes with too few pixels outside the objects, in place."""
         counts = np.bincount(ids[~taken], minlength=256)
         specks = np.zeros(256, bool)
         for item in self.space.classes:
-            few = counts[item.id] < self.config.min_stuff_area * pixels
+            few = counts[item.id] < self.config.min_stuff_area * ids.size
             specks[item.id] = few and not item.has_instances
         if (counts * specks).any():
             ids[specks[ids] & ~taken] = IGNORE_ID
 
-    def _result(
-        self,
-        ids: np.ndarray,
-        disagreement: np.ndarray,
-        kept: list[_Kept],
-        instances: InstanceResult,
-        track_ids: np.ndarray | None,
-    ) -> PanopticResult:
-        places = np.array([item.index for item in kept], np.int64)
-        numbers = np.zeros(len(instances), np.int32) if track_ids is None else track_ids
-        names = instances.names
-        return PanopticResult(
-            ids=ids,
-            objects=InstanceResult(
-                boxes_xyxy=instances.boxes_xyxy[places],
-                scores=instances.scores[places],
-                class_ids=np.array([item.class_id for item in kept], np.uint8),
-                masks=tuple(item.mask for item in kept),
-                space=self.space,
-                size_hw=instances.size_hw,
-            ),
-            found_as=tuple(names[item.index] for item in kept),
-            track_ids=numbers[places],
-            disagreement=disagreement,
-        )
-
 
 @dataclass(frozen=True)
-class _Kept:
-    """An object that is shown."""
+class _Standing:
+    """An object that passes the rules."""
 
     index: int
     """Its place among those that were found."""
@@ -206,3 +225,5 @@ class _Kept:
     """Its class in the fused space."""
     mask: MaskCrop
     """The pixels that it owns."""
+    against: np.ndarray
+    """Where the class map says what it cannot be, (h, w) bool like its mask."""

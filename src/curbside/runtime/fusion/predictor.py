@@ -61,7 +61,6 @@ class FusedPredictor:
         self.fusion = Fusion(semantic.manifest.space, instances.manifest.space, config)
         score = self.fusion.config.score
         self._tracker = None if tracking is None else Tracker(tracking, score=score)
-        self._shown: frozenset[int] = frozenset()
 
     @property
     def space(self) -> LabelSpace:
@@ -104,19 +103,10 @@ class FusedPredictor:
         """One picture at the size of the frame, from what `infer` gave; frames come in order."""
         classes = self.semantic.decode(outputs.semantic, size_hw)
         objects = self.instances.decode(outputs.instances, size_hw)
-        if self._tracker is None:
-            return self.fusion(classes, objects)
-        numbers = self._tracker(objects)
-        config = self.fusion.config
-        before = np.isin(numbers, list(self._shown)) & (numbers > 0)
-        least = np.where(before, config.followed_score, config.score)
-        result = self.fusion(classes, objects, track_ids=numbers, least_scores=least)
-        self._shown = frozenset(result.track_ids.tolist())
-        return result
+        return self.fusion(classes, objects, follow=self._tracker)
 
     def reset(self) -> None:
         """The next frame is the first of another clip."""
-        self._shown = frozenset()
         if self._tracker is not None:
             self._tracker.reset()
 

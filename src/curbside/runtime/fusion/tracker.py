@@ -8,6 +8,7 @@ import numpy as np
 
 from ...results import InstanceResult
 from .config import TrackerConfig
+from .fuse import Followed
 
 __all__ = ["Tracker"]
 
@@ -21,6 +22,9 @@ class Tracker:
     Every known object is expected where its box would be at its last speed. Sure objects are
     matched to them first, in the order of their overlap; then what is left to the unsure ones, which
     can prolong a track but begin none.
+
+    An object above the score is shown, and one that prolongs a track of which the last was shown, so
+    that nothing flickers at the threshold.
 
     Args:
         config: What counts as the same object.
@@ -38,12 +42,12 @@ class Tracker:
         """Forget everything, as at the start of another clip."""
         self._tracks: list[_Track] = []
         self._last = 0
+        self._shown: frozenset[int] = frozenset()
 
-    def __call__(self, found: InstanceResult) -> np.ndarray:
-        """The numbers of the objects of the next frame.
+    def __call__(self, found: InstanceResult) -> Followed:
+        """The numbers of the objects of the next frame, from 1 on, and which of them are shown.
 
-        Returns:
-            (N,) int32, from 1 on; 0 for an unsure object that prolongs no track.
+        An unsure object that prolongs no track has the number 0 and is not shown.
         """
         for track in self._tracks:
             track.box_xyxy += track.speed
@@ -65,7 +69,9 @@ class Tracker:
                 _Track(self._last, boxes[index].copy(), int(found.class_ids[index]))
             )
         self._tracks = [t for t in self._tracks if t.unseen <= self._config.patience]
-        return numbers
+        shown = sure | np.isin(numbers, list(self._shown))
+        self._shown = frozenset(numbers[shown].tolist())
+        return Followed(numbers, shown)
 
     def _pairs(
         self, boxes_xyxy: np.ndarray, class_ids: np.ndarray, tracks: list[_Track]
