@@ -15,6 +15,7 @@ from curbside.errors import LabelError
 from curbside.evaluation import Predictions
 from curbside.labels import LabelClass, LabelSpace
 from curbside.manifest import METADATA_KEY
+from curbside.metrics import ConfusionMatrix
 from curbside.prepared import PreparedFolder, PreparedWriter, SampleData, write_sample
 from curbside.runtime import FusionConfig, load_fused_predictor, load_predictor
 
@@ -74,6 +75,28 @@ def test_fused_pictures_become_coco_panoptic(data, semantic, instances, tmp_path
     assert not main(["annotations", "coco-panoptic", str(out), str(tmp_path / "coco")])
     found = json.loads((tmp_path / "coco/annotations/panoptic_val.json").read_text("utf-8"))
     assert len(found["annotations"]) == 2
+
+
+def test_where_nobody_counted_objects_the_fused_class_map_is_scored(
+    data, semantic, instances, tmp_path, capsys
+):
+    writer = PreparedWriter(tmp_path / "plain", space=THINGS, source="numbers by chance")
+    matrix = ConfusionMatrix(4)
+    rules = FusionConfig(outside="drop")
+    with load_fused_predictor(semantic, instances, config=rules, threads=1) as fused:
+        for sample in data.samples("val"):
+            ids = sample.read_semantic()
+            plain = SampleData(id=sample.id, split="val", image=sample.image_path, semantic=ids)
+            writer.add(write_sample(writer.root, plain, THINGS))
+            matrix.update(fused(sample.read_bgr()).ids, ids)
+    writer.finish()
+    argv = ["evaluate", str(semantic), str(writer.root), "--instances", str(instances), "--json"]
+    assert not main([*argv, "--fusion.outside", "drop"])
+    said = capsys.readouterr()
+    assert "the data count no objects" in said.err
+    assert json.loads(said.out)["scores"]["miou"] == pytest.approx(matrix.miou())
+    assert not main(argv)  # the classes that objects bring along have no partner
+    assert json.loads(capsys.readouterr().out)["scores"]["miou"] <= matrix.miou() + 1e-9
 
 
 def test_class_maps_are_kept_too(data, semantic, tmp_path, capsys):

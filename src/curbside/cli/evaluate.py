@@ -59,7 +59,7 @@ def _evaluate(
         data: A prepared folder.
         split: Which of its splits.
         instances: A run folder or a model file that finds objects, to be fused with a semantic one:
-            panoptic quality is scored.
+            panoptic quality is scored, or their class map alone where the data count no objects.
         by: A tag of the samples to group the scores by, such as weather.
         out: Folder of the report; beside the model where not given.
         space: Label space of a bare images/ + masks/ tree.
@@ -157,6 +157,7 @@ def _semantic(
     kept: Path | None,
     *,
     common: bool,
+    suffix: str = "",
 ) -> _Found:
     from ..evaluation import at_common_classes, evaluate, write_report
     from ..evaluation.tables import class_table, group_table, score_table
@@ -177,7 +178,7 @@ def _semantic(
         evaluation,
         tables,
         lambda out: write_report(evaluation, out, predictor, samples),
-        suffix="-common" if common else "",
+        suffix=f"{suffix}-common" if common else suffix,
         remarks=[f"no {score}: {reason}" for score, reason in evaluation.missing.items()],
     )
 
@@ -229,7 +230,7 @@ def _panoptic(
     by: str | None,
     kept: Path | None,
 ) -> _Found:
-    from ..evaluation.panoptic import evaluate_panoptic, write_panoptic_report
+    from ..evaluation.panoptic import FusedClassMaps, evaluate_panoptic, write_panoptic_report
     from ..evaluation.panoptic.report import panoptic_tables
     from ..runtime import fuse_predictors
     from ._model import open_model
@@ -238,6 +239,14 @@ def _panoptic(
     samples = _counted(folder, split, limit)
     opened = [open_model(path, threads=threads) for path in (semantic, instances)]
     predictor = fuse_predictors(*opened, config=fusion, iou=iou)
+    if not any("instances" in sample.record.targets for sample in samples):
+        print(
+            "curbside evaluate: the data count no objects: the fused class map is scored",
+            file=sys.stderr,
+        )
+        maps = FusedClassMaps(predictor)
+        apart = predictor.space.names != folder.space.names
+        return _semantic(maps, folder, split, limit, by, kept, common=apart, suffix="-fused")
     rules = {name.replace("_", " "): value for name, value in asdict(fusion).items()}
     del rules["followed score"]  # no frame follows another
     with _keeping(kept, folder, predictor.space, predictor.title) as predictions:
