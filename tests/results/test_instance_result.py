@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tiny_instances import SPACE
 
+from curbside.errors import LabelError
 from curbside.results import InstanceResult, MaskCrop
 
 
@@ -47,16 +48,39 @@ def test_the_best_is_on_top_of_the_class_map():
     assert _result().shares() == {"car": pytest.approx(118 / 288), "person": pytest.approx(6 / 288)}
 
 
+def _counted() -> InstanceResult:
+    """The same with ids from 1 on."""
+    classes = tuple(replace(item, id=item.id + 1) for item in SPACE.classes)
+    found = _result()
+    return replace(
+        found, class_ids=found.class_ids + np.uint8(1), space=replace(SPACE, classes=classes)
+    )
+
+
 def test_the_best_is_on_top_of_the_segments():
-    segments = _result().segment_map()
+    segments = _counted().segment_map()
     assert {int(v): int((segments == v).sum()) for v in np.unique(segments)} == {
         255: 12 * 24 - 124,
-        1: 24,  # class 0: 0 * 1000 + 1
-        2: 100 - 6,
-        1001: 6,
+        1001: 24,
+        1002: 100 - 6,
+        2001: 6,
     }
     base = np.full((12, 24), 7, np.uint8)
-    assert (_result().segment_map(base) == 7).sum() == 12 * 24 - 124
+    assert (_counted().segment_map(base) == 7).sum() == 12 * 24 - 124
+
+
+def test_objects_that_have_no_number_left_are_of_their_class_alone():
+    dot = MaskCrop(top=0, left=0, inside=np.ones((1, 1), bool))
+    many = _counted().select(np.zeros(1000, int))
+    scores = np.linspace(0.9, 0.1, 1000, dtype=np.float32)
+    assert replace(many, scores=scores).segment_map().max() == 1001  # the best is on top
+    last = replace(many, scores=scores, masks=(*many.masks[:-1], dot))
+    assert last.segment_map()[0, 0] == 1  # the thousandth car
+
+
+def test_objects_of_the_id_0_make_no_segments():
+    with pytest.raises(LabelError, match=r"objects of car \(id 0 of tiny things\)"):
+        _result().segment_map()
 
 
 @pytest.mark.parametrize("keep", [np.array([True, False, True]), np.array([0, 2])])

@@ -6,16 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tiny_instances import SPACE
+from tiny_instances import SPACE as FROM_0
 
 from curbside.results import Disagreement, InstanceResult, MaskCrop, PanopticResult
+
+SPACE = replace(FROM_0, classes=tuple(replace(c, id=c.id + 1) for c in FROM_0.classes))
 
 
 def _result() -> PanopticResult:
     """Two cars side by side on nothing, and a person that is called a child."""
     ids = np.full((12, 24), 255, np.uint8)
-    ids[3:7, 2:14] = 0
-    ids[8:10, 20:22] = 1
+    ids[3:7, 2:14] = 1
+    ids[8:10, 20:22] = 2
     disagreement = np.zeros((12, 24), np.uint8)
     disagreement[0, :6] = Disagreement.CLASS
     disagreement[11, :3] = Disagreement.REFUSED
@@ -24,7 +26,7 @@ def _result() -> PanopticResult:
         objects=InstanceResult(
             boxes_xyxy=np.array([[2, 3, 8, 7], [8, 3, 14, 7], [20, 8, 22, 10]], np.float32),
             scores=np.array([0.9, 0.8, 0.7], np.float32),
-            class_ids=np.array([0, 0, 1], np.uint8),
+            class_ids=np.array([1, 1, 2], np.uint8),
             masks=(
                 MaskCrop(top=3, left=2, inside=np.ones((4, 6), bool)),
                 MaskCrop(top=3, left=8, inside=np.ones((4, 6), bool)),
@@ -44,9 +46,9 @@ def test_segments_are_class_times_1000_and_a_number():
     assert segments.dtype == np.int32
     assert {int(v): int((segments == v).sum()) for v in np.unique(segments)} == {
         255: 12 * 24 - 48 - 4,
-        1: 24,  # the first car: 0 * 1000 + 1
-        2: 24,
-        1001: 4,
+        1001: 24,
+        1002: 24,
+        2001: 4,
     }
 
 
@@ -60,11 +62,11 @@ def test_shares_and_counts():
 def test_every_object_has_a_colour_of_its_own_which_goes_by_its_number():
     size, wide = (120, 240), np.ones((40, 60), bool)
     result = PanopticResult(
-        ids=np.zeros(size, np.uint8),
+        ids=np.ones(size, np.uint8),
         objects=InstanceResult(
             boxes_xyxy=np.array([[20, 30, 80, 70], [80, 30, 140, 70]], np.float32),
             scores=np.array([0.9, 0.8], np.float32),
-            class_ids=np.zeros(2, np.uint8),
+            class_ids=np.ones(2, np.uint8),
             masks=tuple(MaskCrop(top=30, left=left, inside=wide) for left in (20, 80)),
             space=SPACE,
             size_hw=size,

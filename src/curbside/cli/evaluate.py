@@ -215,7 +215,8 @@ def _objects(
 def _rules(fusion: FusionConfig, confidence: float | None) -> FusionConfig:
     if confidence is None:
         return fusion
-    return replace(fusion, score=confidence, followed_score=min(fusion.followed_score, confidence))
+    InstanceConfig(confidence=confidence)  # refuses what is no share
+    return replace(fusion, score=confidence)
 
 
 def _panoptic(

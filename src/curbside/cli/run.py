@@ -90,7 +90,7 @@ def _run(
     opened = open_source(source)
     plan = plan_cores(threads, live=opened.live)
     if instances is None:
-        if view is not None or fusion != FusionConfig():
+        if view is not None or not following or fusion != FusionConfig():
             raise ConfigError(
                 "one network is fused with nothing", fix="name another with --instances M.onnx"
             )
@@ -98,15 +98,15 @@ def _run(
             model, threads=plan.threads, instances=_chosen(confidence, iou)
         )
     else:
+        chosen = _chosen(confidence, iou) or InstanceConfig()
         if confidence is not None:
-            followed = min(fusion.followed_score, confidence)
-            fusion = replace(fusion, score=confidence, followed_score=followed)
+            fusion = replace(fusion, score=confidence)
         predictor = load_fused_predictor(
             model,
             instances,
             config=fusion,
             tracking=TrackerConfig() if following else None,
-            iou=InstanceConfig().iou if iou is None else iou,
+            iou=chosen.iou,
             threads=plan.threads,
         )
     pipeline: Pipeline[Result] = Pipeline(

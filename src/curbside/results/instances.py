@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import LabelError
 from ..imaging import draw_objects
 from ..labels import IGNORE_ID, PER_CLASS, LabelSpace
 from .semantic import class_shares
@@ -54,7 +55,8 @@ class InstanceResult:
     """The objects of a frame, best score first.
 
     Raises:
-        ValueError: An array has the wrong shape or type, or a mask leaves the frame.
+        ValueError: An array has the wrong shape or type, a score is not in 0..1, or a mask leaves the
+            frame.
     """
 
     boxes_xyxy: np.ndarray
@@ -83,6 +85,8 @@ class InstanceResult:
                     f"{name} must be {shape} {np.dtype(kind)} for {count} masks,"
                     f" not {array.shape} {array.dtype}"
                 )
+        if not ((self.scores >= 0) & (self.scores <= 1)).all():
+            raise ValueError(f"scores must be in 0..1, not {self.scores}")
         height, width = self.size_hw
         for number, mask in enumerate(self.masks):
             rows, columns = mask.window
@@ -138,11 +142,20 @@ class InstanceResult:
         """Every pixel's segment as instance maps of prepared folders hold it: (H, W) int32.
 
         An object's pixels hold class * 1000 + its number, from 1 on within its class, the best score on
-        top.
+        top; from the thousandth of a class on, the plain class id.
 
         Args:
             base: What other pixels hold, (H, W) uint8; 255 where not given.
+
+        Raises:
+            LabelError: An object has the class id 0, whose objects look like plain class ids.
         """
+        if (self.class_ids == 0).any():
+            raise LabelError(
+                f"objects of {self.space.name_of(0)} (id 0 of {self.space.name}) cannot be told from"
+                " plain class ids in an instance map",
+                fix="give countable classes ids from 1 on",
+            )
         segments = (
             np.full(self.size_hw, IGNORE_ID, np.int32) if base is None else base.astype(np.int32)
         )
@@ -152,7 +165,9 @@ class InstanceResult:
         for index in order.tolist():
             class_id = int(self.class_ids[index])
             numbers[class_id] += 1
-            painted.append((self.masks[index], class_id * PER_CLASS + numbers[class_id]))
+            alone = numbers[class_id] < PER_CLASS
+            value = class_id * PER_CLASS + numbers[class_id] if alone else class_id
+            painted.append((self.masks[index], value))
         for mask, value in reversed(painted):
             segments[mask.window][mask.inside] = value
         return segments

@@ -38,7 +38,7 @@ class PanopticResult:
     """What stands everywhere in a frame, and which object each pixel belongs to.
 
     Raises:
-        ValueError: An array has the wrong shape or type, or an object's mask meets another's.
+        ValueError: An array has the wrong shape or type.
     """
 
     ids: np.ndarray

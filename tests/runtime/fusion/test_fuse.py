@@ -16,7 +16,7 @@ from curbside.results import (
     PanopticResult,
     SemanticResult,
 )
-from curbside.runtime.fusion import Fusion, FusionConfig
+from curbside.runtime.fusion import Fusion, FusionConfig, Tracker
 
 CITY, COCO = load_space("cityscapes19"), load_space("coco80")
 ID = {item.name: item.id for item in CITY.classes}
@@ -201,6 +201,16 @@ def test_a_map_without_countable_classes_keeps_road_users_as_they_are():
         Fusion(road, COCO, replace(PLAIN, outside="drop"))
 
 
+def test_classes_that_objects_bring_along_have_no_id_0():
+    one = LabelSpace(name="one", classes=(LabelClass(id=1, name="road", color=(9, 9, 9)),))
+    result = Fusion(one, COCO, PLAIN)(
+        SemanticResult(ids=np.ones((2, 4), np.uint8), space=one),
+        objects(("bicycle", 0.9, ["x...", "...."])),
+    )
+    assert set(np.unique(result.segment_map())) == {1, int(result.objects.class_ids[0]) * 1000 + 1}
+    assert 0 not in result.space.ids
+
+
 def test_no_objects_leave_the_class_map():
     result = fuse(classes(["rrcc", "rrss"]), objects())
     np.testing.assert_array_equal(result.ids, classes(["rrcc", "rrss"]).ids)
@@ -223,7 +233,6 @@ def test_results_of_other_networks_or_frames_are_refused():
         ({"score": 1.5}, "score is 1.5"),
         ({"min_agreement": -0.1}, "min_agreement is -0.1"),
         ({"min_area": float("nan")}, "min_area is nan"),
-        ({"score": 0.3}, "followed_score 0.35 is above the score 0.3"),
     ],
 )
 def test_impossible_rules_are_refused(change, words):
@@ -315,3 +324,27 @@ def test_against_a_computation_pixel_by_pixel(seed: int):
         ours[mask.window][mask.inside] = place
     np.testing.assert_array_equal(ours, expected)
     np.testing.assert_array_equal(result.ids[ours < 0], semantic[ours < 0])
+
+
+def _two_frames(config: FusionConfig, *second) -> PanopticResult:
+    """A sure car, then these objects, followed."""
+    fusion, tracker = Fusion(CITY, COCO, config), Tracker(score=config.score)
+    semantic = classes(["cccc", "tttt"])
+    first = fusion(semantic, objects(("car", 0.9, ["xxxx", "...."])), follower=tracker)
+    assert first.track_ids.tolist() == [1]
+    return fusion(semantic, objects(*second), follower=tracker)
+
+
+def test_an_unsure_object_that_nobody_knows_takes_nothing_from_one_that_is_followed():
+    config = replace(PLAIN, min_agreement=0)
+    unsure = ("car", 0.4, ["xxxx", "...."])
+    assert _two_frames(config, unsure).track_ids.tolist() == [1]
+    # A new truck with a better score that covers most of it is no object of before.
+    hidden = ("truck", 0.45, [".xxx", "xxxx"])
+    assert _two_frames(config, unsure, hidden).found_as == ("car",)
+
+
+def test_a_sure_object_comes_before_an_unsure_one_that_the_map_likes_better():
+    config = replace(PLAIN, min_agreement=0, conflicts="agreement")
+    result = _two_frames(config, ("car", 0.6, ["....", "xxxx"]), ("truck", 0.45, ["....", "xxxx"]))
+    assert result.found_as == ("car",)

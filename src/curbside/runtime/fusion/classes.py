@@ -84,7 +84,7 @@ def _road_users(space: LabelSpace) -> set[str]:
 
 
 def _free_ids(space: LabelSpace) -> Iterator[int]:
-    return (number for number in count() if number not in space.ids)
+    return (number for number in count(1) if number not in space.ids)
 
 
 def _next(own: Iterator[int], space: LabelSpace) -> int:

@@ -46,7 +46,8 @@ class FusionConfig:
     score: float = 0.5
     """An object is shown where its score is above this, 0..1."""
     followed_score: float = 0.35
-    """The same for one that was shown in the frame before: it does not flicker at the threshold."""
+    """The same for one that was shown in the frame before, where this is the lower one of the two: it does
+    not flicker at the threshold."""
     conflicts: Literal["score", "agreement"] = "score"
     """Of two objects on a pixel, the one with the better score has it; or the better product of score
     and the share of its pixels on which the class map agrees."""
@@ -78,11 +79,6 @@ class FusionConfig:
             "min_area",
             "min_stuff_area",
         )
-        if self.followed_score > self.score:
-            raise ConfigError(
-                f"followed_score {self.followed_score:g} is above the score {self.score:g}",
-                fix="give at most the score: an object that was shown is easier to show again",
-            )
 
 
 def _check_shares(config: object, *names: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -15,7 +15,17 @@ from ...results import Disagreement, InstanceResult, MaskCrop, PanopticResult, S
 from .classes import fused_classes
 from .config import FusionConfig
 
-__all__ = ["Followed", "Fusion"]
+__all__ = ["Followed", "Follower", "Fusion"]
+
+
+class Follower(Protocol):
+    """Knows objects from frame to frame; see `Tracker`."""
+
+    def expects(self, boxes_xyxy: np.ndarray, may_be: Sequence[Sequence[int]]) -> np.ndarray:
+        """Whether each object, by its box and the classes that it can be, may be one shown before."""
+
+    def __call__(self, found: InstanceResult) -> Followed:
+        """The objects of the next frame."""
 
 
 class Followed(NamedTuple):
@@ -51,6 +61,7 @@ class Fusion:
         self.config = config or FusionConfig()
         self._classes = fused_classes(semantic, instances, self.config)
         self._semantic, self._instances = semantic, instances
+        self._supports = self._classes.supports.astype(np.uint8)
         self._countable = self._classes.countable.astype(np.uint8) * np.uint8(
             Disagreement.NO_OBJECT
         )
@@ -65,35 +76,43 @@ class Fusion:
         semantic: SemanticResult,
         instances: InstanceResult,
         *,
-        follow: Callable[[InstanceResult], Followed] | None = None,
+        follower: Follower | None = None,
     ) -> PanopticResult:
         """One picture of both.
 
         Args:
             semantic: The class map.
             instances: The objects of the same frame.
-            follow: Numbers what stands, down to the config's `followed_score`, and says what of it is
-                shown; without it, what is above the config's `score` is shown, without numbers.
+            follower: Knows objects from the frames before; without it, what is above the config's
+                `score` is shown, without numbers.
 
         Raises:
             ConfigError: The two results are of other label spaces than the rules, or differ in size.
         """
         self._check(semantic, instances)
-        least = self.config.score if follow is None else self.config.followed_score
-        standing, refused = self._standing(semantic, instances, least)
-        objects = self._objects(standing, instances)
-        if follow is None:
-            followed = Followed(np.zeros(len(objects), np.int32), np.ones(len(objects), bool))
+        sure = instances.scores > np.float32(self.config.score)
+        if follower is None:
+            candidates = sure
         else:
-            followed = follow(objects)
-        shown = np.flatnonzero(followed.shown)
+            followed = instances.scores > np.float32(self.config.followed_score)
+            may_be = [
+                self._classes.choices.get(number, ()) for number in instances.class_ids.tolist()
+            ]
+            candidates = sure | (followed & follower.expects(instances.boxes_xyxy, may_be))
+        standing, refused = self._standing(semantic, instances, candidates, sure)
+        objects = self._objects(standing, instances)
+        if follower is None:
+            found = Followed(np.zeros(len(objects), np.int32), np.ones(len(objects), bool))
+        else:
+            found = follower(objects)
+        shown = np.flatnonzero(found.shown)
         names = instances.names
         ids, disagreement = self._painted(semantic, [standing[i] for i in shown], refused)
         return PanopticResult(
             ids=ids,
             objects=objects.select(shown),
             found_as=tuple(names[standing[i].index] for i in shown),
-            track_ids=followed.numbers[shown],
+            track_ids=found.numbers[shown],
             disagreement=disagreement,
         )
 
@@ -111,59 +130,66 @@ class Fusion:
                 fix="give both results of one frame at its size",
             )
 
-    def _order(
-        self, semantic: SemanticResult, instances: InstanceResult
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The objects, best first, and the share of each on which the class map agrees: (N,) each."""
-        shares = []
-        for class_id, mask in zip(instances.class_ids.tolist(), instances.masks, strict=True):
-            said = np.bincount(semantic.ids[mask.window][mask.inside], minlength=256)
-            speaks = mask.area - said[IGNORE_ID]
-            for_it = said @ self._classes.supports[class_id] - said[IGNORE_ID]
-            shares.append(for_it / speaks if speaks else 1.0)
-        agreed = np.array(shares)
-        worth = instances.scores * (agreed if self.config.conflicts == "agreement" else 1)
-        return np.argsort(-worth, kind="stable"), agreed
-
     def _standing(
-        self, semantic: SemanticResult, instances: InstanceResult, least: float
+        self,
+        semantic: SemanticResult,
+        instances: InstanceResult,
+        candidates: np.ndarray,
+        sure: np.ndarray,
     ) -> tuple[list[_Standing], list[MaskCrop]]:
-        """The objects that pass the rules, best first, and the masks of those that do not."""
-        order, agreed = self._order(semantic, instances)
+        """The candidates that pass the rules, sure and better ones first, and the masks of the others."""
+        places = [
+            place
+            for place in np.flatnonzero(candidates).tolist()
+            if int(instances.class_ids[place]) in self._classes.choices
+        ]
+        scores = instances.scores.tolist()
+        worth = {place: scores[place] for place in places}
+        if self.config.conflicts == "agreement":
+            for place in places:
+                worth[place] *= self._asked(semantic, instances, place).share
         taken = np.zeros(semantic.size_hw, bool)
         standing: list[_Standing] = []
         refused: list[MaskCrop] = []
-        for index in order.tolist():
-            mask, instance_id = instances.masks[index], int(instances.class_ids[index])
-            if instance_id not in self._classes.choices or not instances.scores[index] > np.float32(
-                least
-            ):
-                continue
-            there = semantic.ids[mask.window]
-            supported = self._classes.supports[instance_id][there]
+        for place in sorted(places, key=lambda place: (not sure[place], -worth[place])):
+            mask = instances.masks[place]
             own = mask.inside & ~taken[mask.window]
-            if self.config.pixels == "agreed":
-                own &= supported
-            if not self._passes(
-                mask, own, semantic.ids.size, agreed[index], instances.scores[index]
-            ):
+            enough = self._enough(
+                own, mask, semantic.ids.size
+            )  # before the map is asked: it is quick
+            asked = self._asked(semantic, instances, place) if enough else None
+            if asked is not None and self.config.pixels == "agreed":
+                own &= asked.supported
+                enough = self._enough(own, mask, semantic.ids.size)
+            agreed = asked is not None and (
+                asked.share >= self.config.min_agreement or scores[place] >= self.config.sure_score
+            )
+            if asked is None or not (enough and agreed):
                 refused.append(mask)
                 continue
             taken[mask.window] |= own
-            class_id = self._class(instance_id, there[own & supported])
-            standing.append(_Standing(index, class_id, replace(mask, inside=own), ~supported))
+            there = semantic.ids[mask.window][own & asked.supported]
+            class_id = self._class(int(instances.class_ids[place]), there)
+            standing.append(_Standing(place, class_id, replace(mask, inside=own), ~asked.supported))
         return standing, refused
 
-    def _passes(
-        self, mask: MaskCrop, own: np.ndarray, pixels: int, agreed: float, score: float
-    ) -> bool:
-        """Whether an object with these pixels left stands."""
+    def _asked(self, semantic: SemanticResult, instances: InstanceResult, place: int) -> _Asked:
+        """What the class map says to an object."""
+        mask = instances.masks[place]
+        there = np.ascontiguousarray(semantic.ids[mask.window])
+        if not there.size:
+            return _Asked(np.zeros(there.shape, bool), 1.0)
+        supported = cv2.LUT(there, self._supports[instances.class_ids[place]]).view(bool)
+        silent = np.count_nonzero(mask.inside & (there == IGNORE_ID))
+        speaks = mask.area - silent
+        for_it = np.count_nonzero(mask.inside & supported) - silent
+        return _Asked(supported, for_it / speaks if speaks else 1.0)
+
+    def _enough(self, own: np.ndarray, mask: MaskCrop, pixels: int) -> bool:
+        """Whether an object has enough pixels left."""
         left = np.count_nonzero(own)
-        if left == 0 or left < self.config.min_area * pixels:
-            return False
-        if left < self.config.min_visible * mask.area:
-            return False
-        return bool(agreed >= self.config.min_agreement or score >= self.config.sure_score)
+        least = max(1.0, self.config.min_area * pixels, self.config.min_visible * mask.area)
+        return bool(left >= least)
 
     def _class(self, instance_id: int, supporting: np.ndarray) -> int:
         """What an object becomes: of the classes that it can be, the one most of its pixels show."""
@@ -213,6 +239,15 @@ class Fusion:
             specks[item.id] = few and not item.has_instances
         if (counts * specks).any():
             ids[specks[ids] & ~taken] = IGNORE_ID
+
+
+class _Asked(NamedTuple):
+    """What the class map says to an object."""
+
+    supported: np.ndarray
+    """Where it says what the object can be, or nothing: (h, w) bool, like its mask."""
+    share: float
+    """Share of the object's pixels on which it does, of those on which it says anything."""
 
 
 @dataclass(frozen=True)

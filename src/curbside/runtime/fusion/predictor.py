@@ -103,7 +103,7 @@ class FusedPredictor:
         """One picture at the size of the frame, from what `infer` gave; frames come in order."""
         classes = self.semantic.decode(outputs.semantic, size_hw)
         objects = self.instances.decode(outputs.instances, size_hw)
-        return self.fusion(classes, objects, follow=self._tracker)
+        return self.fusion(classes, objects, follower=self._tracker)
 
     def reset(self) -> None:
         """The next frame is the first of another clip."""
@@ -177,7 +177,7 @@ def fuse_predictors(
         LabelError: No object of the one could ever be shown with the other.
     """
     config = config or FusionConfig()
-    least = config.score if tracking is None else config.followed_score
+    least = config.score if tracking is None else min(config.score, config.followed_score)
     try:
         if not isinstance(semantic, SemanticPredictor):
             raise _other_task(semantic, "a class for every pixel")

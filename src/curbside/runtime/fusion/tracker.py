@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,14 +42,36 @@ class Tracker:
     def reset(self) -> None:
         """Forget everything, as at the start of another clip."""
         self._tracks: list[_Track] = []
+        self._size_hw: tuple[int, int] | None = None
         self._last = 0
         self._shown: frozenset[int] = frozenset()
+
+    def expects(self, boxes_xyxy: np.ndarray, may_be: Sequence[Sequence[int]]) -> np.ndarray:
+        """Whether each object of the next frame can be one that was shown in the frame before.
+
+        Args:
+            boxes_xyxy: (N, 4) left, top, right, bottom in frame pixels.
+            may_be: The classes that each can be, N of them.
+
+        Returns:
+            (N,) bool.
+        """
+        shown = [track for track in self._tracks if track.number in self._shown]
+        if not shown or not len(boxes_xyxy):
+            return np.zeros(len(boxes_xyxy), bool)
+        there = np.stack([track.box_xyxy + track.speed for track in shown])
+        same = np.array([[track.class_id in ids for track in shown] for ids in may_be])
+        overlap = _iou(boxes_xyxy.astype(np.float64), there)
+        return np.any(overlap >= self._least(same), axis=1)
 
     def __call__(self, found: InstanceResult) -> Followed:
         """The numbers of the objects of the next frame, from 1 on, and which of them are shown.
 
         An unsure object that prolongs no track has the number 0 and is not shown.
         """
+        if found.size_hw != self._size_hw:  # another source: nothing is where it was
+            self._tracks, self._shown = [], frozenset()
+            self._size_hw = found.size_hw
         for track in self._tracks:
             track.box_xyxy += track.speed
             track.unseen += 1
@@ -73,6 +96,10 @@ class Tracker:
         self._shown = frozenset(numbers[shown].tolist())
         return Followed(numbers, shown)
 
+    def _least(self, same_class: np.ndarray) -> np.ndarray:
+        """The overlap from which on an object is one of before."""
+        return np.where(same_class, self._config.iou, self._config.other_class_iou)
+
     def _pairs(
         self, boxes_xyxy: np.ndarray, class_ids: np.ndarray, tracks: list[_Track]
     ) -> list[tuple[int, _Track]]:
@@ -81,7 +108,7 @@ class Tracker:
             return []
         overlap = _iou(boxes_xyxy, np.stack([track.box_xyxy for track in tracks]))  # (N, T)
         same = class_ids[:, None] == np.array([track.class_id for track in tracks])
-        overlap[overlap < np.where(same, self._config.iou, self._config.other_class_iou)] = 0
+        overlap[overlap < self._least(same)] = 0
         pairs = []
         for flat in np.argsort(-overlap, axis=None, kind="stable")[: np.count_nonzero(overlap)]:
             place, track = divmod(int(flat), len(tracks))
