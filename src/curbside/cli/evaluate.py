@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -158,6 +158,7 @@ def _semantic(
     *,
     common: bool,
     suffix: str = "",
+    settings: Mapping[str, Any] | None = None,
 ) -> _Found:
     from ..evaluation import at_common_classes, evaluate, write_report
     from ..evaluation.tables import class_table, group_table, score_table
@@ -169,7 +170,8 @@ def _semantic(
     if common:
         predictor, samples = at_common_classes(predictor, samples)
     manifest = predictor.manifest
-    with _keeping(kept, folder, manifest.space, manifest.model) as predictions:
+    said = {"model": manifest.model, "source": dict(manifest.source), **(settings or {})}
+    with _keeping(kept, folder, manifest.space, said) as predictions:
         evaluation = evaluate(predictor, samples, by=by, kept=predictions)
     tables = [score_table(evaluation), class_table(evaluation)]
     if evaluation.groups:
@@ -240,19 +242,28 @@ def _panoptic(
     samples = _counted(folder, split, limit)
     opened = [open_model(path, threads=threads) for path in (semantic, instances)]
     predictor = fuse_predictors(*opened, config=fusion, iou=iou)
+    settings = {name.replace("_", " "): value for name, value in asdict(fusion).items()}
+    del settings["followed score"]  # no frame follows another
+    settings["iou"] = iou
     if not any("instances" in sample.record.targets for sample in samples):
         print(
             "curbside evaluate: the data count no objects: the fused class map is scored",
             file=sys.stderr,
         )
         maps = FusedClassMaps(predictor)
-        apart = predictor.space.names != folder.space.names
-        return _semantic(maps, folder, split, limit, by, kept, common=apart, suffix="-fused")
-    rules = {name.replace("_", " "): value for name, value in asdict(fusion).items()}
-    del rules["followed score"]  # no frame follows another
-    with _keeping(kept, folder, predictor.space, predictor.title) as predictions:
+        apart = maps.manifest.space.names != folder.space.names
+        return _semantic(
+            maps, folder, split, limit, by, kept, common=apart, suffix="-fused", settings=settings
+        )
+    networks = {"semantic": predictor.semantic, "instances": predictor.instances}
+    said = {
+        "model": predictor.title,
+        **{name: dict(network.manifest.source) for name, network in networks.items()},
+        **settings,
+    }
+    with _keeping(kept, folder, predictor.space, said) as predictions:
         evaluation = evaluate_panoptic(
-            predictor, samples, settings={**rules, "iou": iou}, by=by, kept=predictions
+            predictor, samples, settings=settings, by=by, kept=predictions
         )
     return _Found(
         evaluation,
@@ -263,14 +274,14 @@ def _panoptic(
 
 
 def _keeping(
-    out: Path | None, folder: PreparedFolder, space: LabelSpace, model: str
+    out: Path | None, folder: PreparedFolder, space: LabelSpace, said: Mapping[str, Any]
 ) -> AbstractContextManager[Predictions | None]:
     """Where predictions go, if anywhere."""
     from ..evaluation import Predictions
 
     if out is None:
         return nullcontext()
-    return Predictions(out, space=space, model=model, data=folder.root.resolve().name)
+    return Predictions(out, space=space, options={**said, "data": str(folder.root.resolve())})
 
 
 def _counted(folder: PreparedFolder, split: str, limit: int | None) -> list[Sample]:

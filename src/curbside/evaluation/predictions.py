@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -24,15 +25,13 @@ class Predictions:
     Args:
         out: The folder to make.
         space: What the ids of the results mean.
-        model: The model in words.
-        data: What was predicted, in words.
+        options: What decides them: networks, rules, data.
 
     Raises:
-        ConfigError: The folder holds something else.
+        ConfigError: The folder holds something else, or predictions of something else.
     """
 
-    def __init__(self, out: Path, *, space: LabelSpace, model: str, data: str) -> None:
-        options = {"model": model, "data": data}
+    def __init__(self, out: Path, *, space: LabelSpace, options: Mapping[str, Any]) -> None:
         self._writer = PreparedWriter(out, space=space, source="predictions", options=options)
 
     def add(self, sample: Sample, ids: np.ndarray, segments: np.ndarray | None = None) -> None:
@@ -75,6 +74,6 @@ class Predictions:
             raise LabelError(
                 f"objects of {self._writer.space.name_of(class_id)} (id {class_id}) do not fit an"
                 f" instance map, which holds class * {PER_CLASS} + a number in 16 bits",
-                fix="predict in a label space with fewer classes",
+                fix="predict in a label space with fewer classes, or without --fusion.outside keep",
             )
         return segments.astype(np.uint16)
