@@ -24,6 +24,7 @@ from curbside.labels import (
     cityscapes_labels,
     common,
     counterparts,
+    covered,
     idd_labels,
     load_space,
     mapping,
@@ -33,7 +34,7 @@ from curbside.labels import (
 OBJECTS = ("coco80", "idd5")
 SPACES = [name for name in space_names() if name not in OBJECTS]
 """Those whose masks cover a whole picture."""
-ANIMALS = "bird cat dog horse sheep cow elephant bear zebra giraffe".split()
+ANIMALS = ["bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"]
 PAIRS = list(itertools.product(SPACES, repeat=2))
 
 
@@ -518,3 +519,26 @@ def test_what_an_object_may_be_in_a_map_of_classes(
 def test_classes_that_no_table_knows_have_the_counterpart_of_their_name() -> None:
     found = counterparts(made("Car", "chair"), made("car", "sky"))
     assert found == {"Car": ("car",), "chair": ()}
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("idd-level3", {"motorcycle", "bicycle", "car", "truck", "bus", "traffic light"}),
+        ("idd-level2", {"2-wheeler", "small-vehicle", "large-vehicle"}),
+        (
+            "cityscapes19",
+            {"motorcycle", "bicycle", "car", "truck", "bus", "train", "traffic light"},
+        ),
+        ("idd5", {"motorcycle_bicycle", "autorickshaw_car", "large_vehicle"}),
+    ],
+)
+def test_the_classes_of_which_coco_tells_all(target: str, expected: set[str]) -> None:
+    assert set(covered(load_space("coco80"), load_space(target))) == expected
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_space_tells_all_of_its_own_classes(space: str) -> None:
+    ours = load_space(space)
+    own = between(space, space)
+    assert set(covered(ours, ours)) == {row.target for row in own.classes if row.target}

@@ -12,9 +12,9 @@ from tiny_instances import make_constant_onnx, manifest_of, naive_objects, rando
 from tiny_models import SPACE, make_manifest, make_onnx, write_clip
 
 from curbside.cli import main
-from curbside.errors import ConfigError, LabelError, ModelFileError
+from curbside.errors import ConfigError, LabelError, ModelFileError, SourceError
 from curbside.imaging import write_jpeg
-from curbside.labels import LabelClass, LabelSpace
+from curbside.labels import LabelClass, LabelSpace, load_space
 from curbside.manifest import METADATA_KEY
 from curbside.prepared import PreparedFolder, examine
 from curbside.pseudolabels import Labeller, Picture, PseudoLabelConfig, write_pseudolabels
@@ -178,9 +178,87 @@ def test_what_cannot_be_is_refused_in_one_line(semantic, instances, tmp_path, ca
             road = replace(THINGS, name="tiny road", classes=THINGS.classes[:2])
             Labeller(instances=network, space=road)
     argv = ["pseudolabel", str(semantic), str(tmp_path), str(tmp_path / "out")]
+    assert main(argv) == 2
+    assert "labels would be taken for pictures" in capsys.readouterr().err
+    (tmp_path / "pictures").mkdir()
+    argv[2] = str(tmp_path / "pictures")
     assert main([*argv, "--instances", str(semantic)]) == 2
     assert "both networks have the same task" in capsys.readouterr().err
     assert main([*argv, "--doubt", "0.8"]) == 2
     assert "the doubt 0.8 is above the confidence 0.7" in capsys.readouterr().err
     assert main([*argv, "--every", "0"]) == 2
+    capsys.readouterr()
+    assert main([*argv, "--every", "3"]) == 2
+    assert "--every 3 is for videos" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_two_pictures_of_one_name_are_not_mixed(semantic, tmp_path, frame, capsys):
+    for name in ("a/b_c.jpg", "a_b/c.jpg"):
+        write_jpeg(tmp_path / "pictures" / name, frame)
+    argv = ["pseudolabel", str(semantic), str(tmp_path / "pictures"), str(tmp_path / "out")]
+    assert main(argv) == 2
+    assert "two pictures are called a_b_c" in capsys.readouterr().err
+
+
+def test_other_pictures_do_not_go_into_the_same_folder(semantic, tmp_path, frame, capsys):
+    for folder in ("one", "two"):
+        write_jpeg(tmp_path / folder / "images" / "a.jpg", frame)
+    argv = ["pseudolabel", str(semantic), str(tmp_path / "one/images"), str(tmp_path / "out")]
+    assert not main(argv)
+    argv[2] = str(tmp_path / "two/images")
+    assert main(argv) == 2
+    assert "pictures is" in capsys.readouterr().err
+
+
+def test_a_video_that_breaks_off_is_labelled_as_far_as_it_goes(semantic, tmp_path, frame):
+    def pictures():
+        for number in range(2):
+            yield Picture(id=f"{number}", split="train", image=frame, read_bgr=lambda: frame)
+        raise SourceError("clip.mp4 ends early", fix="fetch it again")
+
+    with load_predictor(semantic, threads=1) as network:
+        found = write_pseudolabels(Labeller(semantic=network), pictures(), tmp_path / "out")
+    assert found.images == 2
+    assert found.unreadable == ("clip.mp4 ends early; fetch it again",)
+    assert PreparedFolder(tmp_path / "out").counts["train"] == 2
+
+
+def test_a_line_that_a_kill_cut_costs_no_other_picture(semantic, tmp_path, frame):
+    pictures = [
+        Picture(id=f"{number}", split="train", image=frame, read_bgr=lambda: frame)
+        for number in range(3)
+    ]
+    with load_predictor(semantic, threads=1) as network:
+        labeller = Labeller(semantic=network)
+        whole = write_pseudolabels(labeller, pictures, tmp_path / "out")
+        kept = tmp_path / "out" / "acceptance.jsonl"
+        kept.write_text(kept.read_text("utf-8")[:-40] + '\n{"split": "train", "id": "x"}', "utf-8")
+        assert write_pseudolabels(labeller, pictures, tmp_path / "out") == whole
+
+
+def test_what_a_label_space_cannot_tell_apart_is_said_and_not_taken_for_absent(tmp_path, frame):
+    """COCO's person may be IDD's person or rider; its dog is a person at level 3."""
+    coco, idd = load_space("coco80"), load_space("idd-level3")
+    outputs = RAW.whole()[1]
+    raw = np.zeros((1, 4 + 80 + 5, 3), np.float32)
+    for place, (class_id, score) in enumerate([(0, 0.99), (16, 0.98), (2, 0.97)]):
+        raw[0, :4, place] = 16 + 24 * place, 32, 16, 16
+        raw[0, 4 + class_id, place] = score
+        raw[0, -5, place] = 1
+    prototypes = np.ones((1, 5, 16, 24), np.float32)
+    names = [spec.name for spec in outputs]
+    given = dict(zip(names, (raw, prototypes), strict=True))
+    manifest = manifest_of(outputs, RAW.size_hw, space=coco)
+    path = make_constant_onnx(
+        tmp_path / "coco.onnx",
+        given,
+        size_hw=RAW.size_hw,
+        metadata={METADATA_KEY: manifest.to_json()},
+    )
+    with load_predictor(path, threads=1) as network:
+        labeller = Labeller(instances=network, space=idd)
+        labels = labeller(frame)
+    assert labels.lost_objects == {"person": 1}
+    assert labels.objects == {"person": 1, "car": 1}  # the dog, by IDD's own level 3
+    assert labeller.annotated == ("motorcycle", "bicycle", "car", "truck", "bus")

@@ -73,21 +73,35 @@ def _pseudolabel(
         raise ConfigError(
             f"every {every} with a limit of {limit} labels nothing", fix="give 1 or more of each"
         )
+    video = source.is_file()
+    if every > 1 and not video:
+        raise ConfigError(
+            f"--every {every} is for videos, and {source} is none",
+            fix="leave it out, or give --limit",
+        )
+    if not video and out.resolve().is_relative_to(source.resolve()):
+        raise ConfigError(
+            f"{out} lies in {source}: labels would be taken for pictures",
+            fix="choose another place",
+        )
     target = None if space is None else load_space(space)
     opened = [open_model(path, threads=threads) for path in (model, instances) if path]
     try:
         labeller = _labeller(opened, labels, target)
-        if source.is_file():
+        if video:
             pictures, total = _frames(source, split, every, limit), None
         else:
             samples = picture_samples(source, split, labeller.space)
             samples = samples if limit is None else evenly_spaced(samples, limit)
             pictures, total = map(Picture.of_sample, samples), len(samples)
-        found = write_pseudolabels(labeller, pictures, out, total=total, source=source.name)
+        found = write_pseudolabels(
+            labeller, pictures, out, total=total, source=str(source.resolve())
+        )
     finally:
         for predictor in opened:
             predictor.close()
-    report = out.with_name(f"{out.name}.labels")
+    report = out.resolve()
+    report = report.with_name(f"{report.name}.labels")
     write_report(found, report)
     if as_json:
         print(json.dumps(asdict(found), indent=2))

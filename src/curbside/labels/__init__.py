@@ -5,7 +5,7 @@ A `LabelSpace` is a validated list of classes; `load_space(name)` reads one of t
 behind Cityscapes' two, `camvid_labels()` says what CamVid's colours are. 255 means "ignore"
 everywhere in curbside and is written here alone. `mapping` says what the classes of one space are in
 another, `common` at which classes two can be compared, `counterparts` which of them may mean one
-object; see `taxonomy.py`.
+object, `covered` of which one tells all; see `taxonomy.py`.
 """
 
 from .camvid import CamvidLabel, camvid_labels
@@ -22,7 +22,7 @@ from .object_classes import (
 )
 from .space import IGNORE_ID, PER_CLASS, LabelClass, LabelSpace
 from .tables import load_space, space_names
-from .taxonomy import ClassMap, LabelMap, counterparts, mapping
+from .taxonomy import ClassMap, LabelMap, counterparts, covered, mapping
 
 __all__ = [
     "CITYSCAPES_ENCODINGS",
@@ -43,6 +43,7 @@ __all__ = [
     "cityscapes_labels",
     "common",
     "counterparts",
+    "covered",
     "default_object_classes",
     "idd_labels",
     "load_space",

@@ -28,7 +28,7 @@ from ..errors import LabelError
 from .space import IGNORE_ID, LabelSpace
 from .tables import load_space, read_table, space_names
 
-__all__ = ["ClassMap", "LabelMap", "counted", "counterparts", "mapping", "things_of"]
+__all__ = ["ClassMap", "LabelMap", "counted", "counterparts", "covered", "mapping", "things_of"]
 
 Kind = Literal["one to one", "many to one", "one to several", "lost"]
 
@@ -166,6 +166,23 @@ def counterparts(source: LabelSpace, target: LabelSpace) -> dict[str, tuple[str,
         name: tuple(other for other, held in theirs.items() if held.keys() & things.keys())
         for name, things in ours.items()
     }
+
+
+def covered(source: LabelSpace, target: LabelSpace) -> tuple[str, ...]:
+    """The classes of `target` of which `source` tells all: each thing that decides one is in a class that
+    becomes it. COCO tells all cars of IDD; its persons may be riders, so that it does not tell all of
+    either, though its animals become persons.
+    """
+    ours, theirs, _ = things_of(source, target)
+    told: dict[str, set[str]] = {}
+    for row in mapping(source, target).classes:
+        if row.target is not None:
+            told.setdefault(row.target, set()).update(ours[row.source])
+    return tuple(
+        name
+        for name, things in theirs.items()
+        if name in told and {t for t in things if things[t]} <= told[name]
+    )
 
 
 def _row(

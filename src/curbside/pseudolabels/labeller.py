@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..errors import ConfigError, LabelError, ModelFileError
-from ..labels import IGNORE_ID, PER_CLASS, LabelSpace, mapping
+from ..labels import IGNORE_ID, PER_CLASS, LabelSpace, covered, mapping
 from ..prepared import MAX_INDEX
 from ..results import InstanceResult, SemanticResult
 from ..runtime import FusionConfig, InstanceConfig, InstancePredictor, SemanticPredictor
@@ -38,6 +38,9 @@ class Labels:
     """Objects by class that were found above the doubt."""
     sure_objects: Counter[str] = field(default_factory=Counter)
     """Those of them that became labels."""
+    lost_objects: Counter[str] = field(default_factory=Counter)
+    """Objects above the doubt that are of no one countable class of the label space, by what the network
+    calls them."""
 
 
 class Labeller:
@@ -96,7 +99,7 @@ class Labeller:
             raise LabelError(
                 f"{self.space.name} has objects of the id 0 ({self._names[0]}), which instance maps"
                 " cannot tell from plain classes",
-                fix="choose another label space for the labels, such as --space idd-level3",
+                fix="choose another label space for the labels, such as --space idd-level2",
             )
         if len(self._map.unfed) == self.space.num_classes:
             raise LabelError(
@@ -124,12 +127,15 @@ class Labeller:
     @property
     def annotated(self) -> tuple[str, ...] | None:
         """The classes that can be found; None where those are all of the label space. Without a class
-        map those are the countable ones: around the objects is then none of them."""
-        unfed = self._map.unfed
+        map those are the countable ones of which the network tells all: what is around the objects is
+        then none of them."""
+        names = self.space.names
         if self._semantic is None:
-            kept = {self._names[number] for number in self._countable}
-            return tuple(n for n in self.space.names if n in kept and n not in unfed)
-        return tuple(n for n in self.space.names if n not in unfed) if unfed else None
+            told = covered(self._map.source, self.space)
+            countable = {self._names[number] for number in self._countable}
+            return tuple(name for name in names if name in told and name in countable)
+        unfed = self._map.unfed
+        return tuple(name for name in names if name not in unfed) if unfed else None
 
     def __call__(self, frame_bgr: np.ndarray) -> Labels:
         """What the networks are sure of on a picture.
@@ -139,7 +145,7 @@ class Labeller:
         """
         said = sure = found = None
         if self._semantic is not None:
-            said = self._semantic(frame_bgr, probabilities=True)
+            said = self._semantic(frame_bgr, confidence=True)
             sure = self._sure(said)
         if self._instances is not None:
             found = self._instances(frame_bgr)
@@ -151,7 +157,7 @@ class Labeller:
         """The class map, 255 where it is below the confidence."""
         assert said.confidence is not None
         ids = np.where(said.confidence >= self.config.confidence, said.ids, np.uint8(IGNORE_ID))
-        return replace(said, ids=ids, probabilities=None)
+        return replace(said, ids=ids)
 
     def _labels(
         self,
@@ -177,10 +183,17 @@ class Labeller:
         instances = base.astype(np.uint16)
         numbers: Counter[int] = Counter()
         taken = np.zeros(size, bool)
-        for class_id, score, mask in zip(
-            self._map.table[found.class_ids].tolist(), found.scores, found.masks, strict=True
+        for class_id, score, mask, called in zip(
+            self._map.table[found.class_ids].tolist(),
+            found.scores,
+            found.masks,
+            found.names,
+            strict=True,
         ):
-            if class_id not in self._countable or mask.area < self.config.min_area:
+            if mask.area < self.config.min_area:
+                continue
+            if class_id not in self._countable:
+                labels.lost_objects[called] += 1
                 continue
             name = self._names[class_id]
             labels.objects[name] += 1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ACCEPTED", "Acceptance", "read_acceptance", "write_report"]
 
-ACCEPTED = ("pixels", "sure_pixels", "objects", "sure_objects")
+ACCEPTED = ("pixels", "sure_pixels", "objects", "sure_objects", "lost_objects")
 """The counts by class that are kept of every picture; see `Labels`."""
 
 
@@ -48,6 +48,8 @@ class Acceptance:
     """Objects that were found, by class."""
     sure_objects: Mapping[str, int]
     """Those of them that became labels."""
+    lost_objects: Mapping[str, int]
+    """Objects that the label space has no one countable class for, by what the network calls them."""
 
     @classmethod
     def of(
@@ -114,8 +116,15 @@ class Acceptance:
         return (
             f"{self.images} pictures labelled in {self.label_space} by {self.teacher}, {scaled}."
             f" Pixels and objects count from a probability of {self.confidence:g} on; objects down to"
-            f" {self.doubt:g} are groups, which nothing learns from."
+            f" {self.doubt:g} are groups, which nothing learns from.{self._lost}"
         )
+
+    @property
+    def _lost(self) -> str:
+        if not self.lost_objects:
+            return ""
+        said = ", ".join(f"{count} {name}" for name, count in self.lost_objects.items())
+        return f" Left out, as {self.label_space} has no one countable class for them: {said}."
 
 
 def read_acceptance(folder: Path) -> list[dict[str, Any]]:
@@ -127,7 +136,8 @@ def read_acceptance(folder: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
-            found[row["split"], row["id"]] = row
+            if all(isinstance(row[name], dict) for name in ACCEPTED):
+                found[row["split"], row["id"]] = row
         except (ValueError, TypeError, KeyError):
             continue
     return list(found.values())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, SourceError
 from ..files import as_storage_error
 from ..prepared import PreparedWriter, Sample, SampleData, write_sample
 from ..progress import track
@@ -34,6 +34,11 @@ class Picture:
     """Reads it: (H, W, 3) uint8 BGR."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Anything to group by."""
+
+    @property
+    def name(self) -> str:
+        """Where it comes from, for a message."""
+        return str(self.image) if isinstance(self.image, Path) else self.id
 
     @classmethod
     def of_sample(cls, sample: Sample) -> Picture:
@@ -69,7 +74,7 @@ def write_pseudolabels(
 
     Raises:
         ConfigError: The folder holds something else, or labels made otherwise.
-        DataError: Not one picture could be read.
+        DataError: Not one picture could be read, or two have one name.
         StorageError: The place cannot be written.
     """
     writer = PreparedWriter(
@@ -79,14 +84,22 @@ def write_pseudolabels(
         options={
             "teacher": labeller.title,
             "teacher_source": labeller.sources,
+            "temperature": labeller.temperature,
             "pictures": source,
             **asdict(labeller.config),
         },
     )
     noted = {(row["split"], row["id"]) for row in read_acceptance(out)}
     unreadable: list[str] = []
-    for picture in track(pictures, total=total, description="labelling"):
+    seen: set[tuple[str, str]] = set()
+    for picture in _to_the_end(track(pictures, total=total, description="labelling"), unreadable):
         key = picture.split, picture.id
+        if key in seen:
+            raise DataError(
+                f"two pictures are called {picture.id}, the second {picture.name}",
+                fix="rename one: names are paths with _ for /, without what follows the last dot",
+            )
+        seen.add(key)
         if writer.done(*key) and key in noted:
             continue
         try:
@@ -118,6 +131,14 @@ def write_pseudolabels(
     return Acceptance.of(read_acceptance(out), labeller, unreadable=tuple(unreadable))
 
 
+def _to_the_end(pictures: Iterable[Picture], unreadable: list[str]) -> Iterator[Picture]:
+    """The pictures, as far as a video that breaks off gives them."""
+    try:
+        yield from pictures
+    except SourceError as error:
+        unreadable.append(str(error))
+
+
 def _note(out: Path, picture: Picture, labels: Labels) -> None:
     """Add a picture's counts to `acceptance.jsonl`."""
     row: dict[str, Any] = {"split": picture.split, "id": picture.id}
@@ -125,6 +146,7 @@ def _note(out: Path, picture: Picture, labels: Labels) -> None:
     path = out / "acceptance.jsonl"
     try:
         with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row, sort_keys=True) + "\n")
+            # On a line of its own, whatever a kill left before it.
+            file.write("\n" + json.dumps(row, sort_keys=True) + "\n")
     except OSError as error:
         raise as_storage_error(error, path) or error from error

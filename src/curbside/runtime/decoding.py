@@ -19,6 +19,7 @@ def decode_semantic(
     size_hw: tuple[int, int],
     *,
     probabilities: bool = False,
+    confidence: bool = False,
 ) -> SemanticResult:
     """A result at the frame's size from the outputs that a Manifest describes.
 
@@ -33,25 +34,28 @@ def decode_semantic(
         manifest: What the outputs mean.
         size_hw: The frame's height and width.
         probabilities: Also give every class's probability, where there are logits.
+        confidence: Also give that of the class shown, where there are logits; another output may tell
+            it in any case.
     """
     named = {output.meaning: outputs[output.name][0] for output in manifest.outputs}
-    confidence, every = named.get("confidence"), None
-    if probabilities and "logits" in named:
+    shown, every = named.get("confidence"), None
+    if "logits" in named and (probabilities or (confidence and shown is None)):
         scores = softmax(resize_scores(_planes(named["logits"], manifest), manifest.input.size_hw))
-        every = np.stack([resize_ids(channel, size_hw) for channel in scores])  # (C, H, W)
-        ids, confidence = top_class(scores)
+        if probabilities:
+            every = np.stack([resize_ids(channel, size_hw) for channel in scores])  # (C, H, W)
+        ids, shown = top_class(scores)
     elif "ids" in named:
         ids = named["ids"].astype(np.uint8, copy=False)
     else:
         ids = class_map(_planes(named["logits"], manifest), manifest.input.size_hw)
-    if confidence is not None:
-        if confidence.dtype == np.uint8:
-            confidence = confidence.astype(np.float32) / 255.0
-        confidence = resize_ids(confidence, size_hw)
+    if shown is not None:
+        if shown.dtype == np.uint8:
+            shown = shown.astype(np.float32) / 255.0
+        shown = resize_ids(shown, size_hw)
     return SemanticResult(
         ids=resize_ids(ids, size_hw),
         space=manifest.space,
-        confidence=confidence,
+        confidence=shown,
         probabilities=every,
     )
 

@@ -121,18 +121,23 @@ class NetworkPredictor(ABC, Generic[Result]):
 class SemanticPredictor(NetworkPredictor[SemanticResult]):
     """A semantic network behind any backend; see `NetworkPredictor`."""
 
-    def __call__(self, frame_bgr: np.ndarray, *, probabilities: bool = False) -> SemanticResult:
+    def __call__(
+        self, frame_bgr: np.ndarray, *, probabilities: bool = False, confidence: bool = False
+    ) -> SemanticResult:
         """A class for every pixel of a frame.
 
         Args:
             frame_bgr: (H, W, 3) uint8, of any size.
             probabilities: Also give every class's probability, where the network gives logits.
+            confidence: Also give that of the class shown, where the network gives logits.
 
         Raises:
             ValueError: The frame is not (H, W, 3) uint8.
         """
         outputs = self.infer(self.prepare(frame_bgr))
-        return self.decode(outputs, frame_bgr.shape[:2], probabilities=probabilities)
+        return self.decode(
+            outputs, frame_bgr.shape[:2], probabilities=probabilities, confidence=confidence
+        )
 
     def decode(
         self,
@@ -140,9 +145,12 @@ class SemanticPredictor(NetworkPredictor[SemanticResult]):
         size_hw: tuple[int, int],
         *,
         probabilities: bool = False,
+        confidence: bool = False,
     ) -> SemanticResult:
         """The result at the size of the frame, from what `infer` gave."""
-        return decode_semantic(outputs, self.manifest, size_hw, probabilities=probabilities)
+        return decode_semantic(
+            outputs, self.manifest, size_hw, probabilities=probabilities, confidence=confidence
+        )
 
 
 class InstancePredictor(NetworkPredictor[InstanceResult]):
