@@ -22,16 +22,16 @@ def drawn_instances() -> InstanceTrainConfig:
         data=ObjectDataConfig(
             root=(Path("data/drawn"),),
             batch_size=8,
-            # Pieces at about the pictures' own size: most drawn objects are small.
-            crop_hw=(160, 256),
-            eval_hw=(288, 512),
+            # Whole pictures are scored at a size that lies amid those that pieces of them are learnt at.
+            crop_hw=(192, 320),
+            eval_hw=(224, 384),
             workers=1,
-            augment=AugmentConfig(scale=(0.2, 0.7)),
+            augment=AugmentConfig(scale=(0.3, 1.0)),
             val_pictures=100,
         ),
         optimizer=OptimizerConfig(lr=1.5e-3, weight_decay=1e-2, clip_norm=10.0),
         schedule=ScheduleConfig(kind="cosine", warmup_steps=50),
-        steps=1500,
+        steps=1000,
         validate_every=0.2,
         ema_decay=0.998,
         checkpoint_every=100,
