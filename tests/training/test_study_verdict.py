@@ -272,7 +272,7 @@ def test_tables_say_how_teachers_teach_and_what_is_changed(tmp_path) -> None:
         " logits, temperature 4, standardize False; distillation.supervised 1"
     )
     assert "loss CrossEntropy → OHEM: threshold 0.9" in second
-    assert "; steps 100 → 50; " in second
+    assert second.startswith("steps 100 → 50; ")
     assert "; distillation.losses.0 FeatureL2: weight 3, adapter.norm True, adapter" in second
 
 
