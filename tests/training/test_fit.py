@@ -43,8 +43,8 @@ from curbside.training import (
     fit,
     load_run,
     load_run_predictor,
+    loop_task,
 )
-from curbside.training import loop_task
 from curbside.training.record import Checkpoints
 from curbside.training.task import SegmentationTask
 
