@@ -161,7 +161,7 @@ def test_from_the_command_line_to_a_file_that_runs(
     file = tmp_path / "m.onnx"
     assert main(["export", str(tmp_path / "run"), "--out", str(file)]) == 0
     said = capsys.readouterr()
-    assert "96 x 64 pixels letterboxed, bgr in" in said.out and "verified" in said.out
+    assert "96 x 64 pixels, letterboxed, bgr in" in said.out and "verified" in said.out
     frames = sorted((data / "val/images").glob("*"))
     saved = tmp_path / "shown"
     assert main(["run", str(file), "--source", str(frames[0].parent), "--save", str(saved)]) == 0

@@ -254,23 +254,17 @@ def _show_file(
     verify_data: Path | None,
     as_json: bool,
 ) -> None:
-    size_bytes = out.stat().st_size
-    if as_json:
-        print(json.dumps({"file": str(out), "size_bytes": size_bytes, **found.to_dict()}, indent=2))
-        return
-    height, width = config.size_hw
-    given = "ids" if config.outputs == "ids" else f"ids and {config.outputs}"
-    print(f"wrote     {out}, {size_bytes / 1e6:.2f} MB: {title},")
-    print(f"          {width} x {height} pixels, {config.channels} in, {given} out,", end=" ")
-    print(f"opset {config.opset}")
-    what = f"pictures of {verify_data}" if verify_data else "generated pictures"
-    print(f"verified  on {found.pictures} {what}, in the runtime, against the checkpoint:")
-    print(f"          same class on {found.agreement:.4%} of the pixels,")
-    print(f"          largest logit difference {found.logit_difference:.2e}", end=" ")
-    print(f"(logits up to {found.logit_range:.1f})")
+    lines = [
+        f"same class on {found.agreement:.4%} of the pixels,",
+        f"largest logit difference {found.logit_difference:.2e} (logits up to {found.logit_range:.1f})",
+    ]
     if found.confidence_difference is not None:
-        print(f"          largest confidence difference {found.confidence_difference:.2e}")
-    print(f"next      curbside quantize {out} --calibration DATA")
+        lines.append(f"largest confidence difference {found.confidence_difference:.2e}")
+    given = "ids" if config.outputs == "ids" else f"ids and {config.outputs}"
+    what = f"{config.channels} in, {given} out"
+    _show_written(title, out, config, found, lines, verify_data, as_json, what=what)
+    if not as_json:
+        print(f"next      curbside quantize {out} --calibration DATA")
 
 
 def _show_objects(
@@ -281,19 +275,39 @@ def _show_objects(
     verify_data: Path | None,
     as_json: bool,
 ) -> None:
+    lines = [
+        f"raw class scores differ by up to {found.score_difference:.1e},"
+        f" those of distances by {found.box_difference:.1e},",
+        f"coefficients and prototypes by {found.mask_difference:.1e}",
+    ]
+    if found.objects:
+        lines.insert(0, f"{found.agreement:.2%} of {found.objects} objects are the same,")
+    what = f"letterboxed, {config.channels} in, maps out"
+    _show_written(title, out, config, found, lines, verify_data, as_json, what=what)
+    if not as_json:
+        print(f"next      curbside run {out} --source VIDEO")
+
+
+def _show_written(
+    title: str,
+    out: Path,
+    config: ExportConfig,
+    found: Verification | InstanceVerification,
+    lines: Sequence[str],
+    verify_data: Path | None,
+    as_json: bool,
+    *,
+    what: str,
+) -> None:
+    """Print what was written, and how it was verified."""
     size_bytes = out.stat().st_size
     if as_json:
         print(json.dumps({"file": str(out), "size_bytes": size_bytes, **found.to_dict()}, indent=2))
         return
     height, width = config.size_hw
     print(f"wrote     {out}, {size_bytes / 1e6:.2f} MB: {title},")
-    print(f"          {width} x {height} pixels letterboxed, {config.channels} in,", end=" ")
-    print(f"maps out, opset {config.opset}")
-    what = f"pictures of {verify_data}" if verify_data else "generated pictures"
-    print(f"verified  on {found.pictures} {what}, in the runtime, against the checkpoint:")
-    if found.objects:
-        print(f"          {found.agreement:.2%} of {found.objects} objects are the same,")
-    print(f"          raw class scores differ by up to {found.score_difference:.1e},", end=" ")
-    print(f"those of distances by {found.box_difference:.1e},")
-    print(f"          coefficients and prototypes by {found.mask_difference:.1e}")
-    print(f"next      curbside run {out} --source VIDEO")
+    print(f"          {width} x {height} pixels, {what}, opset {config.opset}")
+    pictures = f"pictures of {verify_data}" if verify_data else "generated pictures"
+    print(f"verified  on {found.pictures} {pictures}, in the runtime, against the checkpoint:")
+    for line in lines:
+        print(f"          {line}")

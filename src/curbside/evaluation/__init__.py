@@ -10,7 +10,7 @@ from .at_common import CommonPredictor, all_at_common_classes, at_common_classes
 from .comparison import Contender, compare
 from .comparison_report import write_comparison
 from .comparison_result import Budget, Comparison
-from .page import Page
+from .page import Page, write_files
 from .per_image import read_per_image
 from .predictions import Predictions
 from .report import write_report
@@ -40,5 +40,6 @@ __all__ = [
     "readable",
     "require_same_space",
     "write_comparison",
+    "write_files",
     "write_report",
 ]

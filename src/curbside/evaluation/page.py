@@ -6,15 +6,16 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ..files import write_text
+from ..files import write_json, write_text
 from ..imaging import encode_jpeg
 from .tables import Table
 
-__all__ = ["Page"]
+__all__ = ["Page", "write_files"]
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; background: #fff;
@@ -37,6 +38,27 @@ figure img { max-width: 100%; height: auto; display: block; border-radius: 3px; 
 .row figure { margin: .4rem 0; overflow-wrap: anywhere; } .pictures { gap: 12px; }
 .pictures figure { flex: 1 1 calc(.65 * var(--width)); max-width: var(--width); }
 """
+
+
+def write_files(out_dir: Path, *, data: Any, text: str, page: Page) -> Path:
+    """Write `report.json`, `report.md` and `report.html` into a folder, which is made if missing.
+
+    Args:
+        out_dir: Where to write.
+        data: JSON values.
+        text: Markdown.
+        page: The page.
+
+    Returns:
+        The path of `report.html`.
+
+    Raises:
+        StorageError: The place cannot be written.
+    """
+    write_json(out_dir / "report.json", data)
+    write_text(out_dir / "report.md", text)
+    page.write(out_dir / "report.html")
+    return out_dir / "report.html"
 
 
 class Page:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write_json, write_text
 from ..prepared import Sample
 from . import plots
-from .page import Page
+from .page import Page, write_files
 from .per_image import write_per_image
 from .result import Evaluation
 from .scoring import Predictor
@@ -47,11 +46,8 @@ def write_report(
         StorageError: The place cannot be written.
     """
     page = _page(evaluation, predictor, samples)
-    write_json(out_dir / "report.json", evaluation.to_dict())
-    write_text(out_dir / "report.md", _markdown(evaluation))
     write_per_image(out_dir, evaluation.image_ids, evaluation.per_image)
-    page.write(out_dir / "report.html")
-    return out_dir / "report.html"
+    return write_files(out_dir, data=evaluation.to_dict(), text=_markdown(evaluation), page=page)
 
 
 def _title(evaluation: Evaluation) -> str:

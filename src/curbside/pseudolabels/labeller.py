@@ -85,7 +85,6 @@ class Labeller:
         if semantic is not None and instances is not None:
             rules = FusionConfig(
                 score=self.config.doubt,
-                followed_score=self.config.doubt,
                 sure_score=max(self.config.confidence, FusionConfig().sure_score),
                 outside="drop",
             )

@@ -10,8 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..evaluation import Page, Table
-from ..files import write_json, write_text
+from ..evaluation import Page, Table, write_files
 
 if TYPE_CHECKING:
     from .labeller import Labeller
@@ -157,10 +156,8 @@ def write_report(acceptance: Acceptance, out: Path) -> Path:
     page.put(acceptance.table)
     for message in acceptance.unreadable:
         page.text(f"Left out: {message}")
-    write_json(out / "report.json", asdict(acceptance))
-    write_text(out / "report.md", f"{acceptance.about}\n\n{acceptance.table.markdown()}\n")
-    page.write(out / "report.html")
-    return out / "report.html"
+    text = f"{acceptance.about}\n\n{acceptance.table.markdown()}\n"
+    return write_files(out, data=asdict(acceptance), text=text, page=page)
 
 
 def _cells(counts: Iterable[tuple[int, int]]) -> Iterator[str]:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...files import write_json, write_text
 from ...imaging import draw_objects
 from ...metrics import KindScores, MatchCurve, Shown
 from ...metrics.object_matches import IGNORED, RIGHT, mask_overlaps, match_objects
 from ...prepared import Sample, find_objects
 from .. import plots
-from ..page import Page
+from ..page import Page, write_files
 from ..tables import Table, markdown, score
 from .classes import SharedThings
 from .result import InstanceEvaluation
@@ -59,10 +58,7 @@ def write_instance_report(
         StorageError: The place cannot be written.
     """
     page = _page(evaluation, predictor, samples)
-    write_json(out_dir / "report.json", evaluation.to_dict())
-    write_text(out_dir / "report.md", _markdown(evaluation))
-    page.write(out_dir / "report.html")
-    return out_dir / "report.html"
+    return write_files(out_dir, data=evaluation.to_dict(), text=_markdown(evaluation), page=page)
 
 
 def score_table(evaluation: InstanceEvaluation) -> Table:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...files import write_json, write_text
 from ...labels import PER_CLASS, LabelSpace
 from ...metrics import Quality
 from ...prepared import Sample
 from .. import plots
-from ..page import Page
+from ..page import Page, write_files
 from ..tables import Table, markdown, score
 from .result import PanopticEvaluation
 from .scoring import PanopticPredictor
@@ -46,10 +45,7 @@ def write_panoptic_report(
         StorageError: The place cannot be written.
     """
     page = _page(evaluation, predictor, samples)
-    write_json(out_dir / "report.json", evaluation.to_dict())
-    write_text(out_dir / "report.md", _markdown(evaluation))
-    page.write(out_dir / "report.html")
-    return out_dir / "report.html"
+    return write_files(out_dir, data=evaluation.to_dict(), text=_markdown(evaluation), page=page)
 
 
 def score_table(evaluation: PanopticEvaluation) -> Table:
