@@ -87,6 +87,7 @@ _EXTRA_OF = {
     "nncf": "openvino",
     "onnxslim": "export",
     "onnxscript": "export",
+    "PySide6": "app",
     "ray": "ray",
 }
 
