@@ -260,7 +260,7 @@ def test_an_interrupt_keeps_what_was_written():
 
 def test_a_source_that_hangs_is_named(monkeypatch):
     from curbside.errors import CurbsideError
-    from curbside.runtime import pipeline as room
+    from curbside.runtime.pipeline import pipeline as room
 
     monkeypatch.setattr(room, "_JOIN_S", 0.05)
     release = threading.Event()

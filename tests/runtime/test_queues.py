@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from curbside.runtime.queues import Closed, NumberedQueue
+from curbside.runtime.pipeline.queues import Closed, NumberedQueue
 
 
 def _in_thread(work) -> threading.Thread:

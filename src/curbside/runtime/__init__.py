@@ -9,7 +9,7 @@ from .fusion import (
     load_fused_predictor,
 )
 from .instances import InstanceConfig
-from .pipeline import Pipeline, PipelineStats, Shown
+from .pipeline import Fault, Pipeline, PipelineStats, Shown, Supervision
 from .predictor import (
     InstancePredictor,
     NetworkPredictor,
@@ -22,6 +22,7 @@ from .sources import Frame, open_source
 
 __all__ = [
     "CorePlan",
+    "Fault",
     "Frame",
     "FusedPredictor",
     "FusionConfig",
@@ -32,6 +33,7 @@ __all__ = [
     "PipelineStats",
     "SemanticPredictor",
     "Shown",
+    "Supervision",
     "TrackerConfig",
     "fuse_predictors",
     "load_fused_predictor",

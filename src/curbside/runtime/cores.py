@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,10 +47,30 @@ def plan_cores(threads: int | None, *, live: bool) -> CorePlan:
 
 @contextmanager
 def opencv_on_one_core() -> Iterator[None]:
-    """Keep OpenCV's own threads away while a network uses the cores: two thread pools fight."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
+    """Keep OpenCV's own threads away while a network uses the cores: two thread pools fight.
+
+    Several may ask for it at once; the last to leave gives OpenCV its threads back.
+    """
+    with _opencv.lock:
+        if not _opencv.asked:
+            _opencv.threads = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        _opencv.asked += 1
     try:
         yield
     finally:
-        cv2.setNumThreads(before)
+        with _opencv.lock:
+            _opencv.asked -= 1
+            if not _opencv.asked:
+                cv2.setNumThreads(_opencv.threads)
+
+
+class _OpenCVThreads:
+    """How many ask for one core, and the threads that OpenCV had before."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.asked = self.threads = 0
+
+
+_opencv = _OpenCVThreads()

@@ -32,6 +32,8 @@ class Frame:
     """When it was taken, from the start of the source, in seconds."""
     bgr: np.ndarray
     """(H, W, 3) uint8."""
+    captured_s: float | None = None
+    """When it was taken, by `time.perf_counter`, where a live source tells; None: when it is read."""
 
 
 class Source(Protocol):

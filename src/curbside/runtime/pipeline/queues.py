@@ -34,13 +34,18 @@ class NumberedQueue(Generic[Item]):
         self.taken = 0
         self.replaced = 0
 
-    def put(self, item: Item, *, number: int | None = None, replace: bool = False) -> None:
+    def put(
+        self, item: Item, *, number: int | None = None, replace: bool = False
+    ) -> Item | None:
         """Add an item, waiting for room.
 
         Args:
             item: What to add.
             number: Its place in the order; without it the next one.
             replace: Do not wait: where there is no room, take the place of the last one that waits.
+
+        Returns:
+            The item whose place it took; None where it took none.
 
         Raises:
             Closed: The queue was closed.
@@ -53,9 +58,11 @@ class NumberedQueue(Generic[Item]):
             self._changed.wait_for(lambda: self._closed or self._has_room(place))
             if self._closed:
                 raise Closed
+            replaced = self._items.get(place)
             self._items[place] = item
             self._next = max(self._next, place + 1)
             self._changed.notify_all()
+        return replaced
 
     def get(self) -> tuple[int, Item] | None:
         """The next item in the order with its number, waiting for it; None after the last one.

@@ -1,0 +1,405 @@
+"""The threaded pipeline: capture, infer, draw, sink.
+
+::
+
+    source --capture, prepare--> [inbox] --infer x workers--> [ready] --decode, draw--> [shown] --> sink, caller
+                                 file: waits                  in the order
+                                 live: newest wins            of the inbox
+
+The infer threads do nothing but the network, so that a single one never waits for the host's part
+of another frame. Every queue is bounded. Frames of a file are all kept, in order; of a live source the newest one
+replaces the one that waits.
+
+Without supervision an exception in any stage ends the others and is raised in the caller. With it, a
+fault costs one frame its result, and what failed is opened again; every fault is reported.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from ...errors import CurbsideError, SourceError
+from ...metrics.timing import Latencies
+from ..cores import opencv_on_one_core
+from ..sinks import NullSink, Sink
+from ..sources import Frame, Source
+from .faults import Fault, Supervision
+from .queues import Closed, NumberedQueue
+from .slot import Predictor, PredictorSlot
+from .stats import PipelineStats, Shown
+from .watch import NetworkWatch
+
+__all__ = ["Pipeline"]
+
+Result = TypeVar("Result")
+
+STAGES = ("capture", "prepare", "network", "decode", "draw", "write")
+_JOIN_S = 10.0
+_RECENT = 60
+_CUT_S = 2.0
+"""A jump in time of so many seconds, or back, is another clip: nothing in it is where it was."""
+
+
+@dataclass(slots=True)
+class _Job:
+    """A frame on its way."""
+
+    frame: Frame
+    captured_s: float
+    predictor: Predictor[Any]
+    tensor: Any = None
+    outputs: Any = None
+    failed: bool = False
+    left_out: bool = False
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Pipeline(Generic[Result]):
+    """Frames of a source through a predictor; iterate over it once to run it.
+
+    ::
+
+        pipeline = Pipeline(source, predictor, draw=lambda frame, result: result.draw(frame))
+        for shown in pipeline:
+            ...
+
+    The caller's thread writes to the sink. When the caller leaves the loop early or `stop` is
+    called, what was written so far is kept; after an exception it is discarded.
+
+    Args:
+        source: Where frames come from; the pipeline closes it.
+        predictor: The network. With several workers it is called from several threads at once.
+        draw: Makes the picture from frame and result; without it the picture is the frame.
+        sink: Where pictures go; the pipeline finishes it.
+        limit: Stop after so many frames.
+        workers: Frames that are in the network at the same time.
+        supervision: How it goes on after a fault; None ends it with the first one.
+        on_fault: Called with every fault, from the thread in which it happened.
+        budget_ms: From captured to shown a frame should take no longer than this: of a live source
+            one that is older already is left out before the network; what is shown later is counted.
+        on_retired: Called with a predictor that `switch` exchanged, once no frame needs it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        predictor: Predictor[Result],
+        *,
+        draw: Callable[[np.ndarray, Result], np.ndarray] | None = None,
+        sink: Sink | None = None,
+        limit: int | None = None,
+        workers: int = 1,
+        supervision: Supervision | None = None,
+        on_fault: Callable[[Fault], None] | None = None,
+        budget_ms: float | None = None,
+        on_retired: Callable[[Any], None] | None = None,
+    ) -> None:
+        self._source, self._draw = source, draw
+        self._slot = PredictorSlot(predictor, on_retired)
+        self._sink = NullSink() if sink is None else sink
+        self._limit = limit
+        self._workers = workers
+        self._supervision, self._on_fault = supervision, on_fault or (lambda fault: None)
+        self._watch = NetworkWatch(supervision or Supervision())
+        self._budget_ms = float("inf") if budget_ms is None else budget_ms
+        room = 1 if source.live else workers + 1
+        self._inbox: NumberedQueue[_Job] = NumberedQueue(room)
+        self._ready: NumberedQueue[_Job] = NumberedQueue(room)
+        self._shown: NumberedQueue[tuple[_Job, Any, np.ndarray]] = NumberedQueue(room)
+        self._latencies = {stage: Latencies() for stage in (*STAGES, "latency")}
+        self._faults: Counter[str] = Counter()
+        self._stopping = threading.Event()
+        self._error: BaseException | None = None
+        self._late_error: CurbsideError | None = None
+        self._frames = self._late = 0
+        self._start_s = self._last_s = 0.0
+        self._recent_s: deque[float] = deque(maxlen=_RECENT)
+
+    def __iter__(self) -> Generator[Shown[Result]]:
+        """Run, and give every frame once its picture is in the sink.
+
+        Raises:
+            SourceError: The source broke off; raised after the frames that came, which are kept.
+            StorageError: The sink cannot be written.
+            Exception: Whatever a stage raised, without supervision.
+        """
+        self._start_s = self._last_s = time.perf_counter()
+        threads = [self._thread("capture", self._capture), self._thread("draw", self._draw_all)]
+        threads += [self._thread(f"infer-{number}", self._infer) for number in range(self._workers)]
+        with opencv_on_one_core():
+            try:
+                for thread in threads:
+                    thread.start()
+                yield from self._deliver()
+            except (
+                GeneratorExit,
+                KeyboardInterrupt,
+            ):  # the caller has seen enough: keep what there is
+                self._sink.close()
+                raise
+            except BaseException:
+                self._sink.discard()
+                raise
+            else:
+                self._sink.close()
+            finally:
+                self.stop()
+                self._end(threads)
+        if self._late_error is not None:
+            raise self._late_error
+
+    def run(self) -> PipelineStats:
+        """Run to the end of the source, and say what was done; raises what iterating raises."""
+        for _ in self:
+            pass
+        return self.stats()
+
+    def switch(self, predictor: Predictor[Result]) -> None:
+        """Exchange the predictor, from any thread: frames that are not yet in the network go to the
+        new one, none is lost, and they stay in order."""
+        self._slot.exchange(predictor)
+
+    @property
+    def predictor(self) -> Predictor[Result]:
+        """The predictor in use."""
+        return self._slot.current
+
+    def stop(self) -> None:
+        """End soon, from any thread: frames on their way are dropped, written ones are kept."""
+        self._stopping.set()
+        for queue in (self._inbox, self._ready, self._shown):
+            queue.close()
+        interrupt = getattr(self._source, "interrupt", None)
+        if interrupt is not None:
+            interrupt()
+
+    def stats(self) -> PipelineStats:
+        """What was done so far."""
+        return PipelineStats(
+            frames=self._frames,
+            dropped=self._inbox.replaced,
+            late=self._late,
+            wall_s=self._last_s - self._start_s,
+            stages={name: latencies.summary() for name, latencies in self._latencies.items()},
+            faults=dict(self._faults),
+        )
+
+    def fps_now(self) -> float:
+        """Frames per second over the last ones; 0 where none came for two seconds."""
+        moments = list(self._recent_s)
+        if len(moments) < 2 or time.perf_counter() - moments[-1] > 2.0:
+            return 0.0
+        return (len(moments) - 1) / max(1e-9, moments[-1] - moments[0])
+
+    def _deliver(self) -> Iterator[Shown[Result]]:
+        try:
+            while (ticket := self._shown.get()) is not None:
+                _, (job, result, picture) = ticket
+                with self._timed(job, "write"):
+                    self._sink.write(job.frame.index, picture)
+                self._frames += 1
+                self._last_s = time.perf_counter()
+                self._recent_s.append(self._last_s)
+                age_ms = (self._last_s - job.captured_s) * 1e3
+                self._late += age_ms > self._budget_ms
+                yield Shown(
+                    frame=job.frame,
+                    result=result,
+                    picture_bgr=picture,
+                    captured_s=job.captured_s,
+                    age_ms=age_ms,
+                    stages_ms=job.stages_ms,
+                    predictor=job.predictor,
+                )
+        except Closed:
+            if self._error is not None:
+                raise self._error from None
+
+    def _thread(self, name: str, stage: Callable[[], None]) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                stage()
+            except Closed:
+                pass
+            except BaseException as error:
+                self._error = self._error or error
+                self.stop()
+
+        return threading.Thread(target=guarded, name=f"curbside-{name}", daemon=True)
+
+    def _end(self, threads: list[threading.Thread]) -> None:
+        stuck = _join(threads)
+        if stuck:
+            self._late_error = CurbsideError(
+                f"{', '.join(stuck)} did not end within {_JOIN_S:.0f} s",
+                fix="check that the source still answers (unplug and replug a camera)",
+            )
+            return
+        self._slot.end()
+        self._source.close()
+
+    def _capture(self) -> None:
+        for frame, captured_s, took_ms in islice(self._read(), self._limit):
+            job = _Job(frame, captured_s, self._slot.take(), stages_ms={"capture": took_ms})
+            self._prepare(job)
+            replaced = self._inbox.put(job, replace=self._source.live)
+            if replaced is not None:
+                self._slot.give_back(replaced.predictor)
+        self._inbox.finish()
+
+    def _read(self) -> Iterator[tuple[Frame, float, float]]:
+        """The frames of the source, each with the moment it came and how long it took.
+
+        Under supervision a live source that breaks off or ends begins again; its numbers go on.
+        """
+        if self._supervision is not None:
+            self._source.report = lambda error: self._fault("capture", error, "left the frame out")
+        begun_s, attempt, following = time.perf_counter(), 0, 0
+        while True:
+            first, offset_s = following, time.perf_counter() - begun_s if following else 0.0
+            start_s = time.perf_counter()
+            frames = self._source.frames()
+            try:
+                for frame in frames:
+                    now_s = time.perf_counter()
+                    took_ms = (now_s - start_s) * 1e3
+                    self._latencies["capture"].add(took_ms)
+                    attempt, following = 0, first + frame.index + 1
+                    captured_s = now_s if frame.captured_s is None else frame.captured_s
+                    if first:
+                        frame = replace(
+                            frame,
+                            index=first + frame.index,
+                            timestamp_s=offset_s + frame.timestamp_s,
+                        )
+                    yield frame, captured_s, took_ms
+                    start_s = time.perf_counter()
+                error: Exception = SourceError("the source ended", fix="check that it still sends")
+            except CurbsideError as broken:  # what came before it is good
+                if self._supervision is None or not self._source.live:
+                    self._late_error = broken
+                    return
+                error = broken
+            except Exception as broken:
+                if self._supervision is None or not self._source.live:
+                    raise
+                error = broken
+            if self._supervision is None or not self._source.live or self._stopping.is_set():
+                return
+            wait_s = self._supervision.wait_s(attempt)
+            self._fault("capture", error, f"tried again after {wait_s:g} s")
+            attempt += 1
+            if self._stopping.wait(wait_s):
+                return
+
+    def _prepare(self, job: _Job) -> None:
+        job.failed = False
+        with self._caught(job, "prepare"), self._timed(job, "prepare"):
+            job.tensor = job.predictor.prepare(job.frame.bgr)
+
+    def _infer(self) -> None:
+        while (ticket := self._inbox.get()) is not None:
+            number, job = ticket
+            self._to_current(job)
+            age_ms = (time.perf_counter() - job.captured_s) * 1e3
+            if self._source.live and age_ms > self._budget_ms:
+                job.left_out = True
+                self._late += 1
+            elif not job.failed:
+                with self._caught(job, "network"), self._timed(job, "network"):
+                    job.outputs = job.predictor.infer(job.tensor)
+                if not job.failed:
+                    self._watch.went_well()
+            job.tensor = None
+            self._ready.put(job, number=number)
+        self._ready.finish(self._inbox.taken)
+
+    def _to_current(self, job: _Job) -> None:
+        """A frame that waited while the predictor was exchanged goes to the new one."""
+        if job.predictor is self._slot.current:
+            return
+        old, job.predictor = job.predictor, self._slot.take()
+        self._slot.give_back(old)
+        self._prepare(job)
+
+    def _draw_all(self) -> None:
+        last_s = 0.0
+        while (ticket := self._ready.get()) is not None:
+            _, job = ticket
+            if not job.left_out:
+                if not 0 <= job.frame.timestamp_s - last_s <= _CUT_S:
+                    self._reset(job)
+                last_s = job.frame.timestamp_s
+                result, picture = self._look(job)
+                latency_ms = (time.perf_counter() - job.captured_s) * 1e3
+                self._latencies["latency"].add(latency_ms)
+                job.outputs = None
+                self._shown.put((job, result, picture))
+            self._slot.give_back(job.predictor)
+        self._shown.finish()
+
+    def _reset(self, job: _Job) -> None:
+        reset = getattr(job.predictor, "reset", None)
+        if reset is not None:
+            with self._caught(job, "decode"):
+                reset()
+
+    def _look(self, job: _Job) -> tuple[Any, np.ndarray]:
+        """The result of a frame, None where there is none, and its picture."""
+        frame, result = job.frame.bgr, None
+        if not job.failed:
+            with self._caught(job, "decode"), self._timed(job, "decode"):
+                result = job.predictor.decode(job.outputs, frame.shape[:2])
+        picture = frame
+        if self._draw is not None and not job.failed:
+            with self._caught(job, "draw"), self._timed(job, "draw"):
+                picture = self._draw(frame, result)  # type: ignore[arg-type]
+        return result, picture
+
+    @contextmanager
+    def _timed(self, job: _Job, stage: str) -> Iterator[None]:
+        start_s = time.perf_counter()
+        yield
+        job.stages_ms[stage] = took_ms = (time.perf_counter() - start_s) * 1e3
+        self._latencies[stage].add(took_ms)
+
+    @contextmanager
+    def _caught(self, job: _Job, stage: str) -> Iterator[None]:
+        """Under supervision an exception of the block is a fault of the frame."""
+        try:
+            yield
+        except Exception as error:
+            if self._supervision is None:
+                raise
+            job.failed = True
+            action = "showed the frame without a result"
+            if stage in ("prepare", "network"):
+                action = self._watch.failed(job.predictor)
+            self._fault(stage, error, action, frame=job.frame.index)
+            if (
+                not self._source.live
+                and self._watch.in_a_row >= self._supervision.give_up_after
+            ):
+                raise
+
+    def _fault(self, stage: str, error: Exception, action: str, frame: int | None = None) -> None:
+        self._faults[stage] += 1
+        self._on_fault(Fault(stage=stage, error=error, action=action, frame=frame))
+
+
+def _join(threads: list[threading.Thread]) -> list[str]:
+    """Wait for threads that were told to end; the names of those that did not."""
+    deadline_s = time.monotonic() + _JOIN_S
+    for thread in threads:
+        if thread.is_alive():
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+    return [thread.name for thread in threads if thread.is_alive()]
