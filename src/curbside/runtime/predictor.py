@@ -26,6 +26,7 @@ __all__ = [
     "load_predictor",
     "load_semantic_predictor",
     "placement",
+    "predictor_of",
 ]
 
 Result = TypeVar("Result", covariant=True)
@@ -191,14 +192,26 @@ def load_predictor(
         MissingDependencyError: The library for this kind of file is not installed.
     """
     backend = open_backend(Path(path), threads=threads)
-    if backend.manifest.task == "instances":
-        return InstancePredictor(backend, instances)
-    if instances is not None:
+    if instances is not None and backend.manifest.task != "instances":
         backend.close()
         raise ConfigError(
             f"{path} gives a class for every pixel, so that there are no objects to choose from",
             fix="leave out confidence, iou and the like",
         )
+    return predictor_of(backend, instances)
+
+
+def predictor_of(
+    backend: Backend, instances: InstanceConfig | None = None
+) -> SemanticPredictor | InstancePredictor:
+    """The predictor of the task that a loaded network has.
+
+    Args:
+        backend: The network; the predictor closes it.
+        instances: Which objects are shown, where it is a network that finds some.
+    """
+    if backend.manifest.task == "instances":
+        return InstancePredictor(backend, instances)
     return SemanticPredictor(backend)
 
 

@@ -145,11 +145,11 @@ class TorchInstanceBackend:
         self.manifest: Manifest = replace(manifest, source=run.source, scores=run.scores)
         self.precision = "fp32"
         self._model = inference_form(run.model).to(device)
-        self._device = device
+        self.device = device
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """(1, H, W, 3) uint8 to the maps by their names."""
-        frame = torch.from_numpy(inputs[self.manifest.input.name]).to(self._device)
+        frame = torch.from_numpy(inputs[self.manifest.input.name]).to(self.device)
         image = normalize(frame.permute(0, 3, 1, 2), self.manifest.normalization)
         with torch.inference_mode():
             found = self._model(image.contiguous(memory_format=torch.channels_last))

@@ -33,6 +33,10 @@ class Backend(Protocol):
     def precision(self) -> str:
         """What the arithmetic really runs in, which need not be what the file asks for."""
 
+    @property
+    def device(self) -> str:
+        """What it computes on: `cpu`, `cuda` or `hailo`. Networks on different ones can run at once."""
+
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs by name from inputs by name; several threads may call it at once.
 

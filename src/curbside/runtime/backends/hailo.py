@@ -70,6 +70,8 @@ class _Stream(NamedTuple):
 class HailoBackend:
     """A HEF on a Hailo chip, which it may share with others of this process; see `open`."""
 
+    device = "hailo"
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self.manifest = read_sidecar(path)

@@ -94,6 +94,11 @@ class OnnxRuntimeBackend:
             otherwise=f"{self.manifest.precision} on {_DEVICES.get(first, first)}",
         )
 
+    @property
+    def device(self) -> str:
+        """`cpu`, or `cuda` where a provider for it was asked for and found."""
+        return "cpu" if self._providers == [_CPU] else "cuda"
+
     def close(self) -> None:
         """Give the session's memory back."""
         self._session = None

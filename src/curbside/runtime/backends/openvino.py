@@ -53,6 +53,8 @@ def open(path: Path, *, threads: int) -> OpenVinoBackend:
 class OpenVinoBackend:
     """An OpenVINO model, compiled for the CPU; see `open`."""
 
+    device = "cpu"
+
     def __init__(self, path: Path, *, threads: int) -> None:
         self.manifest = read_sidecar(path)
         self._compiled: Any = _compiled(path, self.manifest, threads)

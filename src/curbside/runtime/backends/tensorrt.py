@@ -45,6 +45,8 @@ def open(path: Path, *, threads: int) -> TensorRtBackend:
 class TensorRtBackend:
     """A TensorRT engine on a GPU; see `open`."""
 
+    device = "cuda"
+
     def __init__(self, path: Path) -> None:
         self.manifest = read_sidecar(path)
         tensorrt = load_tensorrt()
