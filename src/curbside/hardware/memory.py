@@ -1,0 +1,55 @@
+"""How much memory this process holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .files import text_in
+
+__all__ = ["Memory", "read_memory", "reset_peak_memory"]
+
+_ROOT = Path("/")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Memory of this process."""
+
+    resident_mb: float
+    """What it holds of the device's memory, in 10^6 bytes."""
+    peak_mb: float
+    """The most that it held since it started, or since `reset_peak_memory`."""
+
+
+def read_memory(root: Path = _ROOT) -> Memory | None:
+    """The memory of this process; None where the system does not tell.
+
+    Args:
+        root: Where the file system begins.
+    """
+    lines = (text_in(root / "proc/self/status") or "").splitlines()
+    sizes = dict(line.split(":", 1) for line in lines if ":" in line)
+    try:
+        resident_kb, peak_kb = (int(sizes[name].split()[0]) for name in ("VmRSS", "VmHWM"))
+    except (KeyError, IndexError, ValueError):
+        return None
+    return Memory(resident_mb=resident_kb * 1024 / 1e6, peak_mb=peak_kb * 1024 / 1e6)
+
+
+def reset_peak_memory(root: Path = _ROOT) -> bool:
+    """Forget the peak so far; False where the system does not let this process.
+
+    Args:
+        root: Where the file system begins.
+
+    Source: Linux, Documentation/filesystems/proc.rst (`/proc/PID/clear_refs`).
+    """
+    path = root / "proc/self/clear_refs"
+    try:
+        if not path.exists():
+            return False
+        path.write_text("5\n")
+    except OSError:
+        return False
+    return True
