@@ -9,7 +9,8 @@ from curbside.metrics.timing import Latencies, LatencySummary
 
 
 def test_no_latency_is_all_zero():
-    assert Latencies().summary() == LatencySummary(count=0, mean_ms=0, p50_ms=0, p95_ms=0)
+    nothing = LatencySummary(count=0, mean_ms=0, p50_ms=0, p95_ms=0, p99_ms=0)
+    assert Latencies().summary() == nothing
 
 
 def test_summary_is_numpys():
@@ -22,6 +23,7 @@ def test_summary_is_numpys():
     assert summary.mean_ms == pytest.approx(values.mean())
     assert summary.p50_ms == pytest.approx(np.median(values))
     assert summary.p95_ms == pytest.approx(np.quantile(values, 0.95))
+    assert summary.p99_ms == pytest.approx(np.quantile(values, 0.99))
 
 
 def test_percentiles_look_at_the_window_and_the_mean_at_everything():
@@ -29,7 +31,7 @@ def test_percentiles_look_at_the_window_and_the_mean_at_everything():
     for value in (*[1000.0] * 10, *[2.0] * 10):
         latencies.add(value)
     summary = latencies.summary()
-    assert (summary.count, summary.p50_ms, summary.p95_ms) == (20, 2.0, 2.0)
+    assert (summary.count, summary.p50_ms, summary.p95_ms, summary.p99_ms) == (20, 2.0, 2.0, 2.0)
     assert summary.mean_ms == pytest.approx(501.0)
 
 

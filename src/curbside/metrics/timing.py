@@ -1,4 +1,4 @@
-"""Latencies: how long a stage takes, as median and 95th percentile, in bounded memory."""
+"""Latencies: how long a stage takes, as median and high percentiles, in bounded memory."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class LatencySummary:
     """Median of the most recent ones."""
     p95_ms: float
     """95th percentile of the most recent ones."""
+    p99_ms: float
+    """99th percentile of the most recent ones."""
 
 
 class Latencies:
@@ -60,8 +62,8 @@ class Latencies:
         with self._lock:
             recent, count, total = list(self._recent), self._count, self._sum_ms
         if not count:
-            return LatencySummary(count=0, mean_ms=0.0, p50_ms=0.0, p95_ms=0.0)
-        p50, p95 = np.percentile(recent, (50, 95))
+            return LatencySummary(count=0, mean_ms=0.0, p50_ms=0.0, p95_ms=0.0, p99_ms=0.0)
+        p50, p95, p99 = np.percentile(recent, (50, 95, 99)).tolist()
         return LatencySummary(
-            count=count, mean_ms=total / count, p50_ms=float(p50), p95_ms=float(p95)
+            count=count, mean_ms=total / count, p50_ms=p50, p95_ms=p95, p99_ms=p99
         )

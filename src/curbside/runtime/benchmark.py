@@ -309,4 +309,5 @@ def _median_of(summaries: Sequence[LatencySummary]) -> LatencySummary:
         mean_ms=median(item.mean_ms for item in summaries),
         p50_ms=median(item.p50_ms for item in summaries),
         p95_ms=median(item.p95_ms for item in summaries),
+        p99_ms=median(item.p99_ms for item in summaries),
     )
