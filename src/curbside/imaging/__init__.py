@@ -3,6 +3,7 @@
 from .classes import class_map, softmax, top_class
 from .drawing import blend_classes, colorize, draw_legend, draw_objects
 from .geometry import Piece, Placement, resize_frame, resize_ids, resize_scores
+from .heat import depth_palette, doubt_palette, encode_depth, encode_doubt
 from .normalization import IMAGENET, Normalization
 from .raster import fill_polygon
 from .reading import image_size_hw, read_depth, read_ids, read_rgb, verify_image
@@ -26,8 +27,12 @@ __all__ = [
     "compress_all",
     "compress_counts",
     "crop_counts",
+    "depth_palette",
+    "doubt_palette",
     "draw_legend",
     "draw_objects",
+    "encode_depth",
+    "encode_doubt",
     "encode_ids_png",
     "encode_jpeg",
     "encode_png",
