@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, CurbsideError, StorageError
+from ..files import as_storage_error
 from ..imaging import VIDEO_SUFFIXES, VideoWriter, write_jpeg
 
-__all__ = ["NullSink", "PictureFolder", "Sink", "open_sink"]
+__all__ = ["NullSink", "PictureFolder", "Recorder", "Sink", "open_sink"]
+
+_MOST_REPEATS = 50
+"""A picture fills no longer a gap than so many frames, at the start of which nothing came."""
 
 
 class Sink(Protocol):
@@ -89,3 +97,89 @@ class PictureFolder:
 
     def discard(self) -> None:
         """Every picture is whole already, and stays."""
+
+
+class Recorder:
+    """A sink that can be switched on and off while pictures come, from any thread.
+
+    What fails to be written ends the recording and not the pictures: the error is told.
+
+    Args:
+        on_error: Called with what ended a recording.
+    """
+
+    def __init__(self, on_error: Callable[[CurbsideError], None] | None = None) -> None:
+        self._on_error = on_error or (lambda error: None)
+        self._sink: Sink | None = None
+        self._lock = threading.Lock()
+        self._pace: _Pace | None = None
+        self.path: Path | None = None
+        """Where it records to; None while it does not."""
+
+    def start(self, path: Path, *, fps: float, live: bool = False) -> None:
+        """Record from the next picture on; a recording that runs is finished first.
+
+        Args:
+            path: A video file or a folder, see `open_sink`.
+            fps: Pictures per second of a video.
+            live: Pictures come when they come: repeat or leave some out, so that the video lasts as
+                long as what it shows.
+
+        Raises:
+            ConfigError: The name is that of no video format and no folder.
+        """
+        sink = open_sink(path, fps=fps)
+        self.stop()
+        with self._lock:
+            self._sink, self.path = sink, Path(path)
+            self._pace = _Pace(fps) if live and path.suffix.lower() in VIDEO_SUFFIXES else None
+
+    def stop(self) -> None:
+        """Finish the recording, if there is one."""
+        with self._lock:
+            if self._sink is not None:
+                self._guarded(self._sink.close)
+            self._sink = self.path = None
+
+    def write(self, index: int, picture_bgr: np.ndarray) -> None:
+        """Keep one picture, if it records."""
+        with self._lock:
+            if self._sink is None:
+                return
+            for _ in range(1 if self._pace is None else self._pace.due()):
+                if not self._guarded(partial(self._sink.write, index, picture_bgr)):
+                    self._sink.discard()
+                    self._sink = self.path = None
+                    return
+
+    def close(self) -> None:
+        """A recording goes on beyond a source; `stop` ends it."""
+
+    def discard(self) -> None:
+        """What is recorded stays, whatever becomes of the source."""
+
+    def _guarded(self, work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except CurbsideError as error:
+            self._on_error(error)
+        except OSError as error:
+            known = as_storage_error(error, self.path)
+            unknown = StorageError(f"cannot write {self.path}: {error}", fix="choose another place")
+            self._on_error(known or unknown)
+        else:
+            return True
+        return False
+
+
+class _Pace:
+    """How often a picture that comes now is written, so that a video keeps the time."""
+
+    def __init__(self, fps: float) -> None:
+        self._fps, self._start_s, self._written = fps, time.monotonic(), 0
+
+    def due(self) -> int:
+        due = int((time.monotonic() - self._start_s) * self._fps) + 1 - self._written
+        due = min(max(0, due), _MOST_REPEATS)
+        self._written += due
+        return due

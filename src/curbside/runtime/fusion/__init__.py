@@ -1,5 +1,6 @@
 """One picture from two networks: a class map and single objects become a `PanopticResult`."""
 
+from .carrying import carried
 from .config import FusionConfig, TrackerConfig
 from .fuse import Fusion
 from .predictor import FusedPredictor, fuse_predictors, load_fused_predictor
@@ -11,6 +12,7 @@ __all__ = [
     "FusionConfig",
     "Tracker",
     "TrackerConfig",
+    "carried",
     "fuse_predictors",
     "load_fused_predictor",
 ]

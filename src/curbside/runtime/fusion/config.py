@@ -80,6 +80,10 @@ class FusionConfig:
             "min_stuff_area",
         )
 
+    def least_score(self, *, following: bool) -> float:
+        """The score above which an object may be shown."""
+        return min(self.score, self.followed_score) if following else self.score
+
 
 def _check_shares(config: object, *names: str) -> None:
     for name in names:

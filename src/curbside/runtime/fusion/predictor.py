@@ -177,7 +177,7 @@ def fuse_predictors(
         LabelError: No object of the one could ever be shown with the other.
     """
     config = config or FusionConfig()
-    least = config.score if tracking is None else min(config.score, config.followed_score)
+    least = config.least_score(following=tracking is not None)
     try:
         if not isinstance(semantic, SemanticPredictor):
             raise _other_task(semantic, "a class for every pixel")

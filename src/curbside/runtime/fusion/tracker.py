@@ -64,6 +64,21 @@ class Tracker:
         overlap = _iou(boxes_xyxy.astype(np.float64), there)
         return np.any(overlap >= self._least(same), axis=1)
 
+    def speeds(self, boxes_xyxy: np.ndarray) -> np.ndarray:
+        """What each side of a box moves per frame, by the object that was last seen where it is.
+
+        Args:
+            boxes_xyxy: (N, 4) left, top, right, bottom in frame pixels.
+
+        Returns:
+            (N, 4) float64; 0 where no object that is followed was seen there.
+        """
+        if not self._tracks or not len(boxes_xyxy):
+            return np.zeros((len(boxes_xyxy), 4))
+        overlap = _iou(boxes_xyxy.astype(np.float64), np.stack([t.box_xyxy for t in self._tracks]))
+        speeds = np.stack([track.speed for track in self._tracks])[overlap.argmax(axis=1)]
+        return np.where(overlap.max(axis=1)[:, None] >= self._config.iou, speeds, 0.0)
+
     def __call__(self, found: InstanceResult) -> Followed:
         """The numbers of the objects of the next frame, from 1 on, and which of them are shown.
 

@@ -1,0 +1,348 @@
+"""Several networks on one frame: each at its rate, fused where two of them can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from ...errors import ConfigError
+from ...labels import LabelSpace
+from ...manifest import Manifest, Task
+from ...results import InstanceResult, PanopticResult, SceneResult, SemanticResult, View
+from ..fusion import Fusion, Tracker, carried
+from ..instances import InstanceConfig
+from ..predictor import (
+    InstancePredictor,
+    NetworkPredictor,
+    SemanticPredictor,
+    load_predictor,
+)
+from .config import Rate, SceneConfig
+from .own_pace import Look, OwnPace
+
+__all__ = ["ScenePredictor", "load_scene"]
+
+_SIMULTANEOUS = 8
+
+
+class _Tensors(NamedTuple):
+    """A frame, and what the networks whose turn it is take, by task."""
+
+    number: int
+    frame_bgr: np.ndarray
+    by_task: dict[Task, np.ndarray]
+
+
+class _Outputs(NamedTuple):
+    """What they give; of one on its own thread, what it gave last."""
+
+    number: int
+    looks: Mapping[Task, Look]
+
+
+@dataclass
+class _Answer:
+    """The last answer of a network, at the size of its frame."""
+
+    number: int
+    size_hw: tuple[int, int]
+    result: Any
+    speeds: np.ndarray | None = None  # of objects, (N, 4) pixels per frame
+
+
+class ScenePredictor:
+    """The networks of a scene as one predictor: frame in, `SceneResult` out.
+
+    Frames are taken for those of one clip, in the order in which they are decoded; `reset` begins
+    another. Networks on different devices look at a frame at the same time, those on one device one
+    after the other.
+
+    Args:
+        networks: One per task at most; closed with this predictor where `on_close` is None.
+        config: Rates and rules; its `models` are not looked at.
+        on_close: Called instead of closing the networks, which then belong to somebody else.
+
+    Raises:
+        ConfigError: Two networks have the same task.
+        LabelError: No object of the one could ever be shown with the other.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[NetworkPredictor[Any]],
+        config: SceneConfig | None = None,
+        *,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self.config = config or SceneConfig()
+        self._networks: dict[Task, NetworkPredictor[Any]] = {}
+        for network in networks:
+            if self._networks.setdefault(network.manifest.task, network) is not network:
+                raise ConfigError(
+                    f"{network.title} and {self._networks[network.manifest.task].title} both answer"
+                    f" {network.manifest.task}",
+                    fix="give at most one network for each task",
+                )
+        self._on_close = on_close
+        self._fusion = self._make_fusion()
+        self._choose_objects()
+        self._tracker: Tracker | None = None
+        if self._fusion is not None and self.config.tracking is not None:
+            self._tracker = Tracker(self.config.tracking, score=self.config.fusion.score)
+        self._own = {
+            task: OwnPace(network.infer, f"{task}-own")
+            for task, network in self._networks.items()
+            if self._rate(task) == "own"
+        }
+        devices = {network.backend.device for network in self._networks.values()}
+        self._pool = ThreadPoolExecutor(_SIMULTANEOUS, "curbside-scene") if len(devices) > 1 else None
+        self._numbers = count()
+        self._turns: dict[Task, int] = {}
+        self._answers: dict[Task, _Answer] = {}
+        self.confidence = False
+        """Whether results also tell how sure the semantic network is, where it can."""
+
+    @property
+    def manifests(self) -> dict[Task, Manifest]:
+        """What every network expects and gives, by its task."""
+        return {task: network.manifest for task, network in self._networks.items()}
+
+    @property
+    def space(self) -> LabelSpace | None:
+        """What the ids of the richest result mean; None where there is no network."""
+        if self._fusion is not None:
+            return self._fusion.space
+        return next((network.space for network in self._networks.values()), None)
+
+    @property
+    def title(self) -> str:
+        """The networks in words."""
+        return " + ".join(network.title for network in self._networks.values()) or "no network"
+
+    @property
+    def precision(self) -> str:
+        """What the arithmetic of each really runs in."""
+        return " + ".join(
+            dict.fromkeys(network.precision for network in self._networks.values())
+        )
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What can be shown of its results."""
+        found: list[View] = ["frame"]
+        if "semantic" in self._networks:
+            found.append("semantic")
+        if "instances" in self._networks:
+            found.append("instances")
+        if self._fusion is not None:
+            found.append("panoptic")
+        if "depth" in self._networks:
+            found.append("depth")
+        if "semantic" in self._networks:
+            manifest = self._networks["semantic"].manifest
+            if manifest.output("confidence") or manifest.output("logits"):
+                found.append("confidence")
+        if self._fusion is not None:
+            found.append("disagreement")
+        return tuple(found)
+
+    def __call__(self, frame_bgr: np.ndarray) -> SceneResult:
+        """What is on the next frame.
+
+        Args:
+            frame_bgr: (H, W, 3) uint8, of any size.
+
+        Raises:
+            ValueError: The frame is not (H, W, 3) uint8.
+        """
+        return self.decode(self.infer(self.prepare(frame_bgr)), frame_bgr.shape[:2])
+
+    def prepare(self, frame_bgr: np.ndarray) -> _Tensors:
+        """The frame as the tensors of the networks that look at it; raises what a call raises."""
+        number = next(self._numbers)
+        turns = [task for task in self._networks if self._has_its_turn(task, number)]
+        prepared = {task: self._networks[task].prepare(frame_bgr) for task in turns}
+        return _Tensors(number, frame_bgr, prepared)
+
+    def infer(self, tensors: _Tensors) -> _Outputs:
+        """What the networks that look at the frame give."""
+        number, frame_bgr, by_task = tensors
+        size_hw = (frame_bgr.shape[0], frame_bgr.shape[1])
+        for task in self._overdue(number):
+            by_task.setdefault(task, self._networks[task].prepare(frame_bgr))
+        waiting: dict[Task, Any] = {}
+        for task, tensor in by_task.items():
+            if task in self._own:
+                self._own[task].offer(Look(number, size_hw, tensor))
+            elif self._pool is None:
+                waiting[task] = self._networks[task].infer(tensor)
+            else:
+                waiting[task] = self._pool.submit(self._networks[task].infer, tensor)
+        if self._pool is not None:
+            waiting = {task: future.result() for task, future in waiting.items()}
+        looks = {task: Look(number, size_hw, outputs) for task, outputs in waiting.items()}
+        for task, own in self._own.items():
+            newest = own.newest()
+            if newest is not None:
+                looks[task] = newest
+        return _Outputs(number, looks)
+
+    def decode(self, outputs: _Outputs, size_hw: tuple[int, int]) -> SceneResult:
+        """What is known of the frame, from what `infer` gave; frames come in order."""
+        for task, look in outputs.looks.items():
+            self._answer(task, look)
+        for task in [t for t, answer in self._answers.items() if answer.size_hw != size_hw]:
+            del self._answers[task]  # frames became larger or smaller: nothing is where it was
+        found = {task: answer.result for task, answer in self._answers.items()}
+        ages = {
+            task: max(0, outputs.number - answer.number) for task, answer in self._answers.items()
+        }
+        panoptic = None
+        if self._fusion is not None and len(found.keys() & {"semantic", "instances"}) == 2:
+            found["instances"], panoptic = self._fused(found["semantic"], ages["instances"])
+        return SceneResult(
+            size_hw=size_hw,
+            semantic=found.get("semantic"),
+            instances=found.get("instances"),
+            panoptic=panoptic,
+            depth=found.get("depth"),
+            ages=ages,
+        )
+
+    def reset(self) -> None:
+        """The next frame is the first of another clip."""
+        self._answers.clear()
+        if self._tracker is not None:
+            self._tracker.reset()
+
+    def restart(self) -> None:
+        """Load again the networks that can be.
+
+        Raises:
+            CurbsideError: One cannot be loaded any more.
+        """
+        for network in self._networks.values():
+            restart = getattr(network.backend, "restart", None)
+            if restart is not None:
+                restart()
+
+    def close(self) -> None:
+        """Give the networks' memory back, or them to whom they belong."""
+        for own in self._own.values():
+            own.close()
+        if self._pool is not None:
+            self._pool.shutdown()
+        if self._on_close is not None:
+            self._on_close()
+            return
+        for network in self._networks.values():
+            network.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _make_fusion(self) -> Fusion | None:
+        if not {"semantic", "instances"} <= self._networks.keys():
+            return None
+        semantic, instances = self._networks["semantic"], self._networks["instances"]
+        return Fusion(semantic.space, instances.space, self.config.fusion)
+
+    def _choose_objects(self) -> None:
+        """Let the instance network give all objects that the rules may want to see."""
+        network = self._networks.get("instances")
+        if network is None:
+            return
+        chosen = self.config.instances
+        if self._fusion is not None:
+            least = self.config.fusion.least_score(following=self.config.tracking is not None)
+            chosen = InstanceConfig(
+                confidence=least,
+                iou=chosen.iou,
+                max_detections=chosen.max_detections,
+                max_candidates=chosen.max_candidates,
+            )
+        self._networks["instances"] = InstancePredictor(network.backend, chosen)
+
+    def _rate(self, task: Task) -> Rate:
+        return self.config.rates.get(task, 1)
+
+    def _has_its_turn(self, task: Task, number: int) -> bool:
+        """Whether the network of a task is to look at the frame of this number."""
+        rate = self._rate(task)
+        return self._own[task].free if rate == "own" else number % rate == 0
+
+    def _overdue(self, number: int) -> list[Task]:
+        """The networks whose last turn was dropped on its way, as frames of a live source may be."""
+        late = []
+        for task in self._networks:
+            rate = self._rate(task)
+            if rate == "own":
+                continue
+            last = self._turns.setdefault(task, number)
+            overdue = number - last >= 2 * rate
+            if overdue or number % rate == 0:
+                self._turns[task] = number
+            if overdue and number % rate:
+                late.append(task)
+        return late
+
+    def _answer(self, task: Task, look: Look) -> None:
+        """Decode what a network gave, where that was not done at an earlier frame."""
+        last = self._answers.get(task)
+        if task in self._own and last is not None and last.number >= look.number:
+            return
+        network = self._networks[task]
+        if isinstance(network, SemanticPredictor):
+            result: Any = network.decode(look.outputs, look.size_hw, confidence=self.confidence)
+        else:
+            result = network.decode(look.outputs, look.size_hw)
+        self._answers[task] = _Answer(look.number, look.size_hw, result)
+
+    def _fused(
+        self, semantic: SemanticResult, age: int
+    ) -> tuple[InstanceResult, PanopticResult]:
+        """The objects as they stand now, those of them that count, and one picture of both."""
+        assert self._fusion is not None
+        answer = self._answers["instances"]
+        objects: InstanceResult = answer.result
+        if age and self._tracker is not None:
+            if answer.speeds is None:  # it took more than a frame to find them
+                answer.speeds = self._tracker.speeds(objects.boxes_xyxy)
+            objects = carried(objects, answer.speeds, age)
+        panoptic = self._fusion(semantic, objects, follower=self._tracker)
+        if not age and self._tracker is not None:
+            answer.speeds = self._tracker.speeds(objects.boxes_xyxy)
+        shown = objects.scores > np.float32(self._fusion.config.score)
+        return objects.select(shown), panoptic
+
+
+def load_scene(config: SceneConfig, *, threads: int | None = None) -> ScenePredictor:
+    """Open the model files of a scene.
+
+    Args:
+        config: Files, rates and rules.
+        threads: Threads for every network; all cores where None.
+
+    Raises:
+        ModelFileError: A file is missing, damaged, or carries no Manifest that fits it.
+        ConfigError: Two files have the same task.
+        LabelError: No object of the one could ever be shown with the other.
+        MissingDependencyError: The library for a kind of file is not installed.
+    """
+    networks: list[NetworkPredictor[Any]] = []
+    try:
+        for path in config.models:
+            networks.append(load_predictor(path, threads=threads))
+        return ScenePredictor(networks, config)
+    except BaseException:
+        for network in networks:
+            network.close()
+        raise
