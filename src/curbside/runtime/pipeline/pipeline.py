@@ -263,10 +263,10 @@ class Pipeline(Generic[Result]):
         """
         if self._supervision is not None:
             self._source.report = lambda error: self._fault("capture", error, "left the frame out")
-        begun_s, attempt, following = time.perf_counter(), 0, 0
+        begun_s, attempt, following, last_s = time.perf_counter(), 0, 0, 0.0
         while True:
-            first, offset_s = following, time.perf_counter() - begun_s if following else 0.0
             start_s = time.perf_counter()
+            first, offset_s = following, max(last_s, start_s - begun_s) if following else 0.0
             frames = self._source.frames()
             try:
                 for frame in frames:
@@ -281,6 +281,7 @@ class Pipeline(Generic[Result]):
                             index=first + frame.index,
                             timestamp_s=offset_s + frame.timestamp_s,
                         )
+                    last_s = frame.timestamp_s
                     yield frame, captured_s, took_ms
                     start_s = time.perf_counter()
                 error: Exception = SourceError("the source ended", fix="check that it still sends")

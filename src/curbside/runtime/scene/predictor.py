@@ -198,8 +198,8 @@ class ScenePredictor:
             self._answer(task, look)
         for task in [t for t, answer in self._answers.items() if answer.size_hw != size_hw]:
             del self._answers[task]  # frames became larger or smaller: nothing is where it was
-        found = {task: answer.result for task, answer in self._answers.items()}
-        ages = {
+        found: dict[str, Any] = {task: answer.result for task, answer in self._answers.items()}
+        ages: dict[str, int] = {
             task: max(0, outputs.number - answer.number) for task, answer in self._answers.items()
         }
         panoptic = None
