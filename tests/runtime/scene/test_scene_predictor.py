@@ -1,0 +1,259 @@
+"""The networks of a scene: as each alone, fused as the fusion does it, at their rates, in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny_instances import make_constant_onnx, manifest_of, random_raw
+from tiny_models import SPACE, make_manifest, make_onnx
+
+from curbside.errors import ConfigError, ModelFileError
+from curbside.manifest import METADATA_KEY
+from curbside.results import InstanceResult, MaskCrop
+from curbside.runtime import (
+    FusionConfig,
+    InstanceConfig,
+    TrackerConfig,
+    load_fused_predictor,
+    load_predictor,
+)
+from curbside.runtime.fusion import Tracker, carried
+from curbside.runtime.scene import PairPredictor, SceneConfig, ScenePredictor, load_scene
+
+RAW = random_raw(1)
+THINGS = replace(
+    SPACE, classes=tuple(replace(c, has_instances=c.name == "car") for c in SPACE.classes)
+)
+
+
+@pytest.fixture
+def semantic(tmp_path):
+    return make_onnx(tmp_path / "s.onnx", manifest=make_manifest(space=THINGS))
+
+
+@pytest.fixture
+def instances(tmp_path):
+    arrays, outputs = RAW.whole()
+    metadata = {METADATA_KEY: manifest_of(outputs, RAW.size_hw).to_json()}
+    return make_constant_onnx(tmp_path / "i.onnx", arrays, size_hw=RAW.size_hw, metadata=metadata)
+
+
+def _frames(count, size_hw=(50, 90)):
+    make = np.random.default_rng(0)
+    return [make.integers(0, 256, (*size_hw, 3), np.uint8) for _ in range(count)]
+
+
+def test_one_network_is_as_it_is_alone(semantic, instances):
+    (frame,) = _frames(1)
+    with load_scene(SceneConfig(models=(semantic,)), threads=1) as scene:
+        found = scene(frame)
+        assert scene.views == ("frame", "semantic")
+        assert (scene.space, scene.title, scene.precision) == (THINGS, "a convolution", "fp32")
+    np.testing.assert_array_equal(found.semantic.ids, load_predictor(semantic)(frame).ids)
+    assert found.instances is found.panoptic is found.depth is None
+    chosen = InstanceConfig(confidence=0.4, iou=0.6)
+    with load_scene(SceneConfig(models=(instances,), instances=chosen), threads=1) as scene:
+        found = scene(frame)
+    alone = load_predictor(instances, instances=chosen)(frame)
+    np.testing.assert_array_equal(found.instances.boxes_xyxy, alone.boxes_xyxy)
+    np.testing.assert_array_equal(found.instances.class_map(), alone.class_map())
+    assert len(alone) > 3
+
+
+def test_no_network_shows_the_frame():
+    (frame,) = _frames(1)
+    with ScenePredictor([]) as scene:
+        assert (scene.views, scene.space, scene.title) == (("frame",), None, "no network")
+        assert scene(frame).views == ("frame",)
+
+
+@pytest.mark.parametrize("tracking", [None, TrackerConfig()], ids=["single", "followed"])
+def test_two_are_fused_as_the_fusion_does_it(semantic, instances, tracking):
+    rules = FusionConfig(score=0.5, followed_score=0.3, min_agreement=0.05)
+    config = SceneConfig(models=(instances, semantic), fusion=rules, tracking=tracking)
+    with (
+        load_scene(config, threads=1) as scene,
+        load_fused_predictor(semantic, instances, config=rules, tracking=tracking) as fused,
+    ):
+        for frame in _frames(4):
+            found, expected = scene(frame), fused(frame)
+            np.testing.assert_array_equal(found.panoptic.ids, expected.ids)
+            np.testing.assert_array_equal(found.panoptic.track_ids, expected.track_ids)
+            assert len(expected.objects) > 1
+            assert (found.instances.scores > 0.5).all()  # not those that only prolong a track
+        assert scene.space == fused.space
+        assert "panoptic" in scene.views and "disagreement" in scene.views
+
+
+def test_two_of_one_task_are_refused_and_closed(semantic):
+    with pytest.raises(ConfigError, match="both answer semantic; give at most one"):
+        load_scene(SceneConfig(models=(semantic, semantic)))
+    with pytest.raises(ModelFileError, match="does not exist"):
+        load_scene(SceneConfig(models=(semantic, semantic.with_name("none.onnx"))))
+
+
+@pytest.mark.parametrize("rate", [0, -1, "often", 1.5])
+def test_rates_that_are_none_are_refused(rate):
+    with pytest.raises(ConfigError, match="cannot look at every"):
+        SceneConfig(rates={"semantic": rate})
+
+
+def test_every_third_frame_and_between_them_what_was_known(semantic):
+    frames = _frames(7)
+    with load_scene(SceneConfig(models=(semantic,), rates={"semantic": 3}), threads=1) as scene:
+        found = [scene(frame) for frame in frames]
+    with load_scene(SceneConfig(models=(semantic,)), threads=1) as every:
+        expected = [every(frame) for frame in frames]
+    assert [result.ages["semantic"] for result in found] == [0, 1, 2, 0, 1, 2, 0]
+    for number, result in enumerate(found):
+        np.testing.assert_array_equal(
+            result.semantic.ids, expected[number - number % 3].semantic.ids
+        )
+
+
+def test_a_turn_that_was_dropped_on_its_way_is_made_up_for(semantic):
+    frames = _frames(10)
+    with load_scene(SceneConfig(models=(semantic,), rates={"semantic": 3}), threads=1) as scene:
+        ages = []
+        for number, frame in enumerate(frames):
+            tensors = scene.prepare(frame)
+            if number in (3, 6):  # a newer frame took its place
+                continue
+            ages.append(scene.decode(scene.infer(tensors), frame.shape[:2]).ages["semantic"])
+    assert ages == [0, 1, 2, 4, 5, 0, 1, 0]  # frames 0 1 2 4 5 7 8 9
+
+
+def test_another_size_of_frame_forgets_what_was_known(semantic):
+    small, large = _frames(1)[0], _frames(1, (64, 70))[0]
+    with load_scene(SceneConfig(models=(semantic,), rates={"semantic": 2}), threads=1) as scene:
+        assert scene(small).semantic is not None
+        assert scene(large).semantic is None  # it was not its turn
+        assert scene(large).semantic.size_hw == (64, 70)
+        scene.reset()
+        assert scene(large).semantic is None
+
+
+class Slow:
+    """A backend that waits until it is let go on."""
+
+    device = "cpu"
+
+    def __init__(self, inner):
+        self.inner, self.go, self.runs = inner, threading.Event(), 0
+        self.fails = False
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def run(self, inputs):
+        self.runs += 1
+        assert self.go.wait(5)
+        if self.fails:
+            raise RuntimeError("out of order")
+        return self.inner.run(inputs)
+
+
+def _until(condition):
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def test_at_its_own_pace_a_slow_network_never_holds_the_others_up(semantic, instances):
+    frames = _frames(6)
+    config = SceneConfig(rates={"instances": "own"}, fusion=FusionConfig(min_agreement=0))
+    slow = load_predictor(instances, threads=1)
+    slow.backend = Slow(slow.backend)
+    backend = slow.backend
+    with ScenePredictor([load_predictor(semantic, threads=1), slow], config) as scene:
+        found = [scene(frame) for frame in frames[:3]]
+        assert [result.instances for result in found] == [None] * 3
+        assert [result.ages for result in found] == [{"semantic": 0}] * 3
+        assert backend.runs == 1  # the frames since found it busy
+        backend.go.set()
+        own = scene._own["instances"]
+        _until(lambda: own.free)
+        backend.go.clear()
+        late = scene(frames[3])  # offers itself too, and gets the answer to the first
+        assert late.ages == {"semantic": 0, "instances": 3}
+        assert len(late.panoptic.objects) > 0
+        backend.fails = True
+        backend.go.set()
+        _until(lambda: own.free)
+        with pytest.raises(RuntimeError, match="out of order"):
+            scene(frames[4])
+        backend.fails = False
+        assert scene(frames[5]).ages["semantic"] == 0
+    assert not [t for t in threading.enumerate() if t.name.startswith("curbside")]
+
+
+def test_networks_on_different_devices_run_at_once(semantic, instances):
+    meet = threading.Barrier(2, timeout=5)
+
+    class Meeting(Slow):
+        def run(self, inputs):
+            meet.wait()  # breaks unless both are inside
+            return self.inner.run(inputs)
+
+    networks = [load_predictor(path, threads=1) for path in (semantic, instances)]
+    for network in networks:
+        network.backend = Meeting(network.backend)
+    networks[1].backend.device = "hailo"
+    with ScenePredictor(networks) as scene:
+        assert scene(_frames(1)[0]).panoptic is not None
+
+
+def test_two_scenes_on_one_frame(semantic, instances):
+    (frame,) = _frames(1)
+    left = load_scene(SceneConfig(models=(semantic,)), threads=1)
+    right = load_scene(SceneConfig(models=(instances,)), threads=1)
+    pair = PairPredictor(left, right)
+    found = pair.decode(pair.infer(pair.prepare(frame)), frame.shape[:2])
+    np.testing.assert_array_equal(found.left.semantic.ids, left(frame).semantic.ids)
+    assert len(found.right.instances) == len(right(frame).instances)
+    assert pair.views == ("frame", "semantic", "instances")
+    pair.confidence = True
+    assert left.confidence and right.confidence
+    pair.close()
+
+
+def _box(left, top, right, bottom, size_hw=(40, 60)):
+    inside = np.ones((bottom - top, right - left), bool)
+    inside[0, 0] = False
+    return InstanceResult(
+        boxes_xyxy=np.array([[left, top, right, bottom]], np.float32),
+        scores=np.array([0.9], np.float32),
+        class_ids=np.array([1], np.uint8),
+        masks=(MaskCrop(top=top, left=left, inside=inside),),
+        space=SPACE,
+        size_hw=size_hw,
+    )
+
+
+@pytest.mark.parametrize("move_xy", [(3, 2), (-3, -2), (0, 0), (-25, 0), (45, 39), (200, -200)])
+def test_carried_objects_move_as_a_whole_and_are_cut_at_the_frame(move_xy):
+    found = _box(10, 5, 22, 15)
+    dx, dy = move_xy
+    later = carried(found, np.array([[dx, dy, dx, dy]]) / 4, 4)
+    expected = np.zeros((40, 60), bool)
+    for y, x in np.argwhere(found.full_mask(0)):
+        if 0 <= y + dy < 40 and 0 <= x + dx < 60:
+            expected[y + dy, x + dx] = True
+    np.testing.assert_array_equal(later.full_mask(0), expected)
+    box = np.array([10 + dx, 5 + dy, 22 + dx, 15 + dy])
+    np.testing.assert_array_equal(later.boxes_xyxy[0], box.clip(0, [60, 40, 60, 40]))
+
+
+def test_speeds_are_those_of_the_objects_that_were_seen_there():
+    tracker = Tracker()
+    for step in range(4):
+        tracker(_box(10 + 2 * step, 5 + step, 22 + 2 * step, 15 + step))
+    speeds = tracker.speeds(np.array([[16, 8, 28, 18], [40, 0, 50, 9]], np.float32))
+    np.testing.assert_allclose(speeds, [[2, 1, 2, 1], [0, 0, 0, 0]])
+    assert Tracker().speeds(np.zeros((3, 4), np.float32)).tolist() == [[0] * 4] * 3
+    assert tracker.speeds(np.zeros((0, 4), np.float32)).shape == (0, 4)
