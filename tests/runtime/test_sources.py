@@ -13,7 +13,8 @@ from tiny_models import write_clip
 
 from curbside.errors import SourceError
 from curbside.runtime import open_source
-from curbside.runtime import sources as sources_room
+from curbside.runtime.sources import camera, video_file
+from curbside.runtime.sources.container import Decoded
 
 
 def _all(source):
@@ -128,7 +129,7 @@ def test_a_camera_that_stops(monkeypatch):
         def release(self):
             pass
 
-    monkeypatch.setattr(sources_room, "_open_capture", lambda number: Capture())
+    monkeypatch.setattr(camera, "_open_capture", lambda number: Capture())
     source = open_source("0")
     assert source.live
     frames, error = _all(source)
@@ -171,34 +172,29 @@ def test_a_folder_without_pictures(tmp_path):
         open_source(tmp_path)
 
 
-class _Capture:
-    """A capture that promises 100 frames and gives some, and notes what was set."""
+class _Container:
+    """A container that promises 100 frames and gives some."""
+
+    fps, promised, duration_s = 10.0, 100, 10.0
 
     def __init__(self, gives):
-        self.left, self.was_set = gives, {}
+        self._gives = gives
 
-    def get(self, what):
-        return {cv2.CAP_PROP_FRAME_COUNT: 100.0, cv2.CAP_PROP_FPS: 10.0}[what]
+    def decode(self):
+        for number in range(self._gives):
+            yield Decoded(None, number / 10)
 
-    def set(self, what, value):
-        self.was_set[what] = value
+    def picture(self, decoded):
+        return np.zeros((4, 6, 3), np.uint8)
 
-    def read(self):
-        self.left -= 1
-        return self.left >= 0, np.zeros((4, 6, 3), np.uint8)
+    def close(self):
+        pass
 
 
 @pytest.mark.parametrize(("gives", "whole"), [(100, True), (99, True), (98, False)])
 def test_one_frame_in_a_hundred_may_be_missing(tmp_path, monkeypatch, gives, whole):
-    monkeypatch.setattr(sources_room, "_open_capture", lambda path: _Capture(gives))
+    monkeypatch.setattr(video_file, "Container", lambda *_, **__: _Container(gives))
     (tmp_path / "clip.mp4").touch()
     frames, error = _all(open_source(tmp_path / "clip.mp4"))
     assert len(frames) == gives
     assert (error is None) == whole
-
-
-def test_a_camera_holds_back_no_old_frames(monkeypatch):
-    capture = _Capture(3)
-    monkeypatch.setattr(sources_room, "_open_capture", lambda number: capture)
-    assert open_source("0").fps == 10.0
-    assert capture.was_set == {cv2.CAP_PROP_BUFFERSIZE: 1}

@@ -1,0 +1,202 @@
+"""Video decoded through PyAV, which is imported here and nowhere else in the room.
+
+What is opened may be hostile: a playlist in a video's name reaches no other file and no network, and
+a picture of absurd size is refused before memory is taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ...errors import SourceError
+from ...hardware import core_count
+from ...imaging.reading import MAX_PIXELS
+from .source import usable_fps
+
+__all__ = ["Container", "Decoded"]
+
+_MOST_THREADS = 4
+"""More of them decode no faster beside a network, and each keeps a frame in memory."""
+_NO_VIDEOS = ("tty",)
+"""What FFmpeg would draw pictures of: it shows text files as a terminal would."""
+_ROTATIONS = {
+    90: cv2.ROTATE_90_COUNTERCLOCKWISE,
+    -90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    -180: cv2.ROTATE_180,
+}
+_ENOUGH = "give a video of usual size"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A frame of a container."""
+
+    frame: Any
+    """PyAV's frame."""
+    pts_s: float | None
+    """When it is to be shown, in the container's own time."""
+
+
+class Container:
+    """A video that is open: its stream of pictures, decoded frame by frame.
+
+    Args:
+        address: What FFmpeg opens.
+        title: What the errors call it.
+        protocols: Ways by which FFmpeg may reach anything, as in `file`.
+        options: Further options of FFmpeg.
+        timeouts_s: How long opening and reading may take; None for ever.
+        live: Decode every frame as soon as it is there, instead of several at once.
+
+    Raises:
+        SourceError: It cannot be opened, holds no pictures, or such of absurd size. The cause is the
+            error of FFmpeg, where it is one.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        title: str,
+        protocols: str,
+        options: Mapping[str, str] | None = None,
+        timeouts_s: tuple[float, float] | None = None,
+        live: bool = False,
+    ) -> None:
+        import av
+        from av.video.reformatter import VideoReformatter
+
+        self._title, self._failure = title, av.FFmpegError
+        limits = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": protocols}
+        try:
+            self._container = av.open(
+                address, options={**limits, **(options or {})}, timeout=timeouts_s
+            )
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise self._unopened(reason_of(error)) from error
+        try:
+            self._stream = self._choose()
+        except BaseException:
+            self._container.close()
+            raise
+        context = self._stream.codec_context
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        context.thread_type = "SLICE" if live else "AUTO"  # frame threads hold frames back
+        context.thread_count = min(_MOST_THREADS, core_count())
+        self._reformatter = VideoReformatter()
+        self.fps = usable_fps(self._stream.average_rate or self._stream.guessed_rate)
+        self.promised: int | None = self._stream.frames or None
+        self.duration_s = self._duration_s()
+        self.size_hw = (context.height, context.width)
+        self.codec: str = context.name
+
+    def _choose(self) -> Any:
+        from av.stream import Disposition
+
+        if self._container.format.name in _NO_VIDEOS:
+            raise self._unopened("it is text")
+        streams = [
+            stream
+            for stream in self._container.streams.video
+            if not stream.disposition & Disposition.attached_pic  # the cover of a song
+            and stream.codec_context is not None
+        ]
+        if not streams:
+            raise self._unopened("it holds no pictures")
+        best = self._container.streams.best("video")
+        stream = best if best in streams else streams[0]
+        self._require_size(stream.codec_context.width, stream.codec_context.height)
+        return stream
+
+    def _unopened(self, reason: str) -> SourceError:
+        return SourceError(
+            f"{self._title} cannot be opened as a video ({reason})",
+            fix="check that it plays; one that was cut off lacks its index: fetch it again",
+        )
+
+    def _require_size(self, width: int, height: int) -> None:
+        if width * height > MAX_PIXELS:
+            raise SourceError(
+                f"{self._title} says it is {width} x {height} pixels, more than the "
+                f"{MAX_PIXELS:,} allowed",
+                fix=_ENOUGH,
+            )
+
+    def _duration_s(self) -> float | None:
+        if self._stream.duration:
+            return float(self._stream.duration * self._stream.time_base)
+        return self._container.duration / 1e6 if self._container.duration else None
+
+    def decode(self) -> Generator[Decoded | SourceError]:
+        """Frames from where it stands, and an error in the place of each that cannot be decoded.
+
+        Raises:
+            SourceError: Reading broke off; the cause is the error of FFmpeg.
+        """
+        packets = self._container.demux(self._stream)
+        base = self._stream.time_base
+        while True:
+            try:
+                packet = next(packets, None)
+            except (self._failure, OSError) as error:
+                raise SourceError(
+                    f"{self._title} broke off ({reason_of(error)})",
+                    fix="check that it is whole and still there",
+                ) from error
+            if packet is None:
+                return
+            try:
+                frames = packet.decode()
+            except (self._failure, OSError, ValueError) as error:
+                yield self._broken(reason_of(error))
+                continue
+            for frame in frames:
+                if frame.is_corrupt:
+                    yield self._broken("damaged")
+                else:
+                    yield Decoded(frame, None if frame.pts is None else float(frame.pts * base))
+
+    def _broken(self, reason: str) -> SourceError:
+        return SourceError(
+            f"a frame of {self._title} cannot be decoded ({reason})", fix="fetch or record it again"
+        )
+
+    def seek(self, pts_s: float) -> bool:
+        """Go to the last frame before a moment of the container's own time that needs no other;
+        whether it could."""
+        with suppress(self._failure, OSError):
+            self._container.seek(int(pts_s / self._stream.time_base), stream=self._stream)
+            return True
+        return False
+
+    def picture(self, decoded: Decoded) -> np.ndarray:
+        """The pixels of a frame, upright: (H, W, 3) uint8 BGR, contiguous, its own.
+
+        Raises:
+            SourceError: It is of absurd size or in a format that cannot be converted.
+        """
+        frame = decoded.frame
+        self._require_size(frame.width, frame.height)
+        try:
+            bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
+        except (self._failure, OSError, ValueError) as error:
+            raise self._broken(reason_of(error)) from error
+        turn = _ROTATIONS.get(frame.rotation)
+        return np.ascontiguousarray(bgr) if turn is None else cv2.rotate(bgr, turn)
+
+    def close(self) -> None:
+        """Let go of the file or the connection."""
+        self._container.close()
+
+
+def reason_of(error: BaseException) -> str:
+    """What FFmpeg says, without the address, which may hold a password."""
+    said = getattr(error, "strerror", None) or type(error).__name__
+    return str(said).lower()

@@ -1,0 +1,138 @@
+"""A video file as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from ...errors import SourceError
+from .container import Container, Decoded
+from .source import Frame, LeftOut, Source
+
+__all__ = ["VideoFile"]
+
+_SLACK = 0.01
+"""Containers promise a frame or two too many, or tell a duration instead of a count."""
+
+
+class VideoFile(Source):
+    """A video file, every frame in order, each at the very time at which it is to be shown.
+
+    Args:
+        path: The file, in any format that FFmpeg reads.
+
+    Raises:
+        SourceError: It cannot be opened.
+    """
+
+    seekable = True
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.title = path.name
+        self._zero_s: float | None = None
+        self._interrupted = self._closed = False
+        self._fresh: Container | None = self._open()
+        self.fps, self.duration_s = self._fresh.fps, self._fresh.duration_s
+        self._counted = self._fresh.promised
+        self.total = self._counted
+        if self.total is None and self.duration_s is not None:
+            self.total = max(1, round(self.duration_s * self.fps))
+
+    def _open(self) -> Container:
+        return Container(f"file:{self._path}", title=str(self._path), protocols="file")
+
+    def frames(self, start_s: float = 0.0) -> Iterator[Frame]:
+        """The frames of the file, from a moment on."""
+        assert not self._closed, "the video was closed"
+        self._interrupted = False
+        container, self._fresh = self._fresh or self._open(), None
+        begin_s = max(0.0, start_s - 0.5 / self.fps)
+        with closing(container):
+            yield from self._frames(container, begin_s)
+
+    def _frames(self, container: Container, begin_s: float) -> Iterator[Frame]:
+        left_out, decoded = LeftOut(self.report), 0
+        index, time_s = -1, -1.0 / self.fps
+        try:
+            for item in self._from(container, begin_s) if begin_s else container.decode():
+                if isinstance(item, SourceError):
+                    index += index >= 0 or not begin_s
+                    left_out.add(item)
+                    continue
+                time_s = self._time_s(item, time_s + 1 / self.fps)
+                if time_s < begin_s:
+                    continue
+                index = round(time_s * self.fps) if index < 0 and begin_s else index + 1
+                try:
+                    frame = Frame(index, time_s, container.picture(item))
+                except SourceError as error:
+                    left_out.add(error)
+                    continue
+                decoded += 1
+                yield frame
+                if self._interrupted:
+                    return
+        except SourceError as error:
+            raise self._ends_early(decoded) from error
+        if not self._is_whole(begin_s, decoded + left_out.count, time_s):
+            raise self._ends_early(decoded)
+        left_out.require_none(f"{decoded + left_out.count} frames")
+
+    def _time_s(self, item: Decoded, otherwise_s: float) -> float:
+        """When a frame is to be shown, from the first on."""
+        if item.pts_s is None:
+            return otherwise_s
+        if self._zero_s is None:
+            self._zero_s = item.pts_s
+        return item.pts_s - self._zero_s
+
+    def _from(self, container: Container, begin_s: float) -> Iterator[Decoded | SourceError]:
+        """Frames from one that is no later than `begin_s`, or from the first."""
+        zero_s, back_s = self._first_s(), 0.0
+        while back_s < begin_s and container.seek(zero_s + begin_s - back_s):
+            with closing(container.decode()) as items:
+                for item in items:
+                    if isinstance(item, SourceError) or item.pts_s is None:
+                        continue
+                    if item.pts_s - zero_s > begin_s:  # the container's index is inexact
+                        break
+                    yield item
+                    yield from items
+                    return
+            back_s = 4 * back_s + 1.0
+        with closing(self._open()) as again:
+            yield from again.decode()
+
+    def _first_s(self) -> float:
+        """When the first frame is to be shown, in the container's own time."""
+        if self._zero_s is None:
+            with closing(self._open()) as first:
+                shown = (item for item in first.decode() if isinstance(item, Decoded))
+                self._zero_s = next((item.pts_s for item in shown if item.pts_s is not None), 0.0)
+        return self._zero_s
+
+    def _is_whole(self, begin_s: float, count: int, last_s: float) -> bool:
+        """Whether as much came as was promised: by the frames, else by the time of the last one."""
+        if self._counted and not begin_s:
+            return count >= self._counted * (1 - _SLACK)
+        if self.duration_s is not None:
+            return last_s + 2 / self.fps >= self.duration_s * (1 - _SLACK)
+        return count > 0 or begin_s > 0
+
+    def _ends_early(self, decoded: int) -> SourceError:
+        return SourceError(
+            f"{self._path} ends early: {decoded} of {self.total or 1} frames could be decoded",
+            fix="fetch or record the file again; what was decoded has been processed",
+        )
+
+    def interrupt(self) -> None:
+        """End after the frame that is being decoded."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fresh is not None:
+            self._fresh.close()
+        self._fresh, self._closed = None, True
