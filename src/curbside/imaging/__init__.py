@@ -1,9 +1,25 @@
 """Pixels: reading and writing them safely, geometry with its inverses, normalisation, drawing."""
 
 from .classes import class_map, softmax, top_class
-from .drawing import blend_classes, colorize, draw_legend, draw_objects
+from .drawing import (
+    blend_classes,
+    colorize,
+    draw_legend,
+    draw_objects,
+    draw_scale,
+    grey_frame,
+    legend_rows,
+    mask_classes,
+)
 from .geometry import Piece, Placement, resize_frame, resize_ids, resize_scores
-from .heat import depth_palette, doubt_palette, encode_depth, encode_doubt
+from .heat import (
+    blend_depth,
+    blend_doubt,
+    depth_palette,
+    doubt_palette,
+    encode_depth,
+    encode_doubt,
+)
 from .normalization import IMAGENET, Normalization
 from .raster import fill_polygon
 from .reading import image_size_hw, read_depth, read_ids, read_rgb, verify_image
@@ -22,6 +38,8 @@ __all__ = [
     "Regions",
     "VideoWriter",
     "blend_classes",
+    "blend_depth",
+    "blend_doubt",
     "class_map",
     "colorize",
     "compress_all",
@@ -31,13 +49,17 @@ __all__ = [
     "doubt_palette",
     "draw_legend",
     "draw_objects",
+    "draw_scale",
     "encode_depth",
     "encode_doubt",
     "encode_ids_png",
     "encode_jpeg",
     "encode_png",
     "fill_polygon",
+    "grey_frame",
     "image_size_hw",
+    "legend_rows",
+    "mask_classes",
     "quiet_video",
     "read_depth",
     "read_ids",

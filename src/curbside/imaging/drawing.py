@@ -7,7 +7,21 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-__all__ = ["blend_classes", "colorize", "draw_legend", "draw_objects"]
+__all__ = [
+    "blend_classes",
+    "colorize",
+    "draw_legend",
+    "draw_objects",
+    "draw_scale",
+    "grey_frame",
+    "legend_rows",
+    "mask_classes",
+]
+
+LEGEND_WIDTH = 190
+_INK = (235, 235, 235)
+_PAPER = 24
+_RUNS = 5
 
 
 def colorize(ids: np.ndarray, palette_rgb: np.ndarray) -> np.ndarray:
@@ -44,29 +58,85 @@ def blend_classes(
     return cv2.addWeighted(frame_bgr, 1.0 - alpha, colors, alpha, 0.0, dst=colors)
 
 
+def mask_classes(ids: np.ndarray, wanted: Sequence[int]) -> np.ndarray:
+    """Where a map has one of some classes: 255 there, else 0.
+
+    Args:
+        ids: (H, W) uint8.
+        wanted: Class ids.
+
+    Returns:
+        (H, W) uint8.
+    """
+    table = np.zeros(256, np.uint8)
+    table[list(wanted)] = 255
+    edges = np.flatnonzero(np.diff(table, prepend=0, append=0)).reshape(-1, 2)
+    if (
+        len(edges) > _RUNS
+    ):  # ids that follow each other are compared at once, which is faster for few
+        return cv2.LUT(ids, table)
+    mask = np.zeros_like(ids)
+    for first, after in edges.tolist():
+        cv2.bitwise_or(mask, cv2.inRange(ids, first, after - 1), dst=mask)
+    return mask
+
+
+def grey_frame(frame_bgr: np.ndarray) -> np.ndarray:
+    """The frame without its colours, a new (H, W, 3) uint8 BGR picture."""
+    return cv2.cvtColor(cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+
+
+def legend_rows(height: int) -> int:
+    """How many names fit into a legend of this height so that they can be read."""
+    return max(0, height - 8) // 12
+
+
 def draw_legend(
     height: int,
     names: Sequence[str],
     colors_rgb: Sequence[tuple[int, int, int]],
     *,
-    width: int = 190,
+    width: int = LEGEND_WIDTH,
 ) -> np.ndarray:
-    """A column of colour patches and class names: (height, width, 3) uint8 BGR."""
-    panel = np.full((height, width, 3), 24, np.uint8)
+    """A column of colour patches and class names: (height, width, 3) uint8 BGR; those that do not fit
+    are left out, see `legend_rows`."""
+    panel = np.full((height, width, 3), _PAPER, np.uint8)
     step = min(26, max(12, (height - 8) // max(1, len(names))))
     for row, (name, color) in enumerate(zip(names, colors_rgb, strict=True)):
         top = 6 + row * step
         cv2.rectangle(panel, (8, top), (8 + step - 6, top + step - 6), color[::-1], cv2.FILLED)
-        cv2.putText(
-            panel,
-            name,
-            (step + 10, top + step - 9),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            step / 52,
-            (235, 235, 235),
-            1,
-            cv2.LINE_AA,
-        )
+        _write(panel, name, (step + 10, top + step - 9), step / 52)
+    return panel
+
+
+def draw_scale(
+    height: int,
+    palette_rgb: np.ndarray,
+    marks: Sequence[tuple[int, str]],
+    *,
+    width: int = LEGEND_WIDTH,
+) -> np.ndarray:
+    """A bar of the colours of numbers, with some of them written beside it.
+
+    Args:
+        height: Of the picture, in pixels.
+        palette_rgb: (256, 3) uint8; the bar shows 1..255, the last on top.
+        marks: Levels of the palette and what is written there.
+        width: Of the picture, in pixels.
+
+    Returns:
+        (height, width, 3) uint8 BGR.
+    """
+    panel = np.full((height, width, 3), _PAPER, np.uint8)
+    inside = max(1, height - 24)
+    levels = np.linspace(255, 1, inside)
+    bar = palette_rgb[np.rint(levels).astype(np.uint8), ::-1]
+    panel[12 : 12 + inside, 12:36] = bar[: height - 12, None]
+    scale = min(0.5, max(0.3, height / 900))
+    for level, text in marks:
+        row = 12 + round((255 - level) / 254 * (inside - 1))
+        cv2.line(panel, (36, row), (42, row), _INK, 1)
+        _write(panel, text, (48, row + round(10 * scale)), scale)
     return panel
 
 
@@ -144,3 +214,7 @@ def _write_caption(
     ink = (0, 0, 0) if bright else (255, 255, 255)
     place = (left + 2, top + tall + 1)
     cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, 1, cv2.LINE_AA)
+
+
+def _write(panel: np.ndarray, text: str, place: tuple[int, int], scale: float) -> None:
+    cv2.putText(panel, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _INK, 1, cv2.LINE_AA)

@@ -2,7 +2,7 @@
 
 from .depth import DepthResult
 from .instances import InstanceResult, MaskCrop
-from .panoptic import Disagreement, PanopticResult
+from .panoptic import Disagreement, PanopticResult, disagreement_palette
 from .scene import SceneResult, View
 from .semantic import SemanticResult
 
@@ -15,4 +15,5 @@ __all__ = [
     "SceneResult",
     "SemanticResult",
     "View",
+    "disagreement_palette",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..imaging import blend_classes, depth_palette, encode_depth
+from ..imaging import blend_depth
 
 __all__ = ["DepthResult"]
 
@@ -56,6 +56,4 @@ class DepthResult:
         Returns:
             A new (H, W, 3) uint8 BGR picture.
         """
-        return blend_classes(
-            frame_bgr, encode_depth(self.depth_m), depth_palette(), alpha=alpha, ignore_id=0
-        )
+        return blend_depth(frame_bgr, self.depth_m, alpha=alpha)

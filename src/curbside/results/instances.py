@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,16 +177,24 @@ class InstanceResult:
         """Share of the frame that each class covers, by name, largest first; absent classes left out."""
         return class_shares(self.class_map(), self.space)
 
-    def draw(self, frame_bgr: np.ndarray, *, alpha: float = 0.5) -> np.ndarray:
+    def draw(
+        self, frame_bgr: np.ndarray, *, alpha: float = 0.5, hidden: Collection[str] = ()
+    ) -> np.ndarray:
         """The frame with masks, boxes and names over it, a new (H, W, 3) uint8 BGR picture.
 
         Args:
             frame_bgr: The frame that was predicted, (H, W, 3) uint8.
             alpha: How much the colour of an object covers its pixels, 0..1; its outline, box and
                 name are drawn in any case.
+            hidden: Names of classes whose objects are not drawn.
         """
-        order = np.argsort(self.scores, kind="stable")  # the best is drawn last
-        masks, names = [self.masks[index] for index in order], self.names
+        names = self.names
+        order = [  # the best is drawn last
+            index
+            for index in np.argsort(self.scores, kind="stable").tolist()
+            if names[index] not in hidden
+        ]
+        masks = [self.masks[index] for index in order]
         return draw_objects(
             frame_bgr,
             boxes_xyxy=self.boxes_xyxy[order],

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 
 import cv2
 import numpy as np
 
-from ..imaging import blend_classes, draw_objects
+from ..imaging import blend_classes, draw_objects, grey_frame
 from ..labels import IGNORE_ID, LabelSpace
 from .instances import InstanceResult
-from .semantic import class_shares
+from .semantic import class_shares, uncover
 
-__all__ = ["Disagreement", "PanopticResult"]
+__all__ = ["Disagreement", "PanopticResult", "disagreement_palette"]
 
 _GOLDEN = 0.618034
 _MARKS_RGB = ((0, 0, 0), (235, 60, 50), (250, 200, 40), (60, 140, 250))
@@ -103,7 +105,9 @@ class PanopticResult:
             if kind is not Disagreement.NONE
         }
 
-    def draw(self, frame_bgr: np.ndarray, *, alpha: float = 0.5) -> np.ndarray:
+    def draw(
+        self, frame_bgr: np.ndarray, *, alpha: float = 0.5, hidden: Collection[str] = ()
+    ) -> np.ndarray:
         """The frame with the class colours over it, every object in a colour of its own.
 
         An object keeps its colour while it keeps its `track_ids`.
@@ -111,17 +115,24 @@ class PanopticResult:
         Args:
             frame_bgr: The frame that was predicted, (H, W, 3) uint8.
             alpha: How much colours cover the frame, 0..1; outlines, boxes and names are drawn in any case.
+            hidden: Names of classes whose pixels show the frame and whose objects are not drawn, be it the
+                class of the picture or what the instance network calls the object.
 
         Returns:
             A new (H, W, 3) uint8 BGR picture.
         """
-        found = self.objects
+        found, names = self.objects, self.objects.names
         picture = blend_classes(
             frame_bgr, self.ids, self.space.palette, alpha=alpha, ignore_id=IGNORE_ID
         )
+        picture = uncover(picture, frame_bgr, self.ids, self.space, hidden)
         for mask in found.masks:  # an object's own colour lies on the frame, not on its class's
             cv2.copyTo(frame_bgr[mask.window], mask.inside.view(np.uint8), picture[mask.window])
-        order = np.argsort(found.scores, kind="stable")  # the best is drawn last
+        order = [  # the best is drawn last
+            index
+            for index in np.argsort(found.scores, kind="stable").tolist()
+            if names[index] not in hidden and self.found_as[index] not in hidden
+        ]
         masks = [found.masks[index] for index in order]
         return draw_objects(
             picture,
@@ -132,21 +143,23 @@ class PanopticResult:
             alpha=alpha,
         )
 
-    def draw_disagreement(self, frame_bgr: np.ndarray, *, alpha: float = 0.7) -> np.ndarray:
+    def draw_disagreement(
+        self, frame_bgr: np.ndarray, *, alpha: float = 0.7, hidden: Collection[str] = ()
+    ) -> np.ndarray:
         """The frame in grey, with what the two networks disagree on in colour: red where classes
         differ, yellow where an object is missing, blue where one was refused.
 
         Args:
             frame_bgr: The frame that was predicted, (H, W, 3) uint8.
             alpha: How much the colours cover the frame, 0..1.
+            hidden: Names of classes whose pixels show the grey frame.
 
         Returns:
             A new (H, W, 3) uint8 BGR picture.
         """
-        grey = cv2.cvtColor(cv2.cvtColor(frame_bgr, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-        palette = np.zeros((256, 3), np.uint8)
-        palette[: len(_MARKS_RGB)] = _MARKS_RGB
-        marked = blend_classes(grey, self.disagreement, palette, alpha=alpha)
+        grey = grey_frame(frame_bgr)
+        marked = blend_classes(grey, self.disagreement, disagreement_palette(), alpha=alpha)
+        marked = uncover(marked, grey, self.ids, self.space, hidden)
         return cv2.copyTo(marked, self.disagreement, grey)
 
     def _caption(self, index: int) -> str:
@@ -160,3 +173,11 @@ class PanopticResult:
         numbers = np.where(self.track_ids, self.track_ids, np.arange(1, len(colors) + 1))
         own = [colorsys.hsv_to_rgb(number * _GOLDEN % 1, 0.85, 1.0) for number in numbers.tolist()]
         return np.rint(0.35 * colors + 0.65 * 255 * np.reshape(own, (-1, 3))).astype(np.uint8)
+
+
+@cache
+def disagreement_palette() -> np.ndarray:
+    """Colours of the values of `Disagreement`, (256, 3) uint8 RGB."""
+    palette = np.zeros((256, 3), np.uint8)
+    palette[: len(_MARKS_RGB)] = _MARKS_RGB
+    return palette

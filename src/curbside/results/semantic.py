@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from ..imaging import blend_classes
+from ..imaging import blend_classes, blend_doubt, grey_frame, mask_classes
 from ..labels import IGNORE_ID, LabelSpace
 
-__all__ = ["SemanticResult", "class_shares"]
+__all__ = ["SemanticResult", "class_shares", "uncover"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +46,43 @@ class SemanticResult:
         """Height and width in pixels."""
         return self.ids.shape[0], self.ids.shape[1]
 
-    def draw(self, frame_bgr: np.ndarray, *, alpha: float = 0.5) -> np.ndarray:
+    def draw(
+        self, frame_bgr: np.ndarray, *, alpha: float = 0.5, hidden: Collection[str] = ()
+    ) -> np.ndarray:
         """The frame with the class colours over it, a new (H, W, 3) uint8 BGR picture.
 
         Args:
             frame_bgr: The frame that was predicted, (H, W, 3) uint8.
             alpha: 0 shows the frame alone, 1 the colours alone.
+            hidden: Names of classes whose pixels show the frame; others than the space's mean nothing.
         """
-        return blend_classes(
+        picture = blend_classes(
             frame_bgr, self.ids, self.space.palette, alpha=alpha, ignore_id=IGNORE_ID
         )
+        return uncover(picture, frame_bgr, self.ids, self.space, hidden)
+
+    def draw_confidence(
+        self, frame_bgr: np.ndarray, *, alpha: float = 0.7, hidden: Collection[str] = ()
+    ) -> np.ndarray:
+        """The frame in grey, glowing where the network is not sure of the class shown: dark where it is
+        sure, through purple and orange, to yellow where it has no idea.
+
+        Args:
+            frame_bgr: The frame that was predicted, (H, W, 3) uint8.
+            alpha: How much the colours cover the frame, 0..1.
+            hidden: Names of classes whose pixels show the grey frame.
+
+        Returns:
+            A new (H, W, 3) uint8 BGR picture.
+
+        Raises:
+            ValueError: There is no confidence.
+        """
+        if self.confidence is None:
+            raise ValueError("this result has no confidence; decode it with confidence=True")
+        picture = blend_doubt(frame_bgr, self.confidence, alpha=alpha)
+        grey = grey_frame(frame_bgr) if hidden else frame_bgr
+        return uncover(picture, grey, self.ids, self.space, hidden)
 
     def shares(self) -> dict[str, float]:
         """Share of the frame that each class covers, by name, largest first; absent classes left out."""
@@ -70,3 +99,23 @@ def class_shares(ids: np.ndarray, space: LabelSpace) -> dict[str, float]:
     counts = np.bincount(ids.ravel(), minlength=IGNORE_ID + 1)[:IGNORE_ID]
     present = sorted(np.flatnonzero(counts), key=lambda i: -counts[i])
     return {space.name_of(int(i)): float(counts[i] / ids.size) for i in present}
+
+
+def uncover(
+    picture: np.ndarray,
+    frame_bgr: np.ndarray,
+    ids: np.ndarray,
+    space: LabelSpace,
+    hidden: Collection[str],
+) -> np.ndarray:
+    """Put the frame back where classes are not to be shown, in the picture given, which is returned.
+
+    Args:
+        picture: What was drawn over the frame, (H, W, 3) uint8.
+        frame_bgr: The frame, (H, W, 3) uint8.
+        ids: (H, W) uint8.
+        space: What the ids mean.
+        hidden: Names of classes; others than the space's mean nothing.
+    """
+    wanted = [item.id for item in space.classes if item.name in hidden] if hidden else []
+    return cv2.copyTo(frame_bgr, mask_classes(ids, wanted), picture) if wanted else picture
