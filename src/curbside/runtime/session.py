@@ -1,0 +1,534 @@
+"""A live run that a person steers: another source, other networks, another view, while it goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from ..errors import ConfigError, CurbsideError
+from ..imaging import write_jpeg, write_png
+from ..labels import LabelSpace
+from ..metrics.timing import LatencySummary
+from ..results import SceneResult, View
+from .cores import CorePlan, plan_cores
+from .pipeline import Fault, Pipeline, Shown, Supervision
+from .player import Player
+from .scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor
+from .sinks import Recorder
+from .sources import open_source
+from .views import ViewConfig, draw_scene
+
+__all__ = ["Session", "State", "Status"]
+
+State = Literal["idle", "opening", "playing", "paused", "ended", "failed"]
+
+_FAULTS = 100
+_END_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """How a session stands."""
+
+    state: State = "idle"
+    """What it is doing; `failed` where the source could not be opened or the run broke off."""
+    source: str | None = None
+    """What plays, in words."""
+    live: bool = False
+    """Whether it is a camera or a stream, which cannot wait."""
+    seekable: bool = False
+    """Whether it has other moments to jump to."""
+    duration_s: float | None = None
+    """How long it is, where that is known."""
+    position_s: float = 0.0
+    """Where it is."""
+    frame_size_hw: tuple[int, int] | None = None
+    """Size of the newest frame."""
+    loading: tuple[str, ...] = ()
+    """Names of the model files that are being loaded."""
+    scene: SceneConfig | None = None
+    """The networks in use, which may not be those that are being loaded."""
+    beside: SceneConfig | None = None
+    """Those on the same frame beside them."""
+    views: tuple[View, ...] = ("frame",)
+    """What can be shown."""
+    space: LabelSpace | None = None
+    """What the ids of results mean."""
+    precision: str = ""
+    """What the arithmetic really runs in; empty until it was found out."""
+    fps: float = 0.0
+    """Frames per second over the last ones."""
+    age_ms: float = 0.0
+    """From captured to shown, of the newest frame."""
+    frames: int = 0
+    """Frames shown."""
+    dropped: int = 0
+    """Frames that a newer one replaced."""
+    late: int = 0
+    """Frames over the latency budget."""
+    stages: dict[str, LatencySummary] = field(default_factory=dict)
+    """Latency of every stage of the pipeline."""
+    faults: tuple[Fault, ...] = ()
+    """The latest faults, newest last."""
+    fault_counts: dict[str, int] = field(default_factory=dict)
+    """All faults of the session by stage."""
+    recording: Path | None = None
+    """Where it records to."""
+    message: str | None = None
+    """The latest mistake or notice, in one line."""
+
+
+class Session:
+    """Plays sources through networks, and lets everything be changed meanwhile.
+
+    Every method may be called from any thread and returns at once; what takes time happens on the
+    session's own threads, and what goes wrong there is told in `Status.message`.
+
+    Args:
+        threads: Threads for the networks in all; all cores where None.
+        on_shown: Called with every frame that was shown, from the session's thread.
+        on_change: Called where a state or a message changed, from whichever thread it changed in.
+        budget_ms: From captured to shown a frame should take no longer than this.
+        supervision: How it goes on after faults.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int | None = None,
+        on_shown: Callable[[Shown[Any]], None] | None = None,
+        on_change: Callable[[], None] | None = None,
+        budget_ms: float | None = None,
+        supervision: Supervision | None = None,
+    ) -> None:
+        plan_cores(threads, live=True)  # refuses what cannot be, here and not in a thread
+        self._threads, self._budget_ms = threads, budget_ms
+        self._on_shown = on_shown or (lambda shown: None)
+        self._on_change = on_change or (lambda: None)
+        self._supervision = supervision or Supervision()
+        self._shelf = NetworkShelf()
+        self._recorder = Recorder(lambda error: self._say(str(error)))
+        self._lock = threading.RLock()
+        self._wanted: tuple[SceneConfig, SceneConfig | None] = (SceneConfig(), None)
+        self._changes = threading.Condition(self._lock)
+        self._stale = False
+        self._closed = False
+        self._every_frame, self._looping = True, False
+        self._view = ViewConfig()
+        self._run: _Run | None = None
+        self._runner: threading.Thread | None = None
+        self._turn = 0  # counts the sources that were asked for
+        self._status = Status()
+        self._latest: Shown[Any] | None = None
+        self._faults: deque[Fault] = deque(maxlen=_FAULTS)
+        self._fault_counts: dict[str, int] = {}
+        self._loader = threading.Thread(target=self._load, name="curbside-loader", daemon=True)
+        self._loader.start()
+
+    # -- what a person does --------------------------------------------------------------------
+
+    def play(self, spec: str) -> None:
+        """Play a source, see `open_source`; it takes the place of what plays."""
+        with self._lock:
+            self._refuse_closed()
+            self._turn += 1
+            before, run = self._runner, self._run
+            self._set(state="opening", source=spec, message=None)
+            self._runner = threading.Thread(
+                target=self._play,
+                args=(spec, self._turn, before),
+                name="curbside-session",
+                daemon=True,
+            )
+            self._runner.start()
+        if run is not None:
+            run.pipeline.stop()
+
+    def use(self, scene: SceneConfig | None, beside: SceneConfig | None = None) -> None:
+        """Load these networks, and go over to them between two frames.
+
+        Args:
+            scene: The networks; None for none.
+            beside: Others that look at the same frame, to be shown beside them.
+        """
+        with self._changes:
+            self._refuse_closed()
+            self._wanted, self._stale = (scene or SceneConfig(), beside), True
+            self._changes.notify_all()
+
+    def configure(self, **rules: Any) -> None:
+        """Change the rules of the networks that are wanted: `instances`, `fusion`, `tracking`, `rates`.
+
+        Raises:
+            ConfigError: A rule is not one.
+        """
+        with self._lock:
+            scene, beside = self._wanted
+            try:
+                scene = replace(scene, **rules)
+                beside = None if beside is None else replace(beside, **rules)
+            except TypeError as error:
+                raise ConfigError(f"{error}", fix="see SceneConfig") from None
+            self.use(scene, beside)
+
+    def show(self, view: ViewConfig) -> None:
+        """Draw like this from the next frame on; while nothing moves, the last one again."""
+        with self._lock:
+            self._view = view
+            run = self._run
+        if run is not None:
+            run.pipeline.predictor.confidence = view.view == "confidence"  # type: ignore[attr-defined]
+            run.player.again()
+
+    def pause(self) -> None:
+        """Stop at the newest frame."""
+        self._with_player(Player.pause)
+
+    def resume(self) -> None:
+        """Go on; at the end of a file, from its beginning."""
+        self._with_player(Player.resume)
+
+    def step(self) -> None:
+        """Pause, and show one frame more."""
+        self._with_player(Player.step)
+
+    def seek(self, moment_s: float) -> None:
+        """Go on from another moment of a file."""
+        self._with_player(lambda player: player.seek(moment_s))
+
+    @property
+    def every_frame(self) -> bool:
+        """Of a file show every frame; otherwise keep its pace and drop frames."""
+        return self._every_frame
+
+    @every_frame.setter
+    def every_frame(self, wanted: bool) -> None:
+        self._every_frame = wanted
+        self._with_player(lambda player: setattr(player, "every_frame", wanted))
+
+    @property
+    def looping(self) -> bool:
+        """Begin a file again at its end."""
+        return self._looping
+
+    @looping.setter
+    def looping(self, wanted: bool) -> None:
+        self._looping = wanted
+        self._with_player(lambda player: setattr(player, "looping", wanted))
+
+    def record(self, path: Path) -> None:
+        """Record what is shown from now on, to a video file or a folder of pictures."""
+        with self._lock:
+            run = self._run
+        try:
+            fps = 25.0 if run is None else run.player.fps
+            live = run is not None and run.player.live
+            self._recorder.start(Path(path), fps=fps, live=live)
+        except CurbsideError as error:
+            self._say(str(error))
+        self._changed()
+
+    def stop_recording(self) -> None:
+        """Finish the recording."""
+        path = self._recorder.path
+        self._recorder.stop()
+        if path is not None and path.exists():
+            self._say(f"recorded {path}")
+        self._changed()
+
+    def snapshot(self, path: Path) -> None:
+        """Write the picture on show to a file."""
+        latest = self._latest
+        if latest is None:
+            self._say("there is no picture yet to write; play a source first")
+            return
+        try:
+            _write_picture(Path(path), latest.picture_bgr)
+        except CurbsideError as error:
+            self._say(str(error))
+        else:
+            self._say(f"wrote {path}")
+
+    @property
+    def latest(self) -> Shown[Any] | None:
+        """The frame on show."""
+        return self._latest
+
+    def status(self) -> Status:
+        """How it stands now."""
+        with self._lock:
+            status, run, latest = self._status, self._run, self._latest
+            status = replace(
+                status,
+                recording=self._recorder.path,
+                faults=tuple(self._faults),
+                fault_counts=dict(self._fault_counts),
+            )
+        if run is None:
+            return status
+        stats = run.pipeline.stats()
+        return replace(
+            status,
+            state=run.player.state if status.state == "playing" else status.state,
+            position_s=run.player.position_s,
+            frame_size_hw=None if latest is None else latest.frame.bgr.shape[:2],
+            fps=run.pipeline.fps_now(),
+            age_ms=0.0 if latest is None else latest.age_ms,
+            frames=stats.frames,
+            dropped=stats.dropped,
+            late=stats.late,
+            stages=stats.stages,
+        )
+
+    def close(self) -> None:
+        """End everything within a bounded time, whatever is going on."""
+        with self._changes:
+            if self._closed:
+                return
+            self._closed = True
+            run, runner = self._run, self._runner
+            self._changes.notify_all()
+        if run is not None:
+            run.pipeline.stop()
+        for thread in (runner, self._loader):
+            if thread is not None and thread is not threading.current_thread():
+                thread.join(_END_S)
+        self._recorder.stop()
+        self._shelf.close()
+
+    # -- the threads ---------------------------------------------------------------------------
+
+    def _play(self, spec: str, turn: int, before: threading.Thread | None) -> None:
+        """Thread of one source: opens it, runs it to its end."""
+        if before is not None:
+            before.join(_END_S)
+        try:
+            if self._is_over(turn):
+                return
+            source = open_source(spec)
+            player = Player(source, every_frame=self._every_frame, looping=self._looping)
+            plan = plan_cores(self._threads, live=source.live)
+            run = self._begin(player, plan, turn)
+        except Exception as error:
+            if not self._is_over(turn):
+                self._set(state="failed", message=_one_line(error))
+            return
+        if run is None:
+            player.close()
+            return
+        try:
+            for shown in run.pipeline:
+                self._latest = shown
+                self._on_shown(shown)
+        except Exception as error:
+            self._set(state="failed", message=_one_line(error))
+        finally:
+            self._finish(run)
+
+    def _is_over(self, turn: int) -> bool:
+        """Whether another source was asked for meanwhile."""
+        return self._closed or turn != self._turn
+
+    def _begin(self, player: Player, plan: CorePlan, turn: int) -> _Run | None:
+        """What plays the source now; None where another was asked for meanwhile."""
+        with self._lock:
+            scene, beside = self._wanted
+            self._stale = False
+        try:
+            predictor = self._opened(scene, beside, plan)
+        except Exception as error:  # the picture alone is better than none
+            self._say(_one_line(error))
+            scene, beside = SceneConfig(), None
+            predictor = self._opened(scene, beside, plan)
+        pipeline: Pipeline[Any] = Pipeline(
+            player,
+            predictor,
+            draw=self._draw,
+            sink=self._recorder,
+            workers=plan.workers,
+            supervision=self._supervision,
+            on_fault=self._note,
+            budget_ms=self._budget_ms,
+            on_retired=lambda old: old.close(),
+        )
+        run = _Run(player, pipeline, plan)
+        with self._lock:
+            if self._is_over(turn):
+                predictor.close()
+                return None
+            self._run = run
+            self._set(
+                state="playing",
+                source=player.title,
+                live=player.camera,
+                seekable=player.seekable,
+                duration_s=player.duration_s,
+                **_facts(predictor, scene, beside),
+            )
+            self._changes.notify_all()
+        return run
+
+    def _finish(self, run: _Run) -> None:
+        with self._lock:
+            if self._run is run:
+                self._run = None
+                if self._status.state == "playing":
+                    self._set(state="ended")
+        run.pipeline.predictor.close()  # type: ignore[attr-defined]
+
+    def _load(self) -> None:
+        """Thread that loads networks and finds out what they run in."""
+        measured: Any = None
+        while True:
+            with self._changes:
+                self._changes.wait_for(
+                    lambda: self._closed or self._stale or self._predictor() is not measured
+                )
+                if self._closed:
+                    return
+                stale, self._stale = self._stale, False
+                (scene, beside), run = self._wanted, self._run
+            if stale:
+                self._exchange(scene, beside, run)
+            measured = self._predictor()
+            if measured is not None:
+                with suppress(Exception):  # it may be closed meanwhile
+                    self._set(precision=measured.precision)
+
+    def _predictor(self) -> Any:
+        run = self._run
+        return None if run is None else run.pipeline.predictor
+
+    def _exchange(
+        self, scene: SceneConfig, beside: SceneConfig | None, run: _Run | None
+    ) -> None:
+        if run is None:  # they are loaded with the next source
+            return
+        try:
+            predictor = self._opened(scene, beside, run.plan)
+        except Exception as error:
+            with self._lock:  # what runs stays
+                if self._status.scene is not None and not self._stale:
+                    self._wanted = (self._status.scene, self._status.beside)
+            self._say(_one_line(error))
+            return
+        with self._lock:
+            if run is not self._run:
+                predictor.close()
+                return
+            run.pipeline.switch(predictor)
+            self._set(message=None, **_facts(predictor, scene, beside))
+        run.player.again()
+
+    def _opened(
+        self, scene: SceneConfig, beside: SceneConfig | None, plan: CorePlan
+    ) -> ScenePredictor | PairPredictor:
+        """A predictor of the networks; says meanwhile that it loads."""
+        names = [path.name for config in (scene, beside) if config for path in config.models]
+        self._set(loading=tuple(names))
+        try:
+            predictor: ScenePredictor | PairPredictor = self._shelf.open(
+                scene, threads=plan.threads
+            )
+            if beside is not None:
+                assert isinstance(predictor, ScenePredictor)
+                try:
+                    right = self._shelf.open(beside, threads=plan.threads)
+                except BaseException:
+                    predictor.close()
+                    raise
+                predictor = PairPredictor(predictor, right)
+        finally:
+            self._set(loading=())
+        predictor.confidence = self._view.view == "confidence"
+        return predictor
+
+    def _draw(self, frame_bgr: np.ndarray, result: SceneResult | Pair) -> np.ndarray:
+        if isinstance(result, Pair):
+            pictures = [self._drawn(frame_bgr, part) for part in result]
+            return cv2.hconcat(pictures)
+        return self._drawn(frame_bgr, result)
+
+    def _drawn(self, frame_bgr: np.ndarray, result: SceneResult) -> np.ndarray:
+        view = self._view
+        if view.view is not None and view.view not in result.views:
+            view = replace(view, view=None)
+        return draw_scene(frame_bgr, result, view)
+
+    # -- what is told --------------------------------------------------------------------------
+
+    def _note(self, fault: Fault) -> None:
+        with self._lock:
+            self._faults.append(fault)
+            self._fault_counts[fault.stage] = self._fault_counts.get(fault.stage, 0) + 1
+        self._changed()
+
+    def _say(self, message: str) -> None:
+        self._set(message=message)
+
+    def _set(self, **facts: Any) -> None:
+        with self._lock:
+            self._status = replace(self._status, **facts)
+        self._changed()
+
+    def _changed(self) -> None:
+        self._on_change()
+
+    def _with_player(self, act: Callable[[Player], None]) -> None:
+        run = self._run
+        if run is None:
+            return
+        try:
+            act(run.player)
+        except CurbsideError as error:
+            self._say(str(error))
+        self._changed()
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise ConfigError("the session was closed", fix="make another")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What plays now."""
+
+    player: Player
+    pipeline: Pipeline[Any]
+    plan: CorePlan
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, CurbsideError):
+        return str(error)
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _write_picture(path: Path, picture_bgr: np.ndarray) -> None:
+    rgb = np.ascontiguousarray(picture_bgr[..., ::-1])
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        write_jpeg(path, rgb)
+    elif path.suffix.lower() == ".png":
+        write_png(path, rgb)
+    else:
+        raise ConfigError(f"{path.name} is no picture's name", fix="end it in .png or .jpg")
+
+
+def _facts(
+    predictor: ScenePredictor | PairPredictor, scene: SceneConfig, beside: SceneConfig | None
+) -> dict[str, Any]:
+    return {
+        "scene": scene,
+        "beside": beside,
+        "views": predictor.views,
+        "space": predictor.space,
+        "precision": "",
+    }
