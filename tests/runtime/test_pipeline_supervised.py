@@ -59,7 +59,9 @@ def test_a_fault_costs_one_frame_its_result(where, workers):
     )
     shown = list(pipeline)
     assert [item.result for item in shown] == [None if n in (4, 11) else n for n in range(20)]
-    assert [value for _, value in sink.written] == [n if n in (4, 11) else n + 100 for n in range(20)]
+    assert [value for _, value in sink.written] == [
+        n if n in (4, 11) else n + 100 for n in range(20)
+    ]
     stage = "network" if where == "infer" else where
     assert pipeline.stats().faults == {stage: 2}
     assert [(fault.stage, fault.frame) for fault in faults] == [(stage, 4), (stage, 11)]

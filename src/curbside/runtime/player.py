@@ -32,9 +32,7 @@ class Player(Source):
         looping: Begin a file again at its end.
     """
 
-    def __init__(
-        self, source: Source, *, every_frame: bool = True, looping: bool = False
-    ) -> None:
+    def __init__(self, source: Source, *, every_frame: bool = True, looping: bool = False) -> None:
         self._source = source
         self.total = source.total
         self.fps, self.title = source.fps, source.title
@@ -176,10 +174,12 @@ class Player(Source):
             with self._changed:
                 if not self._source.live:
                     self._changed.wait_for(
-                        lambda: self._state != "paused"
-                        or self._steps
-                        or self._again
-                        or self._interrupted
+                        lambda: (
+                            self._state != "paused"
+                            or self._steps
+                            or self._again
+                            or self._interrupted
+                        )
                     )
                 if self._jump_s is not None:
                     jumped, self._jump_s = self._jump_s, None

@@ -13,9 +13,9 @@ import numpy as np
 
 from ..errors import ConfigError, CurbsideError, StorageError
 from ..files import as_storage_error
-from ..imaging import VIDEO_SUFFIXES, VideoWriter, write_jpeg
+from ..imaging import VIDEO_SUFFIXES, VideoWriter, write_jpeg, write_png
 
-__all__ = ["NullSink", "PictureFolder", "Recorder", "Sink", "open_sink"]
+__all__ = ["NullSink", "PictureFolder", "Recorder", "Sink", "open_sink", "write_picture"]
 
 _MOST_REPEATS = 50
 """A picture fills no longer a gap than so many frames, at the start of which nothing came."""
@@ -63,6 +63,26 @@ def open_sink(path: Path | None, *, fps: float) -> Sink:
         f"{path.name} is no video name that can be written",
         fix=f"end it in {', '.join(VIDEO_SUFFIXES)}, or name a folder",
     )
+
+
+def write_picture(path: Path, picture_bgr: np.ndarray) -> None:
+    """Write one picture to a file.
+
+    Args:
+        path: A .png, .jpg or .jpeg.
+        picture_bgr: (H, W, 3) uint8.
+
+    Raises:
+        ConfigError: The name is that of no such file.
+        StorageError: The place cannot be written.
+    """
+    rgb = picture_bgr[..., ::-1]
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        write_jpeg(path, rgb)
+    elif path.suffix.lower() == ".png":
+        write_png(path, rgb)
+    else:
+        raise ConfigError(f"{path.name} is no picture's name", fix="end it in .png or .jpg")
 
 
 class NullSink:

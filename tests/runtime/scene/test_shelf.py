@@ -52,7 +52,9 @@ def test_a_network_is_loaded_once_for_all_who_use_it(opened, paths):
     assert len(opened) == 1
     first.close()
     assert second(FRAME).semantic is not None and opened[0].closed == 0
-    other = shelf.open(_config(paths[0]), threads=2)  # another share of the cores is another session
+    other = shelf.open(
+        _config(paths[0]), threads=2
+    )  # another share of the cores is another session
     assert len(opened) == 2
     second.close()
     other.close()

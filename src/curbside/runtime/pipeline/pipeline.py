@@ -87,6 +87,7 @@ class Pipeline(Generic[Result]):
         budget_ms: From captured to shown a frame should take no longer than this: of a live source
             one that is older already is left out before the network; what is shown later is counted.
         on_retired: Called with a predictor that `switch` exchanged, once no frame needs it.
+        window: How many of the latest frames the percentiles of `stats` look at.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Pipeline(Generic[Result]):
         on_fault: Callable[[Fault], None] | None = None,
         budget_ms: float | None = None,
         on_retired: Callable[[Any], None] | None = None,
+        window: int = 65_536,
     ) -> None:
         self._source, self._draw = source, draw
         self._slot = PredictorSlot(predictor, on_retired)
@@ -115,7 +117,7 @@ class Pipeline(Generic[Result]):
         self._inbox: NumberedQueue[_Job] = NumberedQueue(room)
         self._ready: NumberedQueue[_Job] = NumberedQueue(room)
         self._shown: NumberedQueue[tuple[_Job, Any, np.ndarray]] = NumberedQueue(room)
-        self._latencies = {stage: Latencies() for stage in (*STAGES, "latency")}
+        self._latencies = {stage: Latencies(window=window) for stage in (*STAGES, "latency")}
         self._faults: Counter[str] = Counter()
         self._stopping = threading.Event()
         self._error: BaseException | None = None
@@ -386,10 +388,7 @@ class Pipeline(Generic[Result]):
             if stage in ("prepare", "network"):
                 action = self._watch.failed(job.predictor)
             self._fault(stage, error, action, frame=job.frame.index)
-            if (
-                not self._source.live
-                and self._watch.in_a_row >= self._supervision.give_up_after
-            ):
+            if not self._source.live and self._watch.in_a_row >= self._supervision.give_up_after:
                 raise
 
     def _fault(self, stage: str, error: Exception, action: str, frame: int | None = None) -> None:

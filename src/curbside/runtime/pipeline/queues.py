@@ -34,9 +34,7 @@ class NumberedQueue(Generic[Item]):
         self.taken = 0
         self.replaced = 0
 
-    def put(
-        self, item: Item, *, number: int | None = None, replace: bool = False
-    ) -> Item | None:
+    def put(self, item: Item, *, number: int | None = None, replace: bool = False) -> Item | None:
         """Add an item, waiting for room.
 
         Args:

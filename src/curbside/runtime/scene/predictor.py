@@ -100,7 +100,9 @@ class ScenePredictor:
             if self._rate(task) == "own"
         }
         devices = {network.backend.device for network in self._networks.values()}
-        self._pool = ThreadPoolExecutor(_SIMULTANEOUS, "curbside-scene") if len(devices) > 1 else None
+        self._pool = (
+            ThreadPoolExecutor(_SIMULTANEOUS, "curbside-scene") if len(devices) > 1 else None
+        )
         self._numbers = count()
         self._turns: dict[Task, int] = {}
         self._answers: dict[Task, _Answer] = {}
@@ -127,9 +129,7 @@ class ScenePredictor:
     @property
     def precision(self) -> str:
         """What the arithmetic of each really runs in."""
-        return " + ".join(
-            dict.fromkeys(network.precision for network in self._networks.values())
-        )
+        return " + ".join(dict.fromkeys(network.precision for network in self._networks.values()))
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -306,9 +306,7 @@ class ScenePredictor:
             result = network.decode(look.outputs, look.size_hw)
         self._answers[task] = _Answer(look.number, look.size_hw, result)
 
-    def _fused(
-        self, semantic: SemanticResult, age: int
-    ) -> tuple[InstanceResult, PanopticResult]:
+    def _fused(self, semantic: SemanticResult, age: int) -> tuple[InstanceResult, PanopticResult]:
         """The objects as they stand now, those of them that count, and one picture of both."""
         assert self._fusion is not None
         answer = self._answers["instances"]

@@ -5,85 +5,33 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ..errors import ConfigError, CurbsideError
-from ..imaging import write_jpeg, write_png
-from ..labels import LabelSpace
-from ..metrics.timing import LatencySummary
-from ..results import SceneResult, View
-from .cores import CorePlan, plan_cores
-from .pipeline import Fault, Pipeline, Shown, Supervision
-from .player import Player
-from .scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor
-from .sinks import Recorder
-from .sources import open_source
-from .views import ViewConfig, draw_scene
+from ...errors import ConfigError, CurbsideError
+from ...files import as_storage_error
+from ...results import SceneResult
+from ..cores import CorePlan, plan_cores
+from ..pipeline import Fault, Pipeline, Shown, Supervision
+from ..player import Player
+from ..scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor
+from ..sinks import Recorder, write_picture
+from ..sources import open_source
+from ..views import ViewConfig, draw_scene
+from .status import Status
 
-__all__ = ["Session", "State", "Status"]
-
-State = Literal["idle", "opening", "playing", "paused", "ended", "failed"]
+__all__ = ["Session"]
 
 _FAULTS = 100
 _END_S = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Status:
-    """How a session stands."""
-
-    state: State = "idle"
-    """What it is doing; `failed` where the source could not be opened or the run broke off."""
-    source: str | None = None
-    """What plays, in words."""
-    live: bool = False
-    """Whether it is a camera or a stream, which cannot wait."""
-    seekable: bool = False
-    """Whether it has other moments to jump to."""
-    duration_s: float | None = None
-    """How long it is, where that is known."""
-    position_s: float = 0.0
-    """Where it is."""
-    frame_size_hw: tuple[int, int] | None = None
-    """Size of the newest frame."""
-    loading: tuple[str, ...] = ()
-    """Names of the model files that are being loaded."""
-    scene: SceneConfig | None = None
-    """The networks in use, which may not be those that are being loaded."""
-    beside: SceneConfig | None = None
-    """Those on the same frame beside them."""
-    views: tuple[View, ...] = ("frame",)
-    """What can be shown."""
-    space: LabelSpace | None = None
-    """What the ids of results mean."""
-    precision: str = ""
-    """What the arithmetic really runs in; empty until it was found out."""
-    fps: float = 0.0
-    """Frames per second over the last ones."""
-    age_ms: float = 0.0
-    """From captured to shown, of the newest frame."""
-    frames: int = 0
-    """Frames shown."""
-    dropped: int = 0
-    """Frames that a newer one replaced."""
-    late: int = 0
-    """Frames over the latency budget."""
-    stages: dict[str, LatencySummary] = field(default_factory=dict)
-    """Latency of every stage of the pipeline."""
-    faults: tuple[Fault, ...] = ()
-    """The latest faults, newest last."""
-    fault_counts: dict[str, int] = field(default_factory=dict)
-    """All faults of the session by stage."""
-    recording: Path | None = None
-    """Where it records to."""
-    message: str | None = None
-    """The latest mistake or notice, in one line."""
+_WINDOW = 1024
+"""Frames that the percentiles of the stages look at: a person wants to see what changed."""
 
 
 class Session:
@@ -120,6 +68,7 @@ class Session:
         self._wanted: tuple[SceneConfig, SceneConfig | None] = (SceneConfig(), None)
         self._changes = threading.Condition(self._lock)
         self._stale = False
+        self._measured: Any = None  # the predictor whose precision was found out
         self._closed = False
         self._every_frame, self._looping = True, False
         self._view = ViewConfig()
@@ -130,6 +79,7 @@ class Session:
         self._latest: Shown[Any] | None = None
         self._faults: deque[Fault] = deque(maxlen=_FAULTS)
         self._fault_counts: dict[str, int] = {}
+        self._errands = ThreadPoolExecutor(1, "curbside-errands")
         self._loader = threading.Thread(target=self._load, name="curbside-loader", daemon=True)
         self._loader.start()
 
@@ -238,24 +188,17 @@ class Session:
 
     def stop_recording(self) -> None:
         """Finish the recording."""
-        path = self._recorder.path
-        self._recorder.stop()
-        if path is not None and path.exists():
-            self._say(f"recorded {path}")
-        self._changed()
+        self._refuse_closed()
+        self._errands.submit(self._finish_recording)
 
     def snapshot(self, path: Path) -> None:
-        """Write the picture on show to a file."""
+        """Write the picture on show to a file, a .png or .jpg."""
+        self._refuse_closed()
         latest = self._latest
         if latest is None:
             self._say("there is no picture yet to write; play a source first")
-            return
-        try:
-            _write_picture(Path(path), latest.picture_bgr)
-        except CurbsideError as error:
-            self._say(str(error))
         else:
-            self._say(f"wrote {path}")
+            self._errands.submit(self._write, Path(path), latest.picture_bgr)
 
     @property
     def latest(self) -> Shown[Any] | None:
@@ -268,6 +211,8 @@ class Session:
             status, run, latest = self._status, self._run, self._latest
             status = replace(
                 status,
+                wanted=self._wanted[0],
+                wanted_beside=self._wanted[1],
                 recording=self._recorder.path,
                 faults=tuple(self._faults),
                 fault_counts=dict(self._fault_counts),
@@ -301,6 +246,7 @@ class Session:
         for thread in (runner, self._loader):
             if thread is not None and thread is not threading.current_thread():
                 thread.join(_END_S)
+        self._errands.shutdown()
         self._recorder.stop()
         self._shelf.close()
 
@@ -319,7 +265,8 @@ class Session:
             run = self._begin(player, plan, turn)
         except Exception as error:
             if not self._is_over(turn):
-                self._set(state="failed", message=_one_line(error))
+                self._set(state="failed")
+                self._say(_one_line(error))
             return
         if run is None:
             player.close()
@@ -329,7 +276,8 @@ class Session:
                 self._latest = shown
                 self._on_shown(shown)
         except Exception as error:
-            self._set(state="failed", message=_one_line(error))
+            self._set(state="failed")
+            self._say(_one_line(error))
         finally:
             self._finish(run)
 
@@ -358,6 +306,7 @@ class Session:
             on_fault=self._note,
             budget_ms=self._budget_ms,
             on_retired=lambda old: old.close(),
+            window=_WINDOW,
         )
         run = _Run(player, pipeline, plan)
         with self._lock:
@@ -386,11 +335,10 @@ class Session:
 
     def _load(self) -> None:
         """Thread that loads networks and finds out what they run in."""
-        measured: Any = None
         while True:
             with self._changes:
                 self._changes.wait_for(
-                    lambda: self._closed or self._stale or self._predictor() is not measured
+                    lambda: self._closed or self._stale or self._predictor() is not self._measured
                 )
                 if self._closed:
                     return
@@ -398,18 +346,16 @@ class Session:
                 (scene, beside), run = self._wanted, self._run
             if stale:
                 self._exchange(scene, beside, run)
-            measured = self._predictor()
-            if measured is not None:
+            self._measured = self._predictor()
+            if self._measured is not None:
                 with suppress(Exception):  # it may be closed meanwhile
-                    self._set(precision=measured.precision)
+                    self._set(precision=self._measured.precision)
 
     def _predictor(self) -> Any:
         run = self._run
         return None if run is None else run.pipeline.predictor
 
-    def _exchange(
-        self, scene: SceneConfig, beside: SceneConfig | None, run: _Run | None
-    ) -> None:
+    def _exchange(self, scene: SceneConfig, beside: SceneConfig | None, run: _Run | None) -> None:
         if run is None:  # they are loaded with the next source
             return
         try:
@@ -463,6 +409,22 @@ class Session:
             view = replace(view, view=None)
         return draw_scene(frame_bgr, result, view)
 
+    def _finish_recording(self) -> None:
+        path = self._recorder.path
+        self._recorder.stop()
+        if path is not None and path.exists():
+            self._say(f"recorded {path}")
+
+    def _write(self, path: Path, picture_bgr: np.ndarray) -> None:
+        try:
+            write_picture(path, picture_bgr)
+        except CurbsideError as error:
+            self._say(str(error))
+        except OSError as error:
+            self._say(str(as_storage_error(error, path) or _one_line(error)))
+        else:
+            self._say(f"wrote {path}")
+
     # -- what is told --------------------------------------------------------------------------
 
     def _note(self, fault: Fault) -> None:
@@ -472,7 +434,8 @@ class Session:
         self._changed()
 
     def _say(self, message: str) -> None:
-        self._set(message=message)
+        with self._lock:
+            self._set(message=message, messages=self._status.messages + 1)
 
     def _set(self, **facts: Any) -> None:
         with self._lock:
@@ -510,16 +473,6 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, CurbsideError):
         return str(error)
     return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _write_picture(path: Path, picture_bgr: np.ndarray) -> None:
-    rgb = np.ascontiguousarray(picture_bgr[..., ::-1])
-    if path.suffix.lower() in (".jpg", ".jpeg"):
-        write_jpeg(path, rgb)
-    elif path.suffix.lower() == ".png":
-        write_png(path, rgb)
-    else:
-        raise ConfigError(f"{path.name} is no picture's name", fix="end it in .png or .jpg")
 
 
 def _facts(
