@@ -19,7 +19,7 @@ from ...hardware import core_count
 from ...imaging.reading import MAX_PIXELS
 from .source import usable_fps
 
-__all__ = ["Container", "Decoded"]
+__all__ = ["Container", "Decoded", "Undecodable"]
 
 _MOST_THREADS = 4
 """More of them decode no faster beside a network, and each keeps a frame in memory."""
@@ -31,7 +31,6 @@ _ROTATIONS = {
     180: cv2.ROTATE_180,
     -180: cv2.ROTATE_180,
 }
-_ENOUGH = "give a video of usual size"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +43,27 @@ class Decoded:
     """When it is to be shown, in the container's own time."""
 
 
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """Stands in the place of a frame that cannot be decoded."""
+
+    reason: str
+    """Why, in a few words."""
+
+
 class Container:
     """A video that is open: its stream of pictures, decoded frame by frame.
 
     Args:
         address: What FFmpeg opens.
-        title: What the errors call it.
+        title: What the errors call it; they never say the address, which may hold a password.
         protocols: Ways by which FFmpeg may reach anything, as in `file`.
         options: Further options of FFmpeg.
         timeouts_s: How long opening and reading may take; None for ever.
         live: Decode every frame as soon as it is there, instead of several at once.
 
     Raises:
-        SourceError: It cannot be opened, holds no pictures, or such of absurd size. The cause is the
-            error of FFmpeg, where it is one.
+        SourceError: It cannot be opened, holds no pictures, or such of absurd size.
     """
 
     def __init__(
@@ -73,14 +79,15 @@ class Container:
         import av
         from av.video.reformatter import VideoReformatter
 
-        self._title, self._failure = title, av.FFmpegError
+        self._title = title
+        self._failures = (av.FFmpegError, OSError, ValueError)
         limits = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": protocols}
         try:
             self._container = av.open(
                 address, options={**limits, **(options or {})}, timeout=timeouts_s
             )
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise self._unopened(reason_of(error)) from error
+        except self._failures as error:
+            raise self._unopened(_reason(error)) from None
         try:
             self._stream = self._choose()
         except BaseException:
@@ -94,8 +101,6 @@ class Container:
         self.fps = usable_fps(self._stream.average_rate or self._stream.guessed_rate)
         self.promised: int | None = self._stream.frames or None
         self.duration_s = self._duration_s()
-        self.size_hw = (context.height, context.width)
-        self.codec: str = context.name
 
     def _choose(self) -> Any:
         from av.stream import Disposition
@@ -112,7 +117,13 @@ class Container:
             raise self._unopened("it holds no pictures")
         best = self._container.streams.best("video")
         stream = best if best in streams else streams[0]
-        self._require_size(stream.codec_context.width, stream.codec_context.height)
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if width * height > MAX_PIXELS:
+            raise SourceError(
+                f"{self._title} says it is {width} x {height} pixels, more than the "
+                f"{MAX_PIXELS:,} allowed",
+                fix="give a video of usual size",
+            )
         return stream
 
     def _unopened(self, reason: str) -> SourceError:
@@ -121,73 +132,59 @@ class Container:
             fix="check that it plays; one that was cut off lacks its index: fetch it again",
         )
 
-    def _require_size(self, width: int, height: int) -> None:
-        if width * height > MAX_PIXELS:
-            raise SourceError(
-                f"{self._title} says it is {width} x {height} pixels, more than the "
-                f"{MAX_PIXELS:,} allowed",
-                fix=_ENOUGH,
-            )
-
     def _duration_s(self) -> float | None:
         if self._stream.duration:
             return float(self._stream.duration * self._stream.time_base)
+        if (tagged := _seconds(self._stream.metadata.get("DURATION", ""))) is not None:
+            return tagged
         return self._container.duration / 1e6 if self._container.duration else None
 
-    def decode(self) -> Generator[Decoded | SourceError]:
-        """Frames from where it stands, and an error in the place of each that cannot be decoded.
+    def decode(self) -> Generator[Decoded | Undecodable]:
+        """Every frame from where it stands.
 
         Raises:
-            SourceError: Reading broke off; the cause is the error of FFmpeg.
+            SourceError: Reading broke off.
         """
         packets = self._container.demux(self._stream)
         base = self._stream.time_base
         while True:
             try:
                 packet = next(packets, None)
-            except (self._failure, OSError) as error:
+            except self._failures as error:
                 raise SourceError(
-                    f"{self._title} broke off ({reason_of(error)})",
+                    f"{self._title} broke off ({_reason(error)})",
                     fix="check that it is whole and still there",
-                ) from error
+                ) from None
             if packet is None:
                 return
             try:
                 frames = packet.decode()
-            except (self._failure, OSError, ValueError) as error:
-                yield self._broken(reason_of(error))
+            except self._failures as error:
+                yield Undecodable(_reason(error))
                 continue
             for frame in frames:
                 if frame.is_corrupt:
-                    yield self._broken("damaged")
+                    yield Undecodable("it is damaged")
+                elif frame.width * frame.height > MAX_PIXELS:
+                    yield Undecodable("it is larger than any camera's picture")
                 else:
                     yield Decoded(frame, None if frame.pts is None else float(frame.pts * base))
-
-    def _broken(self, reason: str) -> SourceError:
-        return SourceError(
-            f"a frame of {self._title} cannot be decoded ({reason})", fix="fetch or record it again"
-        )
 
     def seek(self, pts_s: float) -> bool:
         """Go to the last frame before a moment of the container's own time that needs no other;
         whether it could."""
-        with suppress(self._failure, OSError):
+        with suppress(*self._failures):
             self._container.seek(int(pts_s / self._stream.time_base), stream=self._stream)
             return True
         return False
 
-    def picture(self, decoded: Decoded) -> np.ndarray:
-        """The pixels of a frame, upright: (H, W, 3) uint8 BGR, contiguous, its own.
-
-        Raises:
-            SourceError: It is of absurd size or in a format that cannot be converted.
-        """
+    def picture(self, decoded: Decoded) -> np.ndarray | Undecodable:
+        """The pixels of a frame, upright: (H, W, 3) uint8 BGR, contiguous, its own."""
         frame = decoded.frame
-        self._require_size(frame.width, frame.height)
         try:
             bgr = self._reformatter.reformat(frame, format="bgr24").to_ndarray()
-        except (self._failure, OSError, ValueError) as error:
-            raise self._broken(reason_of(error)) from error
+        except self._failures as error:
+            return Undecodable(_reason(error))
         turn = _ROTATIONS.get(frame.rotation)
         return np.ascontiguousarray(bgr) if turn is None else cv2.rotate(bgr, turn)
 
@@ -196,7 +193,14 @@ class Container:
         self._container.close()
 
 
-def reason_of(error: BaseException) -> str:
-    """What FFmpeg says, without the address, which may hold a password."""
-    said = getattr(error, "strerror", None) or type(error).__name__
-    return str(said).lower()
+def _reason(error: BaseException) -> str:
+    return (getattr(error, "strerror", None) or type(error).__name__).lower()
+
+
+def _seconds(text: str) -> float | None:
+    """Matroska's tag of a duration, as in 00:01:02.500000000."""
+    try:
+        hours, minutes, seconds = map(float, text.split(":"))
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds

@@ -9,6 +9,7 @@ from ...errors import SourceError
 from .camera import Camera
 from .pictures import PICTURE_SUFFIXES, Pictures
 from .source import Source
+from .synthetic import Synthetic
 from .video_file import VideoFile
 
 __all__ = ["open_source"]
@@ -23,6 +24,8 @@ def open_source(spec: str | Path) -> Source:
     Raises:
         SourceError: There is nothing there, or it cannot be opened.
     """
+    if (drawn := re.fullmatch(r"synthetic(?::(.*))?", str(spec))) and not Path(spec).exists():
+        return Synthetic.of(drawn[1] or "")
     camera = re.fullmatch(r"(?:/dev/video)?(\d+)", str(spec))
     if camera and not Path(spec).is_file():
         return Camera(int(camera[1]))

@@ -1,13 +1,15 @@
-"""A video file as a source."""
+"""A video file as a source, of this device or of a web server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from ...errors import SourceError
-from .container import Container, Decoded
+from .container import Container, Decoded, Undecodable
 from .source import Frame, LeftOut, Source
 
 __all__ = ["VideoFile"]
@@ -19,8 +21,11 @@ _SLACK = 0.01
 class VideoFile(Source):
     """A video file, every frame in order, each at the very time at which it is to be shown.
 
+    A frame that cannot be decoded is left out; those that build on it may be smeared.
+
     Args:
         path: The file, in any format that FFmpeg reads.
+        reopen: Opens it, where it is no file of this device.
 
     Raises:
         SourceError: It cannot be opened.
@@ -28,20 +33,20 @@ class VideoFile(Source):
 
     seekable = True
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.title = path.name
+    def __init__(self, path: Path | str, reopen: Callable[[], Container] | None = None) -> None:
+        self._name = str(path)
+        self._open = reopen or self._open_file
+        self.title = self._name if reopen else Path(path).name
         self._zero_s: float | None = None
         self._interrupted = self._closed = False
         self._fresh: Container | None = self._open()
         self.fps, self.duration_s = self._fresh.fps, self._fresh.duration_s
-        self._counted = self._fresh.promised
-        self.total = self._counted
+        self.total = self._promised = self._fresh.promised
         if self.total is None and self.duration_s is not None:
             self.total = max(1, round(self.duration_s * self.fps))
 
-    def _open(self) -> Container:
-        return Container(f"file:{self._path}", title=str(self._path), protocols="file")
+    def _open_file(self) -> Container:
+        return Container(f"file:{self._name}", title=self._name, protocols="file")
 
     def frames(self, start_s: float = 0.0) -> Iterator[Frame]:
         """The frames of the file, from a moment on."""
@@ -54,28 +59,31 @@ class VideoFile(Source):
 
     def _frames(self, container: Container, begin_s: float) -> Iterator[Frame]:
         left_out, decoded = LeftOut(self.report), 0
-        index, time_s = -1, -1.0 / self.fps
+        index = None if begin_s else 0
+        time_s = -1 / self.fps
         try:
             for item in self._from(container, begin_s) if begin_s else container.decode():
-                if isinstance(item, SourceError):
-                    index += index >= 0 or not begin_s
-                    left_out.add(item)
+                picture: np.ndarray | Undecodable
+                if isinstance(item, Decoded):
+                    time_s = self._time_s(item, time_s + 1 / self.fps)
+                    if time_s < begin_s:
+                        continue
+                    index = round(time_s * self.fps) if index is None else index
+                    picture = container.picture(item)
+                else:
+                    picture = item
+                if index is None:  # not yet where it begins
                     continue
-                time_s = self._time_s(item, time_s + 1 / self.fps)
-                if time_s < begin_s:
-                    continue
-                index = round(time_s * self.fps) if index < 0 and begin_s else index + 1
-                try:
-                    frame = Frame(index, time_s, container.picture(item))
-                except SourceError as error:
-                    left_out.add(error)
-                    continue
-                decoded += 1
-                yield frame
+                if isinstance(picture, Undecodable):
+                    left_out.add(self._undecodable(index, picture))
+                else:
+                    decoded += 1
+                    yield Frame(index, time_s, picture)
+                index += 1
                 if self._interrupted:
                     return
-        except SourceError as error:
-            raise self._ends_early(decoded) from error
+        except SourceError:
+            raise self._ends_early(decoded) from None
         if not self._is_whole(begin_s, decoded + left_out.count, time_s):
             raise self._ends_early(decoded)
         left_out.require_none(f"{decoded + left_out.count} frames")
@@ -88,13 +96,13 @@ class VideoFile(Source):
             self._zero_s = item.pts_s
         return item.pts_s - self._zero_s
 
-    def _from(self, container: Container, begin_s: float) -> Iterator[Decoded | SourceError]:
+    def _from(self, container: Container, begin_s: float) -> Iterator[Decoded | Undecodable]:
         """Frames from one that is no later than `begin_s`, or from the first."""
         zero_s, back_s = self._first_s(), 0.0
         while back_s < begin_s and container.seek(zero_s + begin_s - back_s):
             with closing(container.decode()) as items:
                 for item in items:
-                    if isinstance(item, SourceError) or item.pts_s is None:
+                    if isinstance(item, Undecodable) or item.pts_s is None:
                         continue
                     if item.pts_s - zero_s > begin_s:  # the container's index is inexact
                         break
@@ -115,15 +123,21 @@ class VideoFile(Source):
 
     def _is_whole(self, begin_s: float, count: int, last_s: float) -> bool:
         """Whether as much came as was promised: by the frames, else by the time of the last one."""
-        if self._counted and not begin_s:
-            return count >= self._counted * (1 - _SLACK)
-        if self.duration_s is not None:
+        if self._promised and not begin_s:
+            return count >= self._promised * (1 - _SLACK)
+        if self.duration_s is not None and count:
             return last_s + 2 / self.fps >= self.duration_s * (1 - _SLACK)
         return count > 0 or begin_s > 0
 
+    def _undecodable(self, index: int, item: Undecodable) -> SourceError:
+        return SourceError(
+            f"frame {index} of {self._name} cannot be decoded ({item.reason})",
+            fix="fetch or record the file again",
+        )
+
     def _ends_early(self, decoded: int) -> SourceError:
         return SourceError(
-            f"{self._path} ends early: {decoded} of {self.total or 1} frames could be decoded",
+            f"{self._name} ends early: {decoded} of {self.total or 1} frames could be decoded",
             fix="fetch or record the file again; what was decoded has been processed",
         )
 
