@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .runtime import InstancePredictor, SemanticPredictor
+    from .runtime import TaskPredictor
 
 __all__ = ["__version__", "load"]
 
 __version__ = "0.1.0"
 
 
-def load(path: str | Path, *, threads: int | None = None) -> SemanticPredictor | InstancePredictor:
+def load(path: str | Path, *, threads: int | None = None) -> TaskPredictor:
     """Open a model file: frame in, result at frame size out.
 
     Args:
@@ -29,8 +29,8 @@ def load(path: str | Path, *, threads: int | None = None) -> SemanticPredictor |
         threads: Threads for the network; all cores where not given.
 
     Returns:
-        A predictor: `predictor(frame_bgr)` gives a `SemanticResult`, or an `InstanceResult` where the
-        network finds single objects.
+        A predictor: `predictor(frame_bgr)` gives a `SemanticResult`, an `InstanceResult` where the
+        network finds single objects, or a `DepthResult` where it tells distances.
 
     Raises:
         ModelFileError: The file is missing, damaged, or carries no Manifest.

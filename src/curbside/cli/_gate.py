@@ -190,7 +190,7 @@ def _pictures(verb: str, model: Path, options: GateOptions) -> Sequence[Calibrat
     from ..evaluation import require_same_space
     from ..labels import load_space
     from ..prepared import PreparedFolder, evenly_spaced
-    from ..runtime import load_predictor
+    from ..runtime import load_class_predictor
 
     path = options.evaluate or options.calibration
     if path is None:
@@ -198,7 +198,7 @@ def _pictures(verb: str, model: Path, options: GateOptions) -> Sequence[Calibrat
             "there is nothing to measure on", fix="give --evaluate DATA, a folder of pictures"
         )
     space = load_space(options.space) if options.space else None
-    with load_predictor(model) as predictor:
+    with load_class_predictor(model) as predictor:
         manifest = predictor.manifest
     if space is None and not (path / "dataset.json").is_file():
         found = CalibrationSet.load(path, count=options.limit or 64).samples

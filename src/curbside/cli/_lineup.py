@@ -41,7 +41,7 @@ def compare_files(
     from ..deploy.gate.lineup_tables import lineup_table
     from ..deploy.gate.objects import told_objects
     from ..evaluation import require_same_space
-    from ..runtime import load_predictor
+    from ..runtime import load_class_predictor
 
     if not samples and source is None:
         raise ConfigError("there is nothing to compare on", fix="give --data or --source")
@@ -51,7 +51,7 @@ def compare_files(
                 f"{path} is a folder, and only files can be timed side by side",
                 fix="export the run first: curbside export RUN --out M.onnx",
             )
-        with load_predictor(path, threads=threads) as predictor:
+        with load_class_predictor(path, threads=threads) as predictor:
             manifest = predictor.manifest
             if samples and manifest.task == "semantic":
                 require_same_space(manifest.space, samples[0].space)

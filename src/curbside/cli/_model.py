@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ModelFileError
-from ..runtime import InstancePredictor, SemanticPredictor, load_predictor
+from ..runtime import InstancePredictor, SemanticPredictor, load_class_predictor
 
 __all__ = ["open_model", "open_semantic_model"]
 
@@ -18,7 +18,7 @@ def open_model(path: Path, *, threads: int | None = None) -> SemanticPredictor |
         threads: Threads for the network; all cores where not given.
 
     Raises:
-        ModelFileError: There is nothing at the path, or it is no model.
+        ModelFileError: There is nothing at the path, it is no model, or it tells no classes.
     """
     if path.is_dir():
         from ..training import load_run_predictor
@@ -28,7 +28,7 @@ def open_model(path: Path, *, threads: int | None = None) -> SemanticPredictor |
         raise ModelFileError(
             f"there is no model at {path}", fix="name a run folder or a model file such as m.onnx"
         )
-    return load_predictor(path, threads=threads)
+    return load_class_predictor(path, threads=threads)
 
 
 def open_semantic_model(path: Path, *, threads: int | None = None) -> SemanticPredictor:

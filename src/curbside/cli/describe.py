@@ -9,7 +9,7 @@ import tyro
 
 from ..errors import ModelFileError, StorageError
 from ..files import link_or_copy
-from ..manifest import write_sidecar
+from ..manifest import Manifest, write_sidecar
 from ..runtime.description import Hints, describe_network
 
 __all__ = ["main"]
@@ -61,7 +61,15 @@ def _describe(
     height, width = manifest.input.size_hw
     made = ", ".join(f"{item.name} ({item.meaning})" for item in manifest.outputs)
     print(
-        f"{target}.json: {manifest.task}, {len(manifest.space.classes)} classes of"
-        f" {manifest.space.name}, input {width} x {height} {manifest.input.channels}"
+        f"{target}.json: {manifest.task}, {_told(manifest)},"
+        f" input {width} x {height} {manifest.input.channels}"
         f" times {manifest.input.scale:.4g} ({manifest.input.fit}), outputs {made}"
     )
+
+
+def _told(manifest: Manifest) -> str:
+    """What the network tells, in a few words."""
+    if manifest.depth is None:
+        return f"{len(manifest.space.classes)} classes of {manifest.space.name}"
+    far = manifest.depth.max_m
+    return "metres without a limit" if far is None else f"up to {far:g} m"

@@ -18,8 +18,9 @@ from ..errors import ConfigError, SourceError
 from ..imaging import draw_legend
 from ..labels import LabelSpace
 from ..progress import track
-from ..results import InstanceResult, PanopticResult, SemanticResult
+from ..results import DepthResult, InstanceResult, PanopticResult, SemanticResult
 from ..runtime import (
+    DepthPredictor,
     FusedPredictor,
     FusionConfig,
     InstanceConfig,
@@ -37,7 +38,7 @@ from ..runtime import (
 
 __all__ = ["main"]
 
-Result = SemanticResult | InstanceResult | PanopticResult
+Result = SemanticResult | InstanceResult | PanopticResult | DepthResult
 View = Literal["panoptic", "disagreement"]
 
 
@@ -150,7 +151,7 @@ def _run(
         raise broken_off
 
 
-Live = SemanticPredictor | InstancePredictor | FusedPredictor
+Live = SemanticPredictor | InstancePredictor | DepthPredictor | FusedPredictor
 
 
 def _chosen(confidence: float | None, iou: float | None) -> InstanceConfig | None:
@@ -206,6 +207,8 @@ class _Tally:
 
     def add(self, result: Result) -> None:
         """Count what a frame shows."""
+        if isinstance(result, DepthResult):
+            return
         if self._shares:
             self._sums["shares"].update(result.shares())
         if not isinstance(result, SemanticResult):

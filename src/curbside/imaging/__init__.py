@@ -11,7 +11,7 @@ from .drawing import (
     legend_rows,
     mask_classes,
 )
-from .geometry import Piece, Placement, resize_frame, resize_ids, resize_scores
+from .geometry import Piece, Placement, resize_depth, resize_frame, resize_ids, resize_scores
 from .heat import (
     blend_depth,
     blend_doubt,
@@ -64,6 +64,7 @@ __all__ = [
     "read_depth",
     "read_ids",
     "read_rgb",
+    "resize_depth",
     "resize_frame",
     "resize_ids",
     "resize_scores",

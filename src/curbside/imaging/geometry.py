@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-__all__ = ["Piece", "Placement", "resize_frame", "resize_ids", "resize_scores"]
+__all__ = ["Piece", "Placement", "resize_depth", "resize_frame", "resize_ids", "resize_scores"]
 
 BORDER_GREY = 114
 """Value of the border of a letterbox, as Ultralytics trains with it."""
@@ -194,3 +194,28 @@ def resize_scores(scores: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     for channel, target in zip(scores, out, strict=True):
         cv2.resize(channel, size_hw[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
     return out
+
+
+def resize_depth(depth_m: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """Depth at another size, bilinear between known values alone.
+
+    A pixel is unknown where the nearest pixel centre is; elsewhere unknown neighbours have no weight, so
+    that no distance is made up between something and nothing.
+
+    Args:
+        depth_m: (H, W) float32 metres, 0 where nothing is known.
+        size_hw: The height and width wanted.
+
+    Returns:
+        (*size_hw) float32.
+    """
+    if depth_m.shape == tuple(size_hw):
+        return depth_m
+    size = size_hw[::-1]
+    mixed = cv2.resize(depth_m, size, interpolation=cv2.INTER_LINEAR)
+    known = depth_m > 0
+    if known.all():
+        return mixed
+    weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    near = resize_ids(known.view(np.uint8), size_hw).view(bool)
+    return np.divide(mixed, weight, out=np.zeros_like(mixed), where=near)

@@ -20,7 +20,7 @@ from .object_classes import (
     object_classes,
     object_space,
 )
-from .space import IGNORE_ID, PER_CLASS, LabelClass, LabelSpace
+from .space import IGNORE_ID, NO_CLASSES, PER_CLASS, LabelClass, LabelSpace
 from .tables import load_space, space_names
 from .taxonomy import ClassMap, LabelMap, counterparts, covered, mapping
 
@@ -29,6 +29,7 @@ __all__ = [
     "IDD5",
     "IDD_ENCODINGS",
     "IGNORE_ID",
+    "NO_CLASSES",
     "PER_CLASS",
     "CamvidLabel",
     "ClassMap",

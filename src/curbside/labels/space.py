@@ -12,12 +12,14 @@ import numpy as np
 
 from ..errors import LabelError
 
-__all__ = ["IGNORE_ID", "PER_CLASS", "LabelClass", "LabelSpace"]
+__all__ = ["IGNORE_ID", "NO_CLASSES", "PER_CLASS", "LabelClass", "LabelSpace"]
 
 IGNORE_ID = 255
 """The pixel value that no loss and no score looks at, in every mask of a prepared folder."""
 PER_CLASS = 1000
 """Values of an instance map from here on are class * 1000 + index, lower ones plain class ids."""
+
+_NONE = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class LabelSpace:
 
     Raises:
         LabelError: An id outside 0..254 or twice, a name that is empty, unprintable, endless or
-            repeated, a colour that is none.
+            repeated, a colour that is none; no classes, in another space than `NO_CLASSES`.
     """
 
     name: str
@@ -53,7 +55,8 @@ class LabelSpace:
                 f"a label space has the name {reprlib.repr(self.name)}, which is none",
                 fix=fix,
             )
-        if not 0 < len(self.classes) <= IGNORE_ID:
+        fewest = 0 if self.name == _NONE else 1
+        if not fewest <= len(self.classes) <= IGNORE_ID:
             count = len(self.classes) or "no"
             what = f"{count} classes, not 1..{IGNORE_ID}"
             raise LabelError(f"label space {self.name!r} has {what}", fix=fix)
@@ -97,8 +100,13 @@ class LabelSpace:
         """The number of output channels of a network for this space.
 
         Raises:
-            LabelError: The ids have gaps, so channels and ids would not agree.
+            LabelError: The ids have gaps, so channels and ids would not agree, or there are no classes.
         """
+        if not self.classes:
+            raise LabelError(
+                f"label space {self.name!r} has no classes and cannot be trained on",
+                fix="choose another of: curbside labels",
+            )
         if not self.contiguous:
             raise LabelError(
                 f"label space {self.name!r} has ids with gaps and cannot be trained on",
@@ -148,7 +156,7 @@ class LabelSpace:
         """The space that `to_dict` wrote.
 
         Raises:
-            LabelError: A part is missing or of the wrong type.
+            LabelError: A part is missing or of the wrong type, or there are no classes.
         """
         try:
             classes = tuple(
@@ -160,6 +168,8 @@ class LabelSpace:
                 )
                 for c in data["classes"]
             )
+            if not classes:
+                raise ValueError("no classes")
             return cls(name=str(data["name"]), classes=classes)
         except (
             KeyError,
@@ -173,3 +183,7 @@ class LabelSpace:
                 f"a label space is not readable ({type(error).__name__}: {error})",
                 fix="it needs a name and classes with id, name and color",
             ) from error
+
+
+NO_CLASSES = LabelSpace(name=_NONE, classes=())
+"""The space of a network that tells no classes, such as one for depth alone."""

@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 from ..errors import CurbsideError, ModelFileError
 from ..imaging import Normalization
-from ..labels import LabelSpace
+from ..labels import NO_CLASSES, LabelSpace
 from .temperature import TemperatureScaling
-from .tensors import MEANINGS, InputSpec, Meaning, OutputSpec, Task
+from .tensors import MEANINGS, DepthSpec, InputSpec, Meaning, OutputSpec, Task
 
 __all__ = ["MAKE_ONE", "SEAL", "Manifest", "seal_of"]
 
@@ -39,7 +39,7 @@ class Manifest:
     outputs: tuple[OutputSpec, ...]
     """The tensors that come out. Maps of several strides come from the finest to the coarsest."""
     space: LabelSpace
-    """Names, ids and colours of the classes."""
+    """Names, ids and colours of the classes; `NO_CLASSES` for a network that tells none."""
     normalization: Normalization
     """What the network was trained with; it is applied inside the graph or on the device."""
     model: str
@@ -55,6 +55,8 @@ class Manifest:
     that were measured before this one was chosen; empty for a plain ONNX file."""
     temperature_scaling: TemperatureScaling | None = None
     """What the scores were divided by; it is folded into the graph, nobody needs to apply it."""
+    depth: DepthSpec | None = None
+    """What its metres are good for, of a network that gives depth and of no other."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """Scores measured on this file or its run, with the dataset and split they were measured on."""
 
@@ -73,6 +75,15 @@ class Manifest:
             )
         if self.task == "semantic" and not {"ids", "logits"} & found:
             raise ModelFileError("the Manifest promises neither ids nor logits", fix=MAKE_ONE)
+        if self.task != "depth" and not self.space.classes:
+            raise ModelFileError(
+                f"the Manifest names no classes for the task {self.task}", fix=MAKE_ONE
+            )
+        if ("depth" in found) != (self.depth is not None):
+            raise ModelFileError(
+                "the Manifest must promise depth and say what it is good for, or neither",
+                fix=MAKE_ONE,
+            )
         if self.task == "semantic" and self.input.fit == "letterbox":
             raise ModelFileError(
                 "the Manifest wants a letterbox, which class maps are not freed from",
@@ -105,6 +116,8 @@ class Manifest:
         if self.task == "semantic":
             scores = () if self.output("ids") else ("bilinear", "argmax")
             return (*scores, "nearest to the frame")
+        if self.task == "depth":
+            return ("bilinear to the frame",)
         heads = () if self.output("detections") else ("distances from bins (DFL)",)
         raw = any(not item.activated for item in self.outputs_of("class_scores"))
         sigmoid = ("sigmoid of class scores",) if raw else ()
@@ -133,11 +146,12 @@ class Manifest:
                 "mean": list(self.normalization.mean),
                 "std": list(self.normalization.std),
             },
-            "space": self.space.to_dict(),
+            "space": self.space.to_dict() if self.space.classes else None,
             "source": dict(self.source),
             "calibration": dict(self.calibration),
             "deployment": dict(self.deployment),
             **self._scaling_dict(),
+            **({} if self.depth is None else {"depth": asdict(self.depth)}),
             "scores": dict(self.scores),
         }
 
@@ -201,13 +215,14 @@ class Manifest:
                 input=spec,
                 outputs=outputs,
                 normalization=Normalization.of(mean, std),
-                space=LabelSpace.from_dict(data["space"]),
+                space=NO_CLASSES if data["space"] is None else LabelSpace.from_dict(data["space"]),
                 source=dict(data.get("source", {})),
                 calibration=dict(data.get("calibration", {})),
                 deployment=dict(data.get("deployment", {})),
                 temperature_scaling=None
                 if data.get("temperature_scaling") is None
                 else TemperatureScaling.from_dict(data["temperature_scaling"]),
+                depth=None if data.get("depth") is None else DepthSpec.from_dict(data["depth"]),
                 scores=dict(data.get("scores", {})),
             )
         except CurbsideError as error:

@@ -11,9 +11,12 @@ from .fusion import (
 from .instances import InstanceConfig
 from .pipeline import Fault, Pipeline, PipelineStats, Shown, Supervision
 from .predictor import (
+    DepthPredictor,
     InstancePredictor,
     NetworkPredictor,
     SemanticPredictor,
+    TaskPredictor,
+    load_class_predictor,
     load_predictor,
     load_semantic_predictor,
 )
@@ -22,6 +25,7 @@ from .sources import Frame, open_source
 
 __all__ = [
     "CorePlan",
+    "DepthPredictor",
     "Fault",
     "Frame",
     "FusedPredictor",
@@ -34,8 +38,10 @@ __all__ = [
     "SemanticPredictor",
     "Shown",
     "Supervision",
+    "TaskPredictor",
     "TrackerConfig",
     "fuse_predictors",
+    "load_class_predictor",
     "load_fused_predictor",
     "load_predictor",
     "load_semantic_predictor",

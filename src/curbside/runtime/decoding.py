@@ -1,4 +1,4 @@
-"""From a network's outputs to a class for every pixel of the frame."""
+"""From a network's outputs to a class, or a depth, for every pixel of the frame."""
 
 from __future__ import annotations
 
@@ -6,11 +6,22 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..imaging import class_map, resize_ids, resize_scores, softmax, top_class
+from ..errors import ModelFileError
+from ..imaging import (
+    Placement,
+    class_map,
+    resize_depth,
+    resize_ids,
+    resize_scores,
+    softmax,
+    top_class,
+)
 from ..manifest import Manifest
-from ..results import SemanticResult
+from ..results import DepthResult, SemanticResult
 
-__all__ = ["decode_semantic"]
+__all__ = ["decode_depth", "decode_semantic"]
+
+_FARTHEST_M = 1e6
 
 
 def decode_semantic(
@@ -58,6 +69,45 @@ def decode_semantic(
         confidence=shown,
         probabilities=every,
     )
+
+
+def decode_depth(
+    outputs: Mapping[str, np.ndarray], manifest: Manifest, place: Placement
+) -> DepthResult:
+    """A result at the frame's size from the outputs that a Manifest describes.
+
+    Depth goes from the network's stride to the frame in one bilinear step, or by way of the network's
+    input where that has a border. What is no distance becomes unknown, and what is beyond the farthest
+    that the Manifest promises becomes that.
+
+    Args:
+        outputs: Arrays by name: `depth` (1, 1, h, w), (1, h, w) or, where the Manifest says so,
+            (1, h, w, 1) float, metres.
+        manifest: What the outputs mean.
+        place: Where the frame stands on the network's input.
+
+    Raises:
+        ModelFileError: The output is empty, or of another shape.
+    """
+    spec, said = manifest.output("depth"), manifest.depth
+    assert spec is not None and said is not None  # the Manifest makes sure of it
+    given = outputs[spec.name]
+    depth = given[0]
+    if depth.ndim == 3:
+        depth = depth[..., 0] if spec.layout == "NHWC" else depth[0]
+    if depth.ndim != 2 or not depth.size:
+        raise ModelFileError(
+            f"the network gives depth of shape {list(given.shape)}, which is no map",
+            fix="make the file again with: curbside export RUN --out M.onnx",
+        )
+    far = np.float32(min(said.max_m or _FARTHEST_M, _FARTHEST_M))
+    depth = np.ascontiguousarray(depth, np.float32)
+    depth = np.where((depth > 0) & np.isfinite(depth), np.minimum(depth, far), np.float32(0))
+    if place.inside_hw != place.size_hw:
+        height, width = place.inside_hw
+        whole = resize_depth(depth, place.size_hw)
+        depth = whole[place.top : place.top + height, place.left : place.left + width]
+    return DepthResult(depth_m=resize_depth(depth, place.frame_hw), max_m=said.max_m)
 
 
 def _planes(logits: np.ndarray, manifest: Manifest) -> np.ndarray:

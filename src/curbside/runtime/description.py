@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..errors import LabelError, ModelFileError
+from ..errors import ConfigError, LabelError, ModelFileError
 from ..imaging import Normalization
-from ..labels import LabelClass, LabelSpace, load_space, space_names
-from ..manifest import METADATA_KEY, InputSpec, Manifest, OutputSpec, Task
+from ..labels import NO_CLASSES, LabelClass, LabelSpace, load_space, space_names
+from ..manifest import METADATA_KEY, DepthSpec, InputSpec, Manifest, OutputSpec, Task
 from .backends.onnx_runtime import Graph, read_graph
 from .signature import Tensor, require_fit
 
@@ -36,18 +36,26 @@ class Hints:
     """What a pixel value, 0..255, is multiplied with before it goes in; 1 / 255 for an input of
     floats where not given."""
     fit: Literal["letterbox", "stretch"] | None = None
-    """How a frame gets the input's size; letterbox for instances, stretch for semantic where not given."""
+    """How a frame gets the input's size; letterbox for instances, else stretch where not given."""
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """What the graph itself subtracts from values in 0..1, RGB; for the record and for compilers."""
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """What the graph itself then divides by."""
+    max_depth_m: float | None = None
+    """Of a network for depth: the farthest that it can say, in metres; no limit where not given."""
+    focal_xy_px: tuple[float, float] | None = None
+    """Of a network for depth: focal length of the camera it was trained for, along x and y, in pixels of
+    the network's input."""
+    camera: str = ""
+    """Of a network for depth: that camera, in words."""
 
 
 def describe_network(path: Path, hints: Hints) -> Manifest:
     """The Manifest of an ONNX file, recognised by the shapes of its outputs.
 
     Instances: `(1, 4 + C + K, N)` detections and `(1, K, h, w)` prototypes, as Ultralytics exports
-    YOLOv8-seg. Semantic: `(1, C, h, w)` logits or `(1, H, W)` ids.
+    YOLOv8-seg. Semantic: `(1, C, h, w)` logits or `(1, H, W)` ids. Depth: `(1, 1, h, w)`, `(1, h, w)` or
+    `(1, h, w, 1)` metres.
 
     Args:
         path: The file.
@@ -56,8 +64,9 @@ def describe_network(path: Path, hints: Hints) -> Manifest:
     Raises:
         ModelFileError: It has a Manifest, cannot be loaded, or is of neither kind.
         LabelError: There is no such label space, or the names in the file are none.
-        ConfigError: The normalisation is impossible.
+        ConfigError: The normalisation is impossible, or a hint is for another task.
     """
+    depth = _depth_facts(hints)
     graph = read_graph(path)
     if METADATA_KEY in graph.metadata:
         raise ModelFileError(
@@ -65,14 +74,13 @@ def describe_network(path: Path, hints: Hints) -> Manifest:
         )
     letterbox = hints.task == "instances"
     spec = _input(path, graph, hints, hints.fit or ("letterbox" if letterbox else "stretch"))
-    space = _space(path, graph, hints)
-    find = _instance_outputs if hints.task == "instances" else _semantic_outputs
-    outputs = find(graph.outputs, len(space.classes), spec.size_hw)
+    space = NO_CLASSES if depth else _space(path, graph, hints)
+    outputs = _FINDERS[hints.task](graph.outputs, len(space.classes), spec.size_hw)
     if not outputs:
         made = ", ".join(f"{item.name} {_shape(item)} {item.dtype}" for item in graph.outputs)
+        what = "" if depth else f" of {len(space.classes)} classes ({space.name})"
         raise ModelFileError(
-            f"{path} gives {made}, expected for {hints.task} of {len(space.classes)} classes"
-            f" ({space.name}) {_EXPECTED[hints.task]}",
+            f"{path} gives {made}, expected for {hints.task}{what} {_EXPECTED[hints.task]}",
             fix="check --task and --space, or export the network anew",
         )
     manifest = Manifest(
@@ -83,9 +91,29 @@ def describe_network(path: Path, hints: Hints) -> Manifest:
         normalization=Normalization.of(hints.mean, hints.std),
         model=graph.metadata.get("description", path.stem)[:200],
         source={"described": "from the shapes of its outputs", "file": path.name},
+        depth=depth,
     )
     require_fit(manifest, path, inputs=graph.inputs, outputs=graph.outputs)
     return manifest
+
+
+def _depth_facts(hints: Hints) -> DepthSpec | None:
+    """What is said of the network's metres; None where it gives none."""
+    if hints.task == "depth":
+        if hints.space is not None:
+            raise ConfigError(
+                f"a network for depth has no classes, {hints.space} or others",
+                fix="leave out --space",
+            )
+        return DepthSpec(
+            max_m=hints.max_depth_m, focal_xy_px=hints.focal_xy_px, camera=hints.camera
+        )
+    if hints.max_depth_m is not None or hints.focal_xy_px is not None or hints.camera:
+        raise ConfigError(
+            f"--max-depth-m, --focal-xy-px and --camera say nothing of a network for {hints.task}",
+            fix="leave them out, or say --task depth",
+        )
+    return None
 
 
 def _input(
@@ -126,6 +154,7 @@ def _input(
 _EXPECTED: dict[Task, str] = {
     "instances": "[1, 4 + classes + K, N] and [1, K, h, w] floats",
     "semantic": "[1, classes, h, w] floats or [1, H, W] whole numbers",
+    "depth": "one [1, 1, h, w], [1, h, w] or [1, h, w, 1] of floats, or one of several called depth",
 }
 
 
@@ -153,6 +182,25 @@ def _semantic_outputs(
         if item.dtype in _FLOATS and len(item.shape) == 4 and item.shape[:2] == (1, classes):
             return (OutputSpec(name=item.name, meaning="logits"),)
     return ()
+
+
+def _depth_outputs(
+    outputs: Sequence[Tensor], classes: int, size_hw: tuple[int, int]
+) -> tuple[OutputSpec, ...]:
+    found = []
+    for item in (item for item in outputs if item.dtype in _FLOATS and item.shape[0] == 1):
+        if len(item.shape) == 3 or (len(item.shape) == 4 and item.shape[1] == 1):
+            found.append(OutputSpec(name=item.name, meaning="depth"))
+        elif len(item.shape) == 4 and item.shape[3] == 1:
+            found.append(OutputSpec(name=item.name, meaning="depth", layout="NHWC"))
+    named = [item for item in found if item.name == "depth"]
+    return tuple(named or found if len(named or found) == 1 else ())
+
+
+_FINDERS: dict[
+    Task,
+    Callable[[Sequence[Tensor], int, tuple[int, int]], tuple[OutputSpec, ...]],
+] = {"instances": _instance_outputs, "semantic": _semantic_outputs, "depth": _depth_outputs}
 
 
 def _space(path: Path, graph: Graph, hints: Hints) -> LabelSpace:

@@ -14,15 +14,18 @@ from ..errors import ConfigError, ModelFileError
 from ..imaging import Placement
 from ..labels import LabelSpace
 from ..manifest import InputSpec, Manifest
-from ..results import InstanceResult, SemanticResult
+from ..results import DepthResult, InstanceResult, SemanticResult
 from .backends import Backend, open_backend
-from .decoding import decode_semantic
+from .decoding import decode_depth, decode_semantic
 from .instances import InstanceConfig, decode_instances
 
 __all__ = [
+    "DepthPredictor",
     "InstancePredictor",
     "NetworkPredictor",
     "SemanticPredictor",
+    "TaskPredictor",
+    "load_class_predictor",
     "load_predictor",
     "load_semantic_predictor",
     "placement",
@@ -176,9 +179,25 @@ class InstancePredictor(NetworkPredictor[InstanceResult]):
         return decode_instances(outputs, self.manifest, place, self.config)
 
 
+class DepthPredictor(NetworkPredictor[DepthResult]):
+    """A network that tells how far away everything is, behind any backend; see `NetworkPredictor`."""
+
+    def decode(self, outputs: Mapping[str, np.ndarray], size_hw: tuple[int, int]) -> DepthResult:
+        """The depth of a frame of this size, from what `infer` gave.
+
+        Raises:
+            ModelFileError: The outputs are not what the Manifest promises.
+        """
+        return decode_depth(outputs, self.manifest, placement(self.manifest.input, size_hw))
+
+
+TaskPredictor = SemanticPredictor | InstancePredictor | DepthPredictor
+"""The predictor of any task."""
+
+
 def load_predictor(
     path: Path, *, threads: int | None = None, instances: InstanceConfig | None = None
-) -> SemanticPredictor | InstancePredictor:
+) -> TaskPredictor:
     """Open a model file as the predictor of its task.
 
     Args:
@@ -195,15 +214,14 @@ def load_predictor(
     if instances is not None and backend.manifest.task != "instances":
         backend.close()
         raise ConfigError(
-            f"{path} gives a class for every pixel, so that there are no objects to choose from",
+            f"{path} is a network for the task {backend.manifest.task}, so that there are no objects"
+            " to choose from",
             fix="leave out confidence, iou and the like",
         )
     return predictor_of(backend, instances)
 
 
-def predictor_of(
-    backend: Backend, instances: InstanceConfig | None = None
-) -> SemanticPredictor | InstancePredictor:
+def predictor_of(backend: Backend, instances: InstanceConfig | None = None) -> TaskPredictor:
     """The predictor of the task that a loaded network has.
 
     Args:
@@ -212,7 +230,32 @@ def predictor_of(
     """
     if backend.manifest.task == "instances":
         return InstancePredictor(backend, instances)
+    if backend.manifest.task == "depth":
+        return DepthPredictor(backend)
     return SemanticPredictor(backend)
+
+
+def load_class_predictor(
+    path: Path, *, threads: int | None = None
+) -> SemanticPredictor | InstancePredictor:
+    """Open the model file of a network that tells classes, be it of pixels or of objects.
+
+    Args:
+        path: A model file with a Manifest.
+        threads: Threads for the network; all cores where None.
+
+    Raises:
+        ModelFileError: As `load_predictor`, or the network tells no classes.
+        MissingDependencyError: The library for this kind of file is not installed.
+    """
+    predictor = load_predictor(path, threads=threads)
+    if not isinstance(predictor, DepthPredictor):
+        return predictor
+    predictor.close()
+    raise ModelFileError(
+        f"{path} is a network for the task depth, and this needs classes of pixels or of objects",
+        fix="give a semantic network or one that finds objects; curbside run shows depth",
+    )
 
 
 def load_semantic_predictor(path: Path, *, threads: int | None = None) -> SemanticPredictor:

@@ -74,18 +74,23 @@ def _differences(
             yield f"the graph has no output {output.name}, only {', '.join(made)}"
         else:
             kinds = _TYPES.get(output.meaning, _FLOATS)
-            yield from _unlike("output", made[output.name], kinds, _shape(output, manifest))
+            tensor = made[output.name]
+            shape = _shape(output, manifest, rank=len(tensor.shape))
+            yield from _unlike("output", tensor, kinds, shape)
     if manifest.output("logits") and not manifest.space.contiguous:
         yield f"logits need ids 0, 1, 2, ..., and the label space {manifest.space.name} has gaps"
 
 
-def _shape(output: OutputSpec, manifest: Manifest) -> Shape:
-    """What an output's shape must be; None where any size will do."""
+def _shape(output: OutputSpec, manifest: Manifest, *, rank: int) -> Shape:
+    """What an output's shape must be; None where any size will do. Depth may do without an axis for its
+    one channel."""
     if output.meaning in ("ids", "confidence"):
         return (1, *manifest.input.size_hw)
     if output.meaning == "detections":
         return (1, None, None)
-    channels = None
+    if output.meaning == "depth" and rank == 3:
+        return (1, None, None)
+    channels = 1 if output.meaning == "depth" else None
     if output.meaning in ("logits", "class_scores"):
         channels = len(manifest.space.classes)
     return (1, channels, None, None) if output.layout == "NCHW" else (1, None, None, channels)

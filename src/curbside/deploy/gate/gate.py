@@ -20,7 +20,7 @@ import numpy as np
 
 from ...errors import ConfigError, ModelFileError, StorageError
 from ...prepared import Sample
-from ...runtime import load_predictor
+from ...runtime import load_class_predictor, load_predictor
 from ..calibration import CalibrationPicture, CalibrationSet
 from ..graphs.onnx_manifest import with_logits
 from ..target import Built, Target, Work
@@ -248,7 +248,7 @@ def rank(
 def what_counts(model: Path, pictures: Sequence[CalibrationPicture]) -> tuple[list[Sample], str]:
     """The samples that a network can be scored on by their masks or objects, none where one of the
     pictures does not tell them; and what a loss counts."""
-    with load_predictor(model) as predictor:
+    with load_class_predictor(model) as predictor:
         manifest = predictor.manifest
     if manifest.task == "semantic":
         samples = [item for item in pictures if isinstance(item, Sample)]
@@ -369,8 +369,8 @@ class _Search:
     def _agreement(self, path: Path) -> float:
         frames = pictures_of(self._pictures, _PICTURES_FOR_AGREEMENT)
         with (
-            load_predictor(self._baseline, threads=self._threads) as one,
-            load_predictor(path, threads=self._threads) as two,
+            load_class_predictor(self._baseline, threads=self._threads) as one,
+            load_class_predictor(path, threads=self._threads) as two,
         ):
             return float(np.mean([agreement(one(frame), two(frame)) for frame in frames]))
 

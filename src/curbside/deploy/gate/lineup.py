@@ -23,6 +23,7 @@ from ...results import InstanceResult, SemanticResult
 from ...runtime import (
     InstancePredictor,
     SemanticPredictor,
+    load_class_predictor,
     load_predictor,
     load_semantic_predictor,
     open_source,
@@ -201,7 +202,7 @@ def line_up(
     ]
     frames = pictures_of(pictures or samples) if source is None else _frames_of(source)
     with opencv_on_one_core(), ExitStack() as stack:
-        predictors = [load_predictor(path, threads=threads) for path in paths]
+        predictors = [load_class_predictor(path, threads=threads) for path in paths]
         for predictor in predictors:
             stack.callback(predictor.close)
         _require_one_task(paths, predictors)

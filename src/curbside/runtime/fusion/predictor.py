@@ -12,7 +12,7 @@ from ...errors import ModelFileError
 from ...labels import LabelSpace
 from ...results import PanopticResult
 from ..instances import InstanceConfig
-from ..predictor import InstancePredictor, SemanticPredictor, load_predictor
+from ..predictor import InstancePredictor, SemanticPredictor, TaskPredictor, load_predictor
 from .config import FusionConfig, TrackerConfig
 from .fuse import Fusion
 from .tracker import Tracker
@@ -156,8 +156,8 @@ def load_fused_predictor(
 
 
 def fuse_predictors(
-    semantic: SemanticPredictor | InstancePredictor,
-    instances: SemanticPredictor | InstancePredictor,
+    semantic: TaskPredictor,
+    instances: TaskPredictor,
     *,
     config: FusionConfig | None = None,
     tracking: TrackerConfig | None = None,
@@ -191,7 +191,7 @@ def fuse_predictors(
         raise
 
 
-def _other_task(predictor: SemanticPredictor | InstancePredictor, needed: str) -> ModelFileError:
+def _other_task(predictor: TaskPredictor, needed: str) -> ModelFileError:
     return ModelFileError(
         f"{predictor.title} does not give {needed}",
         fix="give the semantic network first and the one that finds objects with --instances",
