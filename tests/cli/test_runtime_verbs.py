@@ -1,4 +1,4 @@
-"""`curbside run`, `benchmark` and `info`, as a person calls them."""
+"""`curbside run` and `info`, as a person calls them; mistakes of `benchmark`, too."""
 
 import json
 import subprocess
@@ -116,21 +116,6 @@ def test_a_mistake_is_one_line_and_code_2(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_benchmark_of_two_models(model, clip, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("curbside.runtime.benchmark._WARM_UP_S", 0.0)
-    other = str(make_onnx(tmp_path / "other.onnx", outputs="logits"))
-    arguments = ["benchmark", model, other, "--source", clip, "--frames", "4", "--rounds", "2"]
-    assert main([*arguments, "--live"]) == 0
-    shown = " ".join(capsys.readouterr().out.split())  # lines break where the path ends
-    for part in ("m.onnx", "other.onnx", "fp32", "pipeline to bare", "network, ms", "96 x 72"):
-        assert part in shown
-    assert main([*arguments, "--threads", "2", "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
-    assert [item["model"] for item in data["models"]] == ["m.onnx", "other.onnx"]
-    assert data["plan"] == {"workers": 2, "threads": 1}
-    assert data["models"][0]["stages"]["capture"]["count"] > 0
-
-
 def test_info_of_a_model_file(model, capsys):
     assert main(["info", model]) == 0
     shown = capsys.readouterr().out
@@ -187,7 +172,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.parametrize("verb", ["run", "benchmark"])
 def test_runs_without_torch(model, clip, verb):
     command = [sys.executable, "-c", WITHOUT_TORCH, verb, model, "--source", clip]
-    command += ["--frames", "5", "--json"]
+    command += ["--frames", "5", "--json", *(["--rounds", "1"] if verb == "benchmark" else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["frames"] == 5
