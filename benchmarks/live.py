@@ -1,6 +1,7 @@
 """The live pipeline beside the bare ONNX Runtime session of the same file, with the same threads.
 
     python benchmarks/live.py a.onnx b.onnx --source clip.mp4
+    python benchmarks/live.py a.onnx --instances yolo.onnx --source clip.mp4
 
 Everything takes turns, block by block, so that a busy neighbour slows all of it alike; a ratio is
 taken within one turn and the median over the turns is printed. The bare session is ONNX Runtime on
@@ -9,6 +10,10 @@ machine punishes); the faster of the two counts in every turn. The pipeline deco
 the class map to the size of the frame and blends it over the frame; it is measured in both
 arrangements of the cores (`camera`: one network on all threads; `file`: several networks on few
 threads each), without and with writing the video.
+
+With `--instances` every model is fused with a network that finds objects, which are followed; the bare
+sessions of the two then run one after the other, and the pipeline finds and follows objects, fuses them
+with the class map and draws both.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -30,7 +35,7 @@ import tyro
 from curbside.hardware import core_count, cpu_model, thread_count
 from curbside.progress import track
 from curbside.runtime import load_predictor, open_sink, plan_cores
-from curbside.runtime.benchmark import fixed_input, time_bare, time_pipeline
+from curbside.runtime.benchmark import fixed_input, open_networks, time_bare, time_pipeline
 
 __all__ = ["main"]
 
@@ -57,6 +62,7 @@ def main(
     /,
     *,
     source: Path,
+    instances: Path | None = None,
     threads: int | None = None,
     turns: int = 7,
     frames: int = 40,
@@ -67,6 +73,7 @@ def main(
     Args:
         models: ONNX files with a Manifest.
         source: A video file; it starts again where it is too short.
+        instances: An ONNX file with a Manifest that finds objects, to be fused with each of the others.
         threads: Threads for the network in all; all cores where not given.
         turns: Turns that everything takes.
         frames: Frames per turn.
@@ -78,9 +85,10 @@ def main(
         (path, name, writing) for path in models for name in plans for writing in (False, True)
     ]
     measured: dict[tuple[Path, str, bool], list[tuple[float, float]]] = {kind: [] for kind in kinds}
+    scenes = {path: [path] if instances is None else [path, instances] for path in models}
     bare = {
-        path: [_bare_session(path, total, spinning=spinning) for spinning in (True, False)]
-        for path in models
+        path: [_bare_sessions(scene, total, spinning=spinning) for spinning in (True, False)]
+        for path, scene in scenes.items()
     }
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="curbside-") as folder:
@@ -90,9 +98,10 @@ def main(
         ):
             sink = open_sink(Path(folder) / "out.mp4" if writing else None, fps=25)
             bare_ms = min(mean(time_bare(run, frames)) for run in bare[path])
-            with load_predictor(path, threads=plans[name].threads) as predictor:
+            plan = plans[name]
+            with open_networks(scenes[path], threads=plan.threads) as networks:
                 block = time_pipeline(
-                    source, predictor, workers=plans[name].workers, frames=frames, sink=sink
+                    source, networks.predictor, workers=plan.workers, frames=frames, sink=sink
                 )
             measured[path, name, writing].append((bare_ms, block.frame_ms))
     rows = [_row(*kind, pairs) for kind, pairs in measured.items()]
@@ -104,6 +113,7 @@ def main(
         "load_after": os.getloadavg()[0],
         "arrangements": {name: asdict(plan) for name, plan in plans.items()},
         "source": source.name,
+        "instances": None if instances is None else instances.name,
         "turns": turns,
         "frames_per_turn": frames,
         "onnxruntime": version("onnxruntime"),
@@ -113,6 +123,17 @@ def main(
         print(json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=2))
     else:
         _show(about, rows)
+
+
+def _bare_sessions(paths: Sequence[Path], threads: int, *, spinning: bool) -> Callable[[], Any]:
+    """What runs the sessions of files one after the other."""
+    runs = [_bare_session(path, threads, spinning=spinning) for path in paths]
+
+    def run_all() -> None:
+        for run in runs:
+            run()
+
+    return run_all
 
 
 def _bare_session(path: Path, threads: int, *, spinning: bool) -> Callable[[], Any]:
@@ -141,6 +162,8 @@ def _row(path: Path, name: str, writing: bool, pairs: list[tuple[float, float]])
 
 def _show(about: Mapping[str, Any], rows: list[Row]) -> None:
     for name, value in about.items():
+        if value is None:
+            continue
         print(f"{name.replace('_', ' ')}: {value}")
     print("\n| model | cores arranged for | video written | bare ms | ms/frame | ratio | range |")
     print("|---|---|---|---|---|---|---|")
