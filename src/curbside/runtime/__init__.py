@@ -22,6 +22,7 @@ from .predictor import (
 )
 from .sinks import open_sink
 from .sources import Frame, open_source
+from .views import ViewConfig, draw_scene
 
 __all__ = [
     "CorePlan",
@@ -40,6 +41,8 @@ __all__ = [
     "Supervision",
     "TaskPredictor",
     "TrackerConfig",
+    "ViewConfig",
+    "draw_scene",
     "fuse_predictors",
     "load_class_predictor",
     "load_fused_predictor",

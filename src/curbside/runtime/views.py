@@ -141,7 +141,7 @@ def _scale(height: int, view: View, far_m: float | None) -> np.ndarray:
         marks = [(level, f"{m} m") for m, level in zip(metres, levels, strict=True)]
         return draw_scale(height, depth_palette(), marks)
     if view == "confidence":
-        marks = [(max(1, 255 - round(2.55 * sure)), f"{sure} %") for sure in _SURE]
+        marks = [(max(1, 255 - round(2.55 * sure)), f"{sure} % sure") for sure in _SURE]
         return draw_scale(height, doubt_palette(), marks)
     kinds = {
         Disagreement.CLASS: "another class",
