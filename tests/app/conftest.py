@@ -1,0 +1,72 @@
+"""A window without a screen, and a session without networks."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before any QApplication
+for lacking in ("PySide6.QtCore", "PySide6.QtGui", "PySide6.QtWidgets", "PySide6.QtTest"):
+    pytest.importorskip(
+        lacking, reason="no PySide6, or a library that it needs", exc_type=ImportError
+    )
+
+from fake_session import FakeSession
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
+
+from curbside.app.settings import Settings
+from curbside.app.theme import Theme
+from curbside.app.window import Window
+
+
+@pytest.fixture(scope="session")
+def application() -> QApplication:
+    """The one application of the process."""
+    found = QApplication.instance()
+    return found if isinstance(found, QApplication) else QApplication(["curbside-tests"])
+
+
+@pytest.fixture
+def until(application) -> Callable[..., None]:
+    """Waits for something while the window goes on; fails where it never comes.
+
+    `QTest.qWait` keeps Python's lock while it waits, so that no thread would get on.
+    """
+
+    def wait(condition: Callable[[], object], seconds: float = 8.0) -> None:
+        end_s = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end_s, "it never came"
+            application.processEvents()
+            time.sleep(0.002)
+
+    return wait
+
+
+@pytest.fixture
+def make_window(application, tmp_path) -> Iterator[Callable[..., Window]]:
+    """Makes a window of a size around a session; all are closed in the end."""
+    windows: list[Window] = []
+
+    def make(make_session=FakeSession, *, size=(1280, 800), shown=True, **more) -> Window:
+        theme = Theme(application, "dark")
+        window = Window(
+            make_session, theme=theme, settings=Settings(tmp_path / "settings.ini"), **more
+        )
+        windows.append(window)
+        window.resize(*size)
+        if shown:
+            window.show()
+            window.activateWindow()
+            application.processEvents()
+        return window
+
+    yield make
+    for window in windows:
+        window.close()
+        window.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
