@@ -48,7 +48,14 @@ def test_run_saves_the_overlay(model, clip, tmp_path, capsys):
 def test_run_as_json(model, clip, capsys):
     arguments = ["run", model, "--source", clip, "--frames", "6", "--threads", "1", "--shares"]
     assert main([*arguments, "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
+    *events, data = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [event["event"] for event in events] == ["frame"] * 6
+    assert [event["frame"] for event in events] == list(range(6))
+    assert sum(events[3]["shares"].values()) == pytest.approx(1, abs=0.001)
+    assert set(events[3]["stages_ms"]) == {
+        "capture", "prepare", "network", "decode", "draw", "write",
+    }  # fmt: skip
+    assert data["event"] == "summary"
     assert (data["frames"], data["dropped"], data["saved"]) == (6, 0, None)
     assert (data["networks"], data["threads_per_network"]) == (1, 1)
     assert data["precision"] == "fp32"
@@ -80,7 +87,7 @@ def test_run_over_a_video_that_ends_early_keeps_what_came(model, tmp_path, capsy
     arguments = ["run", model, "--source", str(path), "--save", str(saved), "--json"]
     assert main(arguments) == 2
     shown = capsys.readouterr()
-    count = json.loads(shown.out)["frames"]
+    count = json.loads(shown.out.splitlines()[-1])["frames"]
     assert 3 < count < 17
     assert len(_frames(saved)) == count
     assert f"cut.avi ends early: {count} of 20 frames" in shown.err.splitlines()[-1]
@@ -175,4 +182,5 @@ def test_runs_without_torch(model, clip, verb):
     command += ["--frames", "5", "--json", *(["--rounds", "1"] if verb == "benchmark" else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["frames"] == 5
+    lines = done.stdout.splitlines()
+    assert json.loads(lines[-1] if verb == "run" else done.stdout)["frames"] == 5

@@ -1,45 +1,142 @@
-"""Run a model file, or two fused, over a video, pictures or a camera."""
+"""Run model files over a video, pictures, a camera or a stream: into a file, onto a page, or for the figures."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import closing
-from dataclasses import asdict, replace
-from functools import cache
+import sys
+from collections import deque
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-import numpy as np
 import tyro
 
-from ..errors import ConfigError, SourceError
-from ..imaging import draw_legend
-from ..labels import LabelSpace
+from ..errors import ConfigError, CurbsideError, SourceError
 from ..progress import track
-from ..results import DepthResult, InstanceResult, PanopticResult, SemanticResult
+from ..results import SceneResult, View
 from ..runtime import (
-    DepthPredictor,
-    FusedPredictor,
+    Fault,
     FusionConfig,
     InstanceConfig,
-    InstancePredictor,
     Pipeline,
-    PipelineStats,
-    SemanticPredictor,
+    Supervision,
     TrackerConfig,
-    load_fused_predictor,
-    load_predictor,
     open_sink,
     open_source,
     plan_cores,
 )
+from ..runtime.page import Board, LivePage, live_facts
+from ..runtime.scene import Rate, SceneConfig, ScenePredictor, load_scene
+from ..runtime.views import ViewConfig, draw_scene
+from ._live_report import Tally, print_faults, print_frame, print_summary, show_run
 
 __all__ = ["main"]
 
-Result = SemanticResult | InstanceResult | PanopticResult | DepthResult
-View = Literal["panoptic", "disagreement"]
+_LATEST = 1000
+_FUSED = ("panoptic", "disagreement")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """Networks beside the first, and by which rules their answers come together."""
+
+    instances: Path | None = None
+    """The model file of a network that finds objects, to be fused with a semantic one."""
+    depth: Path | None = None
+    """The model file of a network that tells how far away everything is."""
+    instances_every: Rate = 1
+    """The network that finds objects looks at every n-th frame or, with `own`, as often as it can beside
+    the others; between its looks followed objects move on."""
+    depth_every: Rate = 1
+    """The same for the network that tells depth."""
+    confidence: float | None = None
+    """Of a network that finds objects: show those that are more probable than this, 0..1; 0.5 where not
+    given."""
+    iou: float | None = None
+    """Of a network that finds objects: of two of one class that overlap by more than this (intersection
+    over union, 0..1), the better alone is shown; 0.5 where not given."""
+    following: bool = True
+    """Of two fused: follow objects from frame to frame, so that each keeps its number and colour; off for
+    pictures that have nothing to do with each other."""
+    fusion: FusionConfig = FusionConfig()  # noqa: RUF009 - it is frozen
+    """Of two fused: the rules."""
+
+    def scene(self, model: Path) -> SceneConfig:
+        """These networks and the first."""
+        usual, fusion = InstanceConfig(), self.fusion
+        if self.confidence is not None:
+            fusion = replace(fusion, score=self.confidence)
+        return SceneConfig(
+            models=tuple(path for path in (model, self.instances, self.depth) if path is not None),
+            instances=InstanceConfig(
+                confidence=usual.confidence if self.confidence is None else self.confidence,
+                iou=usual.iou if self.iou is None else self.iou,
+            ),
+            fusion=fusion,
+            tracking=TrackerConfig() if self.following else None,
+            rates={"instances": self.instances_every, "depth": self.depth_every},
+        )
+
+    def require_use(self, scene: ScenePredictor) -> None:
+        """Refuse what was asked for and would do nothing.
+
+        Raises:
+            ConfigError: A rule is for networks that are not there.
+        """
+        tasks = scene.manifests.keys()
+        if "panoptic" not in scene.views and (not self.following or self.fusion != FusionConfig()):
+            raise ConfigError(
+                "one network is fused with nothing", fix="name another with --instances M.onnx"
+            )
+        if "instances" not in tasks and not (self.confidence is self.iou is None):
+            raise ConfigError(
+                f"{scene.title} gives a class for every pixel, so that there are no objects to choose"
+                " from",
+                fix="leave out confidence, iou and the like",
+            )
+        for task, rate in (("instances", self.instances_every), ("depth", self.depth_every)):
+            if task not in tasks and rate != 1:
+                raise ConfigError(
+                    f"no network for {task} is there to look at every {rate}",
+                    fix=f"leave out --{task}-every, or name a network",
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """What is shown of a frame."""
+
+    view: View | None = None
+    """What is shown; where not given, what tells most of what there is."""
+    alpha: float = 0.5
+    """0 shows the frame alone, 1 the class colours alone."""
+    hide: tuple[str, ...] = ()
+    """Names of classes that are not shown."""
+    legend: bool = False
+    """Put the names of the classes beside the picture."""
+
+    def config(self, scene: ScenePredictor) -> ViewConfig:
+        """The view of a scene.
+
+        Raises:
+            ConfigError: The scene cannot show it, or has no such class.
+        """
+        if self.view is not None and self.view not in scene.views:
+            needed = "two networks that are fused" if self.view in _FUSED else "another network"
+            raise ConfigError(
+                f"{scene.title} cannot show {self.view}, which takes {needed}",
+                fix=f"choose {', '.join(scene.views)}",
+            )
+        names = {name for manifest in scene.manifests.values() for name in manifest.space.names}
+        names |= set(scene.space.names) if scene.space else set()
+        unknown = sorted(set(self.hide) - names)
+        if unknown:
+            raise ConfigError(
+                f"there is no class {unknown[0]} to hide", fix=f"choose {', '.join(sorted(names))}"
+            )
+        hidden = frozenset(self.hide)
+        return ViewConfig(view=self.view, alpha=self.alpha, hidden=hidden, legend=self.legend)
 
 
 def main(argv: list[str]) -> None:
@@ -52,210 +149,124 @@ def _run(
     /,
     *,
     source: str,
-    instances: Path | None = None,
+    networks: Annotated[Networks, tyro.conf.arg(name="")] = Networks(),
+    looks: Annotated[Looks, tyro.conf.arg(name="")] = Looks(),
     save: Path | None = None,
-    alpha: float = 0.5,
-    confidence: float | None = None,
-    iou: float | None = None,
-    view: View | None = None,
-    following: bool = True,
-    fusion: FusionConfig = FusionConfig(),  # noqa: B008 - it is frozen
-    legend: bool = False,
+    serve: str | None = None,
+    token: str | None = None,
     shares: bool = False,
     frames: int | None = None,
+    budget_ms: float | None = None,
     threads: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Run a model file, or two fused, over a video, pictures or a camera.
+    """Run model files over a video, pictures, a camera or a stream.
 
     Args:
         model: The model file, as made by `curbside export`.
-        source: A video file, a picture, a folder of pictures, or a camera's number.
-        instances: The model file of a network that finds objects, to be fused with a semantic one.
+        source: A video file, a picture, a folder of pictures, a camera, an address; see `curbside
+            sources`.
+        networks: Networks beside the first.
+        looks: What is shown.
         save: Where the pictures go: a video file (.mp4, .mov, .mkv, .avi) or a folder.
-        alpha: 0 shows the frame alone, 1 the class colours alone.
-        confidence: Of a network that finds objects: show those that are more probable than this,
-            0..1; 0.5 where not given.
-        iou: Of a network that finds objects: of two of one class that overlap by more than this
-            (intersection over union, 0..1), the better alone is shown; 0.5 where not given.
-        view: Of two fused: the panoptic picture, or where the two disagree; panoptic where not given.
-        following: Of two fused: follow objects from frame to frame, so that each keeps its number
-            and colour; off for pictures that have nothing to do with each other.
-        fusion: Of two fused: the rules.
-        legend: Put the names of the classes beside the picture.
+        serve: Show the picture on a page at this HOST:PORT, or at this port for this machine alone.
+        token: What a browser must know to see the page; made where not given and other machines can
+            see it.
         shares: Also say which share of the pictures each class covers.
         frames: Stop after so many frames.
-        threads: Threads for the network; all cores where not given.
-        as_json: Print JSON instead of tables.
+        budget_ms: From captured to shown a frame should take no longer than this: a camera's frame
+            that is older already is left out before the network, what is shown later is counted.
+        threads: Threads for the networks in all; all cores where not given.
+        as_json: Print lines of JSON: one for every frame and fault, and a summary.
     """
-    opened = open_source(source)
-    plan = plan_cores(threads, live=opened.live)
-    if instances is None:
-        if view is not None or not following or fusion != FusionConfig():
-            raise ConfigError(
-                "one network is fused with nothing", fix="name another with --instances M.onnx"
-            )
-        predictor: Live = load_predictor(
-            model, threads=plan.threads, instances=_chosen(confidence, iou)
+    faults: deque[Fault] = deque(maxlen=_LATEST)
+    news: deque[Fault] = deque(maxlen=_LATEST)  # those that were not printed yet
+
+    def note(fault: Fault) -> None:
+        faults.append(fault)
+        news.append(fault)
+
+    tally = Tally(shares=shares)
+    broken_off: CurbsideError | None = None
+    with ExitStack() as stack:
+        opened = stack.enter_context(closing(open_source(source)))
+        plan = plan_cores(threads, live=opened.live)
+        scene = stack.enter_context(load_scene(networks.scene(model), threads=plan.threads))
+        networks.require_use(scene)
+        view = looks.config(scene)
+        scene.confidence = view.view == "confidence"
+        pipeline: Pipeline[SceneResult] = Pipeline(
+            opened,
+            scene,
+            draw=lambda frame, result: draw_scene(frame, result, view),
+            sink=open_sink(save, fps=opened.fps),
+            limit=frames,
+            workers=plan.workers,
+            supervision=Supervision(),
+            on_fault=note,
+            budget_ms=budget_ms,
         )
-    else:
-        chosen = _chosen(confidence, iou) or InstanceConfig()
-        if confidence is not None:
-            fusion = replace(fusion, score=confidence)
-        predictor = load_fused_predictor(
-            model,
-            instances,
-            config=fusion,
-            tracking=TrackerConfig() if following else None,
-            iou=chosen.iou,
-            threads=plan.threads,
-        )
-    pipeline: Pipeline[Result] = Pipeline(
-        opened,
-        predictor,
-        draw=_drawing(predictor.space, alpha=alpha, view=view, legend=legend),
-        sink=open_sink(save, fps=opened.fps),
-        limit=frames,
-        workers=plan.workers,
-    )
-    total = min((n for n in (opened.total, frames) if n is not None), default=None)
-    tally = _Tally(shares=shares)
-    broken_off: SourceError | None = None
-    with predictor, closing(iter(pipeline)) as flow:
+        board = None if serve is None else Board()
+        if serve is not None and board is not None:
+            page = stack.enter_context(_page(serve, token, board))
+            print(f"curbside run: the picture is at {page.link}", file=sys.stderr, flush=True)
+        total = min((n for n in (opened.total, frames) if n is not None), default=None)
+        flow = stack.enter_context(closing(iter(pipeline)))
         try:
             for shown in track(flow, total=total, description=model.name, unit="frames"):
                 tally.add(shown.result)
+                if board is not None:
+                    facts_of = partial(
+                        live_facts, pipeline, shown, source=opened.title, faults=faults
+                    )
+                    board.publish(shown.picture_bgr, facts_of)
+                if as_json:
+                    print_faults(news)
+                    print_frame(shown, shares=shares)
         except SourceError as error:
             broken_off = error
         except KeyboardInterrupt:
             if not opened.live:  # the way to end a camera, a mishap with a file
                 raise
-        precision = predictor.precision
+        precision = scene.precision
     stats = pipeline.stats()
+    facts = {
+        "model": str(model),
+        "instances": None if networks.instances is None else str(networks.instances),
+        "depth": None if networks.depth is None else str(networks.depth),
+        "source": opened.title,
+        "saved": None if save is None else str(save),
+        "frames": stats.frames,
+        "fps": round(stats.fps, 2),
+        "dropped": stats.dropped,
+        "late": None if budget_ms is None else stats.late,
+        "precision": precision,
+        "networks": plan.workers,
+        "threads_per_network": plan.threads,
+        "objects_followed": tally.followed,
+    }
+    if as_json:
+        print_faults(news)
     if stats.frames:
-        facts = {
-            "model": str(model),
-            "instances": None if instances is None else str(instances),
-            "source": source,
-            "saved": None if save is None else str(save),
-            "frames": stats.frames,
-            "fps": round(stats.fps, 2),
-            "dropped": stats.dropped,
-            "precision": precision,
-            "networks": plan.workers,
-            "threads_per_network": plan.threads,
-            "objects_followed": tally.followed,
-        }
-        _show(facts, stats, tally.means(stats.frames), as_json=as_json)
+        means = tally.means(stats.frames)
+        if as_json:
+            print_summary(facts, stats, means)
+        else:
+            show_run(facts, stats, means, faults)
+    if broken_off is None and tally.failed and not opened.live:
+        broken_off = CurbsideError(
+            f"{tally.failed} of {stats.frames} frames have no result",
+            fix="the faults say why; the others have been processed",
+        )
     if broken_off is not None:
         raise broken_off
 
 
-Live = SemanticPredictor | InstancePredictor | DepthPredictor | FusedPredictor
-
-
-def _chosen(confidence: float | None, iou: float | None) -> InstanceConfig | None:
-    if confidence is None and iou is None:
-        return None
-    usual = InstanceConfig()
-    return InstanceConfig(
-        confidence=usual.confidence if confidence is None else confidence,
-        iou=usual.iou if iou is None else iou,
-    )
-
-
-def _drawing(
-    space: LabelSpace, *, alpha: float, view: View | None, legend: bool
-) -> Callable[[np.ndarray, Result], np.ndarray]:
-    """What makes the picture of a frame and its result."""
-    import cv2
-
-    colors = [item.color for item in space.classes]
-
-    @cache
-    def panel(height: int) -> np.ndarray:
-        return draw_legend(height, space.names, colors)
-
-    def draw(frame_bgr: np.ndarray, result: Result) -> np.ndarray:
-        if view == "disagreement" and isinstance(result, PanopticResult):
-            picture = result.draw_disagreement(frame_bgr)
-        else:
-            picture = result.draw(frame_bgr, alpha=alpha)
-        return cv2.hconcat([picture, panel(len(picture))]) if legend else picture
-
-    return draw
-
-
-class _Tally:
-    """What was seen, over all frames.
-
-    Args:
-        shares: Count the pixels of the classes.
-    """
-
-    def __init__(self, *, shares: bool) -> None:
-        self._shares = shares
-        self._sums: dict[str, Counter[str]] = {
-            name: Counter() for name in ("shares", "objects", "disagreement")
-        }
-        self._numbers: set[int] = set()
-
-    @property
-    def followed(self) -> int | None:
-        """How many objects were told apart; None where none was followed."""
-        return len(self._numbers) or None
-
-    def add(self, result: Result) -> None:
-        """Count what a frame shows."""
-        if isinstance(result, DepthResult):
-            return
-        if self._shares:
-            self._sums["shares"].update(result.shares())
-        if not isinstance(result, SemanticResult):
-            self._sums["objects"].update(result.counts())
-        if isinstance(result, PanopticResult):
-            self._sums["disagreement"].update(result.disagreement_shares())
-            self._numbers.update(result.track_ids[result.track_ids > 0].tolist())
-
-    def means(self, frames: int) -> dict[str, dict[str, float]]:
-        """Means over the frames: share of the picture by class, objects by class, and so on."""
-        return {
-            kind: {name: total / frames for name, total in sums.most_common()}
-            for kind, sums in self._sums.items()
-        }
-
-
-def _show(
-    facts: Mapping[str, object],
-    stats: PipelineStats,
-    means: Mapping[str, Mapping[str, float]],
-    *,
-    as_json: bool,
-) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    if as_json:
-        stages = {name: asdict(summary) for name, summary in stats.stages.items()}
-        print(json.dumps({**facts, "stages": stages, **means}, indent=2))
-        return
-    console = Console()
-    about = Table(show_header=False)
-    for name, value in facts.items():
-        if value is not None:
-            about.add_row(name.replace("_", " "), str(value))
-    console.print(about)
-    table = Table("stage", "p50 ms", "p95 ms")
-    for name, summary in stats.stages.items():
-        table.add_row(name, f"{summary.p50_ms:.2f}", f"{summary.p95_ms:.2f}")
-    console.print(table)
-    for first, title, kind, form in (
-        ("class", "share", "shares", ".1%"),
-        ("class", "objects per frame", "objects", ".2f"),
-        ("disagreement", "share", "disagreement", ".1%"),
-    ):
-        if means[kind]:
-            table = Table(first, title)
-            for name, mean in means[kind].items():
-                table.add_row(name, format(mean, form))
-            console.print(table)
+def _page(serve: str, token: str | None, board: Board) -> LivePage:
+    """The page at HOST:PORT, or at a port of this machine alone."""
+    host, _, port = serve.rpartition(":")
+    if not port.isdigit():
+        raise ConfigError(
+            f"{serve} is no HOST:PORT", fix="give a port such as 8080, or 0.0.0.0:8080 for all"
+        )
+    return LivePage(board, host.strip("[]") or "127.0.0.1", int(port), token)

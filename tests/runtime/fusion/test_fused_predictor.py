@@ -112,7 +112,7 @@ def test_on_the_command_line(semantic, instances, tmp_path, capsys, view):
     argv = ["run", str(semantic), "--instances", str(instances), "--source", str(clip), "--json"]
     out = tmp_path / "out"
     assert not main([*argv, "--save", str(out), "--view", view, "--shares", "--legend"])
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["frames"] == 4
     assert told["objects_followed"] >= 1
     assert sum(told["objects"].values()) >= 1
@@ -126,7 +126,7 @@ def test_confidence_is_the_score_of_the_fusion(semantic, instances, tmp_path, ca
     counts = []
     for confidence in ("0.2", "0.9"):
         assert not main([*argv, "--confidence", confidence])
-        counts.append(sum(json.loads(capsys.readouterr().out)["objects"].values()))
+        counts.append(sum(json.loads(capsys.readouterr().out.splitlines()[-1])["objects"].values()))
     assert counts[0] > counts[1]
 
 
@@ -142,6 +142,14 @@ def test_files_of_other_tasks_are_refused(semantic, instances):
 def test_rules_without_a_second_network_are_refused(semantic, tmp_path, capsys):
     clip = write_clip(tmp_path / "clip.mp4", frames=1)
     argv = ["run", str(semantic), "--source", str(clip)]
-    for more in (["--view", "disagreement"], ["--fusion.min-area", "0.1"]):
+    for more, told in (
+        (["--view", "disagreement"], "cannot show disagreement, which takes two networks"),
+        (["--fusion.min-area", "0.1"], "one network is fused with nothing"),
+        (["--no-following"], "one network is fused with nothing"),
+        (["--confidence", "0.4"], "there are no objects to choose from"),
+        (["--instances-every", "3"], "no network for instances is there to look at every 3"),
+        (["--hide", "unicorn"], "there is no class unicorn to hide"),
+        (["--serve", "here"], "here is no HOST:PORT"),
+    ):
         assert main([*argv, *more]) == 2
-        assert "one network is fused with nothing" in capsys.readouterr().err
+        assert told in capsys.readouterr().err

@@ -22,7 +22,7 @@ from ..pipeline import Fault, Pipeline, Shown, Supervision
 from ..player import Player
 from ..scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor
 from ..sinks import Recorder, write_picture
-from ..sources import open_source
+from ..sources import Source, open_source
 from ..views import ViewConfig, draw_scene
 from .status import Status
 
@@ -85,16 +85,21 @@ class Session:
 
     # -- what a person does --------------------------------------------------------------------
 
-    def play(self, spec: str) -> None:
-        """Play a source, see `open_source`; it takes the place of what plays."""
+    def play(self, source: str | Source) -> None:
+        """Play a source; it takes the place of what plays.
+
+        Args:
+            source: What `open_source` opens, or an open source, which the session closes.
+        """
         with self._lock:
             self._refuse_closed()
             self._turn += 1
             before, run = self._runner, self._run
-            self._set(state="opening", source=spec, message=None)
+            title = source if isinstance(source, str) else source.title
+            self._set(state="opening", source=title, message=None)
             self._runner = threading.Thread(
                 target=self._play,
-                args=(spec, self._turn, before),
+                args=(source, self._turn, before),
                 name="curbside-session",
                 daemon=True,
             )
@@ -252,14 +257,16 @@ class Session:
 
     # -- the threads ---------------------------------------------------------------------------
 
-    def _play(self, spec: str, turn: int, before: threading.Thread | None) -> None:
+    def _play(self, wanted: str | Source, turn: int, before: threading.Thread | None) -> None:
         """Thread of one source: opens it, runs it to its end."""
         if before is not None:
             before.join(_END_S)
         try:
             if self._is_over(turn):
+                if not isinstance(wanted, str):
+                    wanted.close()
                 return
-            source = open_source(spec)
+            source = open_source(wanted) if isinstance(wanted, str) else wanted
             player = Player(source, every_frame=self._every_frame, looping=self._looping)
             plan = plan_cores(self._threads, live=source.live)
             run = self._begin(player, plan, turn)
@@ -294,6 +301,9 @@ class Session:
             predictor = self._opened(scene, beside, plan)
         except Exception as error:  # the picture alone is better than none
             self._say(_one_line(error))
+            with self._lock:
+                if not self._stale:
+                    self._wanted = (SceneConfig(), None)
             scene, beside = SceneConfig(), None
             predictor = self._opened(scene, beside, plan)
         pipeline: Pipeline[Any] = Pipeline(
