@@ -6,6 +6,7 @@ a picture of absurd size is refused before memory is taken for it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,19 +83,24 @@ class Container:
         self._title = title
         self._failures = (av.FFmpegError, OSError, ValueError)
         limits = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": protocols}
+        begun_s = time.monotonic()
         try:
             self._container = av.open(
                 address, options={**limits, **(options or {})}, timeout=timeouts_s
             )
         except self._failures as error:
-            raise self._unopened(_reason(error)) from None
+            late = timeouts_s is not None and time.monotonic() - begun_s >= timeouts_s[0]
+            raise self._unopened("no answer in time" if late else _reason(error)) from None
         try:
             self._stream = self._choose()
         except BaseException:
             self._container.close()
             raise
         context = self._stream.codec_context
-        context.options = {"max_pixels": str(MAX_PIXELS)}
+        context.options = {
+            "max_pixels": str(MAX_PIXELS),
+            **({"flags": "low_delay"} if live else {}),
+        }
         context.thread_type = "SLICE" if live else "AUTO"  # frame threads hold frames back
         context.thread_count = min(_MOST_THREADS, core_count())
         self._reformatter = VideoReformatter()
@@ -127,10 +133,10 @@ class Container:
         return stream
 
     def _unopened(self, reason: str) -> SourceError:
-        return SourceError(
-            f"{self._title} cannot be opened as a video ({reason})",
-            fix="check that it plays; one that was cut off lacks its index: fetch it again",
-        )
+        fix = "check that it plays; one that was cut off lacks its index: fetch it again"
+        if "://" in self._title:
+            fix = "check the address, that the server runs, and its user and password"
+        return SourceError(f"{self._title} cannot be opened as a video ({reason})", fix=fix)
 
     def _duration_s(self) -> float | None:
         if self._stream.duration:
@@ -194,7 +200,9 @@ class Container:
 
 
 def _reason(error: BaseException) -> str:
-    return (getattr(error, "strerror", None) or type(error).__name__).lower()
+    """What FFmpeg says, without the address that it adds."""
+    said = (getattr(error, "strerror", None) or type(error).__name__).lower()
+    return "no answer in time" if said.startswith("immediate exit") else said
 
 
 def _seconds(text: str) -> float | None:

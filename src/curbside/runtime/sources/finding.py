@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .found import Found
+from .libcamera import find_libcameras
+from .pi_camera import find_pi_cameras
 from .v4l2 import find_v4l2
 
 __all__ = ["find_sources"]
@@ -18,5 +20,7 @@ def find_sources() -> list[Found]:
     """
     return [
         *find_v4l2(),
+        *find_pi_cameras(),
+        *find_libcameras(),
         Found("synthetic", "a drawn road, 1280 x 720 at 30 fps", "synthetic"),
     ]

@@ -7,7 +7,8 @@ from typing import Literal
 
 __all__ = ["Found", "Kind", "Mode"]
 
-Kind = Literal["v4l2", "picamera", "libcamera", "synthetic"]
+Kind = Literal["v4l2", "picamera", "libcamera", "synthetic", "named"]
+"""How a source is reached; `named` of one that a person named."""
 
 
 @dataclass(frozen=True, slots=True)
