@@ -122,7 +122,7 @@ class Pipeline(Generic[Result]):
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._late_error: CurbsideError | None = None
-        self._frames = self._late = 0
+        self._captured = self._frames = self._left_out = self._late = 0
         self._start_s = self._last_s = 0.0
         self._recent_s: deque[float] = deque(maxlen=_RECENT)
 
@@ -195,6 +195,11 @@ class Pipeline(Generic[Result]):
             faults=dict(self._faults),
         )
 
+    @property
+    def on_their_way(self) -> int:
+        """Frames that were captured and are neither shown nor dropped yet."""
+        return self._captured - self._frames - self._inbox.replaced - self._left_out
+
     def fps_now(self) -> float:
         """Frames per second over the last ones; 0 where none came for two seconds."""
         moments = list(self._recent_s)
@@ -251,6 +256,7 @@ class Pipeline(Generic[Result]):
 
     def _capture(self) -> None:
         for frame, captured_s, took_ms in islice(self._read(), self._limit):
+            self._captured += 1
             job = _Job(frame, captured_s, self._slot.take(), stages_ms={"capture": took_ms})
             self._prepare(job)
             replaced = self._inbox.put(job, replace=self._source.live)
@@ -264,7 +270,7 @@ class Pipeline(Generic[Result]):
         Under supervision a live source that breaks off or ends begins again; its numbers go on.
         """
         if self._supervision is not None:
-            self._source.report = lambda error: self._fault("capture", error, "left the frame out")
+            self._source.report = lambda error: self._fault("capture", error, "went on without it")
         begun_s, attempt, following, last_s = time.perf_counter(), 0, 0, 0.0
         while True:
             start_s = time.perf_counter()
@@ -338,6 +344,7 @@ class Pipeline(Generic[Result]):
         last_s = 0.0
         while (ticket := self._ready.get()) is not None:
             _, job = ticket
+            self._left_out += job.left_out
             if not job.left_out:
                 if not 0 <= job.frame.timestamp_s - last_s <= _CUT_S:
                     self._reset(job)

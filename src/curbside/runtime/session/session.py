@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ...errors import ConfigError, CurbsideError
@@ -23,7 +22,8 @@ from ..player import Player
 from ..scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor
 from ..sinks import Recorder, write_picture
 from ..sources import Source, open_source
-from ..views import ViewConfig, draw_scene
+from ..views import ViewConfig
+from .showing import draw_found, facts_of, open_networks
 from .status import Status
 
 __all__ = ["Session"]
@@ -224,10 +224,13 @@ class Session:
             )
         if run is None:
             return status
+        state = run.player.state
+        if state == "ended" and run.pipeline.on_their_way:
+            state = "playing"  # its last frames are not shown yet
         stats = run.pipeline.stats()
         return replace(
             status,
-            state=run.player.state if status.state == "playing" else status.state,
+            state=state if status.state == "playing" else status.state,
             position_s=run.player.position_s,
             frame_size_hw=None if latest is None else latest.frame.bgr.shape[:2],
             fps=run.pipeline.fps_now(),
@@ -330,7 +333,7 @@ class Session:
                 live=player.camera,
                 seekable=player.seekable,
                 duration_s=player.duration_s,
-                **_facts(predictor, scene, beside),
+                **facts_of(predictor, scene, beside),
             )
             self._changes.notify_all()
         return run
@@ -381,7 +384,7 @@ class Session:
                 predictor.close()
                 return
             run.pipeline.switch(predictor)
-            self._set(message=None, **_facts(predictor, scene, beside))
+            self._set(message=None, **facts_of(predictor, scene, beside))
         run.player.again()
 
     def _opened(
@@ -391,33 +394,14 @@ class Session:
         names = [path.name for config in (scene, beside) if config for path in config.models]
         self._set(loading=tuple(names))
         try:
-            predictor: ScenePredictor | PairPredictor = self._shelf.open(
-                scene, threads=plan.threads
-            )
-            if beside is not None:
-                assert isinstance(predictor, ScenePredictor)
-                try:
-                    right = self._shelf.open(beside, threads=plan.threads)
-                except BaseException:
-                    predictor.close()
-                    raise
-                predictor = PairPredictor(predictor, right)
+            predictor = open_networks(self._shelf, scene, beside, threads=plan.threads)
         finally:
             self._set(loading=())
         predictor.confidence = self._view.view == "confidence"
         return predictor
 
     def _draw(self, frame_bgr: np.ndarray, result: SceneResult | Pair) -> np.ndarray:
-        if isinstance(result, Pair):
-            pictures = [self._drawn(frame_bgr, part) for part in result]
-            return cv2.hconcat(pictures)
-        return self._drawn(frame_bgr, result)
-
-    def _drawn(self, frame_bgr: np.ndarray, result: SceneResult) -> np.ndarray:
-        view = self._view
-        if view.view is not None and view.view not in result.views:
-            view = replace(view, view=None)
-        return draw_scene(frame_bgr, result, view)
+        return draw_found(frame_bgr, result, self._view)
 
     def _finish_recording(self) -> None:
         path = self._recorder.path
@@ -483,15 +467,3 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, CurbsideError):
         return str(error)
     return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _facts(
-    predictor: ScenePredictor | PairPredictor, scene: SceneConfig, beside: SceneConfig | None
-) -> dict[str, Any]:
-    return {
-        "scene": scene,
-        "beside": beside,
-        "views": predictor.views,
-        "space": predictor.space,
-        "precision": "",
-    }
