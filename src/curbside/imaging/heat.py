@@ -45,13 +45,20 @@ def blend_depth(frame_bgr: np.ndarray, depth_m: np.ndarray, *, alpha: float = 0.
     return picture
 
 
-def blend_doubt(frame_bgr: np.ndarray, confidence: np.ndarray, *, alpha: float = 0.5) -> np.ndarray:
+def blend_doubt(
+    frame_bgr: np.ndarray,
+    confidence: np.ndarray,
+    *,
+    alpha: float = 0.5,
+    hidden: np.ndarray | None = None,
+) -> np.ndarray:
     """The frame in grey with the colours of doubt laid over it: the less sure, the brighter.
 
     Args:
         frame_bgr: (H, W, 3) uint8.
         confidence: (H, W) float32 in 0..1.
         alpha: 0 shows the grey frame alone, 1 the colours alone.
+        hidden: Where the grey frame is shown alone, (H, W) uint8, other than 0 there.
 
     Returns:
         A new (H, W, 3) uint8 BGR picture.
@@ -59,7 +66,8 @@ def blend_doubt(frame_bgr: np.ndarray, confidence: np.ndarray, *, alpha: float =
     picture = np.empty_like(frame_bgr)
     for band in _bands(len(frame_bgr)):
         levels, grey = encode_doubt(confidence[band]), grey_frame(frame_bgr[band])
-        picture[band] = blend_classes(grey, levels, doubt_palette(), alpha=alpha, ignore_id=0)
+        colored = blend_classes(grey, levels, doubt_palette(), alpha=alpha, ignore_id=0)
+        picture[band] = colored if hidden is None else cv2.copyTo(grey, hidden[band], colored)
     return picture
 
 

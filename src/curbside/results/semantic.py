@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..imaging import blend_classes, blend_doubt, grey_frame, mask_classes
+from ..imaging import blend_classes, blend_doubt, mask_classes
 from ..labels import IGNORE_ID, LabelSpace
 
 __all__ = ["SemanticResult", "class_shares", "uncover"]
@@ -80,9 +80,9 @@ class SemanticResult:
         """
         if self.confidence is None:
             raise ValueError("this result has no confidence; decode it with confidence=True")
-        picture = blend_doubt(frame_bgr, self.confidence, alpha=alpha)
-        grey = grey_frame(frame_bgr) if hidden else frame_bgr
-        return uncover(picture, grey, self.ids, self.space, hidden)
+        wanted = _ids_of(self.space, hidden)
+        mask = mask_classes(self.ids, wanted) if wanted else None
+        return blend_doubt(frame_bgr, self.confidence, alpha=alpha, hidden=mask)
 
     def shares(self) -> dict[str, float]:
         """Share of the frame that each class covers, by name, largest first; absent classes left out."""
@@ -117,5 +117,9 @@ def uncover(
         space: What the ids mean.
         hidden: Names of classes; others than the space's mean nothing.
     """
-    wanted = [item.id for item in space.classes if item.name in hidden] if hidden else []
+    wanted = _ids_of(space, hidden)
     return cv2.copyTo(frame_bgr, mask_classes(ids, wanted), picture) if wanted else picture
+
+
+def _ids_of(space: LabelSpace, names: Collection[str]) -> list[int]:
+    return [item.id for item in space.classes if item.name in names] if names else []
