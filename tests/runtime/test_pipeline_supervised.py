@@ -239,7 +239,7 @@ def test_a_network_is_retired_only_when_no_frame_needs_it():
 
 
 def test_there_and_back_again():
-    one, other = Named(1), Named(2)
+    one, other = Named(1, pause_s=lambda n: 0.01), Named(2)  # always at a frame
     retired = []
     pipeline = Pipeline(Numbers(20), one, on_retired=retired.append)
     for shown in pipeline:
