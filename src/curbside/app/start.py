@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from ..hardware import thread_count
 from ..results import View
 from ..runtime import FusionConfig, InstanceConfig
 from ..runtime.session import Session
@@ -21,10 +22,12 @@ from .display import load_qt, require_display
 from .rules import Rules
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
     from .theme import ThemeName
     from .window import Window
 
-__all__ = ["AppConfig", "begin", "open_window"]
+__all__ = ["AppConfig", "begin", "make_window", "open_window"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class AppConfig:
     """What the window begins with.
 
     Raises:
-        ConfigError: A share is not in 0..1.
+        ConfigError: A share is not in 0..1, or there are fewer threads than one.
     """
 
     models: tuple[Path, ...] = ()
@@ -68,6 +71,7 @@ class AppConfig:
     def __post_init__(self) -> None:
         self.objects  # noqa: B018 - checks the shares
         ViewConfig(alpha=self.alpha)
+        thread_count(self.threads)
 
     @property
     def objects(self) -> InstanceConfig:
@@ -89,7 +93,7 @@ def open_window(config: AppConfig) -> int:
         The exit code.
 
     Raises:
-        ConfigError: There is no display, or the threads are impossible.
+        ConfigError: There is no display.
         ModelFileError: A model file that is named cannot be used.
         MissingDependencyError: PySide6 is not installed.
         CurbsideError: A library that Qt needs is missing.
@@ -102,25 +106,35 @@ def open_window(config: AppConfig) -> int:
 
     from PySide6.QtWidgets import QApplication
 
+    existing = QApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(["curbside"])
+    application.setApplicationName("curbside")
+    window = make_window(application, config)
+    window.closed.connect(application.quit)
+    begin(window, config, entries)
+    with _ends_at_signals(window):
+        return int(application.exec())
+
+
+def make_window(application: QApplication, config: AppConfig) -> Window:
+    """A window that is not shown yet; see `begin`.
+
+    Args:
+        application: Qt's.
+        config: What it begins with.
+    """
     from .settings import Settings
     from .theme import Theme
     from .window import Window
 
-    existing = QApplication.instance()
-    application = existing if isinstance(existing, QApplication) else QApplication(["curbside"])
-    application.setApplicationName("curbside")
     settings = Settings(config.settings)
-    window = Window(
+    return Window(
         partial(Session, threads=config.threads),
         theme=Theme(application, config.theme or settings.theme),
         settings=settings,
         rules=_rules_of(config),
         view=ViewConfig(view=config.view, alpha=config.alpha),
     )
-    window.closed.connect(application.quit)
-    begin(window, config, entries)
-    with _ends_at_signals(window):
-        return int(application.exec())
 
 
 def _rules_of(config: AppConfig) -> Rules:
