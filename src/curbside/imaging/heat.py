@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import cv2
 import numpy as np
 
-from .drawing import blend_classes, grey_frame
+from .drawing import blend_classes, grey_frame, mask_classes
 
 __all__ = [
     "HALF_WAY_M",
@@ -48,17 +49,19 @@ def blend_depth(frame_bgr: np.ndarray, depth_m: np.ndarray, *, alpha: float = 0.
 def blend_doubt(
     frame_bgr: np.ndarray,
     confidence: np.ndarray,
+    ids: np.ndarray,
     *,
     alpha: float = 0.5,
-    hidden: np.ndarray | None = None,
+    hidden: Sequence[int] = (),
 ) -> np.ndarray:
     """The frame in grey with the colours of doubt laid over it: the less sure, the brighter.
 
     Args:
         frame_bgr: (H, W, 3) uint8.
         confidence: (H, W) float32 in 0..1.
+        ids: The class of every pixel, (H, W) uint8.
         alpha: 0 shows the grey frame alone, 1 the colours alone.
-        hidden: Where the grey frame is shown alone, (H, W) uint8, other than 0 there.
+        hidden: Class ids whose pixels show the grey frame alone.
 
     Returns:
         A new (H, W, 3) uint8 BGR picture.
@@ -67,7 +70,9 @@ def blend_doubt(
     for band in _bands(len(frame_bgr)):
         levels, grey = encode_doubt(confidence[band]), grey_frame(frame_bgr[band])
         colored = blend_classes(grey, levels, doubt_palette(), alpha=alpha, ignore_id=0)
-        picture[band] = colored if hidden is None else cv2.copyTo(grey, hidden[band], colored)
+        if hidden:
+            cv2.copyTo(grey, mask_classes(ids[band], hidden), colored)
+        picture[band] = colored
     return picture
 
 

@@ -81,8 +81,7 @@ class SemanticResult:
         if self.confidence is None:
             raise ValueError("this result has no confidence; decode it with confidence=True")
         wanted = _ids_of(self.space, hidden)
-        mask = mask_classes(self.ids, wanted) if wanted else None
-        return blend_doubt(frame_bgr, self.confidence, alpha=alpha, hidden=mask)
+        return blend_doubt(frame_bgr, self.confidence, self.ids, alpha=alpha, hidden=wanted)
 
     def shares(self) -> dict[str, float]:
         """Share of the frame that each class covers, by name, largest first; absent classes left out."""
