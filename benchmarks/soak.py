@@ -274,6 +274,7 @@ def main(
     with _unhandled() as unhandled, tempfile.TemporaryDirectory(prefix="curbside-") as folder:
         with _faulty_networks(chances):
             _short(models, chances, Path(folder))  # loads the libraries, which keep what they keep
+            _windows(models, min(windows, 1))
             before = _held()
             chances.made.clear()
             start_s = time.monotonic()
@@ -323,9 +324,10 @@ def _long(
     session = Session(threads=2, on_shown=count, supervision=_rules())
     person = _Person(session, models, chances, folder)
     acts = person.plan(switches)
+    every = frames / len(acts)
     for done, act in enumerate(track(acts, total=len(acts), description="soak", unit="acts")):
         person.do(act)
-        _wait(session, person, lambda due=frames * done / len(acts): shown["frames"] >= due)
+        _wait(session, person, lambda due=every * done: shown["frames"] >= due)
     _wait(session, person, lambda: shown["frames"] >= frames)
     start_s = time.monotonic()
     status = session.status()
