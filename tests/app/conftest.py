@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before any QApplication
-for lacking in ("PySide6.QtCore", "PySide6.QtGui", "PySide6.QtWidgets", "PySide6.QtTest"):
-    pytest.importorskip(
-        lacking, reason="no PySide6, or a library that it needs", exc_type=ImportError
-    )
-
-from fake_session import FakeSession
-from PySide6.QtCore import QCoreApplication, QEvent
-from PySide6.QtWidgets import QApplication
-
-from curbside.app.settings import Settings
-from curbside.app.theme import Theme
-from curbside.app.window import Window
-
 
 @pytest.fixture(scope="session")
-def application() -> QApplication:
+def application() -> Any:
     """The one application of the process."""
+    from PySide6.QtWidgets import QApplication
+
     found = QApplication.instance()
     return found if isinstance(found, QApplication) else QApplication(["curbside-tests"])
 
@@ -47,13 +35,27 @@ def until(application) -> Callable[..., None]:
     return wait
 
 
+@pytest.fixture(scope="session")
+def theme(application) -> Any:
+    """The one theme: a style sheet is put on every widget there is."""
+    from curbside.app.theme import Theme
+
+    return Theme(application, "dark")
+
+
 @pytest.fixture
-def make_window(application, tmp_path) -> Iterator[Callable[..., Window]]:
+def make_window(application, theme, tmp_path) -> Iterator[Callable[..., Any]]:
     """Makes a window of a size around a session; all are closed in the end."""
+    from fake_session import FakeSession
+    from PySide6.QtCore import QCoreApplication, QEvent
+
+    from curbside.app.settings import Settings
+    from curbside.app.window import Window
+
     windows: list[Window] = []
 
     def make(make_session=FakeSession, *, size=(1280, 800), shown=True, **more) -> Window:
-        theme = Theme(application, "dark")
+        theme.name = "dark"
         window = Window(
             make_session, theme=theme, settings=Settings(tmp_path / "settings.ini"), **more
         )

@@ -95,14 +95,21 @@ def facts_of(entry: ModelEntry) -> list[tuple[str, str]]:
     if manifest is None:
         return [("file", str(entry.path)), ("cannot be used", entry.problem or "")]
     height, width = manifest.input.size_hw
-    names = ", ".join(manifest.space.names)
     facts = [
         ("model", manifest.model),
         ("task", manifest.task),
         ("input", f"{width} x {height}, {manifest.input.fit}"),
-        ("classes", f"{len(manifest.space.classes)} of {manifest.space.name}: {names}"),
-        ("asks for", manifest.precision),
     ]
+    if manifest.space.classes:
+        names = ", ".join(manifest.space.names)
+        facts.append(
+            ("classes", f"{len(manifest.space.classes)} of {manifest.space.name}: {names}")
+        )
+    if manifest.depth is not None and manifest.depth.max_m is not None:
+        facts.append(("farthest", f"{manifest.depth.max_m:g} m"))
+    if manifest.depth is not None and manifest.depth.camera:
+        facts.append(("camera", manifest.depth.camera))
+    facts.append(("asks for", manifest.precision))
     facts += [(f"scores, {name}", _in_words(value)) for name, value in manifest.scores.items()]
     if manifest.calibration:
         facts.append(("calibration", _in_words(manifest.calibration)))

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError, CurbsideError, MissingDependencyError
 
@@ -21,6 +22,7 @@ _PACKAGES = (
 _PLUGINS = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR", "QT_PLUGIN_PATH")
 _X11_PORT = 6000
 _ANSWER_S = 3.0
+_CALLS = 100
 
 
 def require_display(environ: Mapping[str, str], *, system: str = sys.platform) -> None:
@@ -123,7 +125,7 @@ def load_qt(environ: MutableMapping[str, str]) -> None:
 
     Raises:
         MissingDependencyError: PySide6 is not installed.
-        CurbsideError: A library of the system is missing.
+        CurbsideError: A library of the system is missing, or this PySide6 would end the process.
     """
     try:
         from PySide6 import QtCore, QtGui, QtWidgets  # noqa: F401
@@ -131,6 +133,12 @@ def load_qt(environ: MutableMapping[str, str]) -> None:
         raise MissingDependencyError("PySide6", extra="app") from None
     except ImportError as error:
         raise _missing(error) from None
+    if _gives_none_away(QtCore):
+        raise CurbsideError(
+            f"PySide6 {QtCore.__version__} ends a process of Python {_python()} after a few thousand"
+            " calls: it gives references away that it does not own",
+            fix="run: pip install 'PySide6-Essentials<6.12', or use Python 3.12 or later",
+        )
     drop_foreign_plugins(environ)
     asked = environ.get("QT_QPA_PLATFORM", "").split(";")[0].split(":")[0]
     if not asked and sys.platform.startswith("linux") and not environ.get("WAYLAND_DISPLAY"):
@@ -142,6 +150,18 @@ def load_qt(environ: MutableMapping[str, str]) -> None:
             ctypes.CDLL(str(plugin))
         except OSError as error:
             raise _missing(error) from None
+
+
+def _gives_none_away(core: Any) -> bool:
+    """Whether calls that return nothing cost a reference to None each, as in 6.12.0."""
+    timer, before = core.QTimer(), sys.getrefcount(None)
+    for _ in range(_CALLS):
+        timer.stop()
+    return before - sys.getrefcount(None) > _CALLS // 2
+
+
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
 
 
 def _missing(error: Exception) -> CurbsideError:

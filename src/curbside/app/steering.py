@@ -23,6 +23,8 @@ from .words import VIEW_WORDS
 
 __all__ = ["Steering"]
 
+_END_S = 0.25
+"""So long before its end a file surely has a frame: half the time of one at 2 frames per second."""
 _WITHOUT = {
     "semantic": "there is no model that gives classes: add one on the page Models",
     "instances": "there is no model that finds objects: add one on the page Models",
@@ -80,13 +82,14 @@ class Steering(QObject):
         """Jump on or back in a file."""
         status = self.session.status()
         if status.seekable:
-            end_s = max(0.0, (status.duration_s or 0.0) - 0.05)
-            self.seek(min(max(0.0, status.position_s + seconds), end_s))
+            self.seek(status.position_s + seconds)
 
     def seek(self, moment_s: float) -> None:
-        """Jump to a moment of a file."""
-        if self.session.status().seekable:
-            self.session.seek(moment_s)
+        """Jump to a moment of a file; to one of its last frames where it would be past the end."""
+        status = self.session.status()
+        if status.seekable:
+            end_s = float("inf") if status.duration_s is None else status.duration_s - _END_S
+            self.session.seek(max(0.0, min(moment_s, end_s)))
 
     def set_every_frame(self, on: bool) -> None:
         """Show every frame of a file, or keep its pace."""

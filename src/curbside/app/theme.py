@@ -89,7 +89,7 @@ class Theme(QObject):
         super().__init__(application)
         self._application = application
         self._name: ThemeName = name
-        self.colors = DARK
+        self._colors: Colors | None = None
         application.setStyle("Fusion")
         hints = application.styleHints()
         hints.colorSchemeChanged.connect(self._follow)
@@ -105,6 +105,11 @@ class Theme(QObject):
         self._name = name
         self._put_on()
 
+    @property
+    def colors(self) -> Colors:
+        """The colours that are on."""
+        return self._colors or DARK
+
     def next(self) -> None:
         """The next of system, dark and light."""
         names = get_args(ThemeName)
@@ -119,9 +124,12 @@ class Theme(QObject):
         if name == "system":
             light = self._application.styleHints().colorScheme() == Qt.ColorScheme.Light
             name = "light" if light else "dark"
-        self.colors = LIGHT if name == "light" else DARK
-        self._application.setPalette(_palette(self.colors))
-        self._application.setStyleSheet(_sheet(self.colors))
+        colors = LIGHT if name == "light" else DARK
+        if colors is self._colors:
+            return
+        self._colors = colors
+        self._application.setPalette(_palette(colors))
+        self._application.setStyleSheet(_sheet(colors))
         self.changed.emit()
 
 
