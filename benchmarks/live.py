@@ -37,7 +37,7 @@ from curbside.progress import track
 from curbside.runtime import load_predictor, open_sink, plan_cores
 from curbside.runtime.benchmark import fixed_input, open_networks, time_bare, time_pipeline
 
-__all__ = ["main"]
+__all__ = ["bare_sessions", "main"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ def main(
     measured: dict[tuple[Path, str, bool], list[tuple[float, float]]] = {kind: [] for kind in kinds}
     scenes = {path: [path] if instances is None else [path, instances] for path in models}
     bare = {
-        path: [_bare_sessions(scene, total, spinning=spinning) for spinning in (True, False)]
+        path: [bare_sessions(scene, total, spinning=spinning) for spinning in (True, False)]
         for path, scene in scenes.items()
     }
     load = os.getloadavg()[0]
@@ -125,7 +125,7 @@ def main(
         _show(about, rows)
 
 
-def _bare_sessions(paths: Sequence[Path], threads: int, *, spinning: bool) -> Callable[[], Any]:
+def bare_sessions(paths: Sequence[Path], threads: int, *, spinning: bool) -> Callable[[], Any]:
     """What runs the sessions of files one after the other."""
     runs = [_bare_session(path, threads, spinning=spinning) for path in paths]
 
