@@ -13,7 +13,7 @@ from tiny_models import write_clip
 
 from curbside.errors import SourceError
 from curbside.runtime import open_source
-from curbside.runtime.sources import camera, video_file
+from curbside.runtime.sources import video_file
 from curbside.runtime.sources.container import Decoded
 
 
@@ -110,31 +110,6 @@ def test_nothing_there(tmp_path, spec):
 def test_no_camera_there(spec):
     with pytest.raises(SourceError, match="camera 97 cannot be opened"):
         open_source(spec)
-
-
-def test_a_camera_that_stops(monkeypatch):
-    class Capture:
-        left = 3
-
-        def get(self, _):
-            return 0.0
-
-        def set(self, *_):
-            return True
-
-        def read(self):
-            self.left -= 1
-            return (self.left >= 0, np.zeros((4, 6, 3), np.uint8))
-
-        def release(self):
-            pass
-
-    monkeypatch.setattr(camera, "_open_capture", lambda number: Capture())
-    source = open_source("0")
-    assert source.live
-    frames, error = _all(source)
-    assert [frame.index for frame in frames] == [0, 1, 2]
-    assert "stopped after 3 frames" in str(error)
 
 
 def test_pictures_in_order_of_their_names_and_of_any_size(tmp_path):

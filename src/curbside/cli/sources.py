@@ -125,7 +125,8 @@ def _show(rows: Sequence[_Row]) -> None:
     console.print(table)
     for found, proof, saved in rows:
         if proof is not None and proof.error is not None:
-            print(f"{public_spec(found.spec)}: {proof.error}")
+            name = public_spec(found.spec)
+            print(proof.error if name in proof.error else f"{name}: {proof.error}")
         if saved is not None:
             print(f"saved     {saved}")
     if all(found.kind == "synthetic" for found, _, _ in rows):

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import threading
 from collections import deque
@@ -169,7 +170,7 @@ class _Process(Connection):
                     self._size_known.set()
                 elif caps[1] != self._said:  # nothing tells at which byte: begin again
                     self._lines.append("ERROR: the size of the pictures changed")
-                    self._process.kill()
+                    _kill(self._process)
         self._size_known.set()
 
     def _wait_for_size(self) -> tuple[int, int, float]:
@@ -214,7 +215,7 @@ class _Process(Connection):
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_ENDED_S)
         if self._process.returncode != 0:
-            self._process.kill()
+            _kill(self._process)
             raise SourceError(
                 f"{self._name} stopped after {count} frames ({self._last_words()})", fix=self._fix
             )
@@ -231,18 +232,24 @@ class _Process(Connection):
 
     def interrupt(self) -> None:
         """End the process; its pipe then ends, too."""
-        self._process.kill()
+        _kill(self._process)
 
     def close(self) -> None:
         """End the process, and wait until it is gone."""
-        self._process.kill()
+        _kill(self._process)
         self._process.wait()
         self._listener.join(_ENDED_S)
         self._pictures.close()
 
 
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End a process and what it started: it leads a session of its own."""
+    if process.poll() is None:
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
 @atexit.register
 def _leave_none_behind() -> None:
     for process in list(_running):
-        with suppress(OSError):
-            process.kill()
+        _kill(process)

@@ -160,11 +160,11 @@ class _Reader:
             self._changed.wait_for(
                 lambda: self._connection or self._ended or self._interrupted, timeout_s
             )
+            if self._connection is not None or self._interrupted:
+                return self._connection
             if self._error is not None:
                 raise self._error
-            if self._connection is None and not self._interrupted:
-                raise SourceError(f"{self._name} did not answer within {timeout_s:g} s", fix=_FIX)
-            return self._connection
+            raise SourceError(f"{self._name} did not answer within {timeout_s:g} s", fix=_FIX)
 
     def take(self, silence_s: float) -> _Taken | SourceError | None:
         """A frame that was left out, or the newest picture; None where it ended in order.

@@ -84,7 +84,8 @@ class VideoFile(Source):
                     return
         except SourceError:
             raise self._ends_early(decoded) from None
-        if not self._is_whole(begin_s, decoded + left_out.count, time_s):
+        nothing = not decoded and not begin_s
+        if nothing or not self._is_whole(begin_s, decoded + left_out.count, time_s):
             raise self._ends_early(decoded)
         left_out.require_none(f"{decoded + left_out.count} frames")
 
@@ -127,7 +128,7 @@ class VideoFile(Source):
             return count >= self._promised * (1 - _SLACK)
         if self.duration_s is not None and count:
             return last_s + 2 / self.fps >= self.duration_s * (1 - _SLACK)
-        return count > 0 or begin_s > 0
+        return True
 
     def _undecodable(self, index: int, item: Undecodable) -> SourceError:
         return SourceError(
