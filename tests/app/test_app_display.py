@@ -136,24 +136,30 @@ def test_benchmark_is_the_other_verb(tmp_path, monkeypatch):
 
 
 STARTED = """
-    import os, signal, sys, threading, time
+    import os, signal, sys, threading
     import curbside.runtime  # brings OpenCV, which may set paths of its own
     os.environ["QT_QPA_PLATFORM_PLUGIN_PATH"] = "/nowhere/cv2/qt/plugins"
     os.environ["QT_QPA_FONTDIR"] = "/nowhere/cv2/qt/fonts"
+    from curbside.app import start
     from curbside.cli import main
 
-    def end():
-        from PySide6.QtWidgets import QApplication
-        for _ in range(2000):
-            time.sleep(0.01)
-            windows = QApplication.topLevelWidgets() if QApplication.instance() else []
-            if any(w.isVisible() and w.mirror.status.frames > 3 for w in windows):
-                break
-        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+    begin = start.begin
 
-    threading.Thread(target=end, daemon=True).start()
+    def begin_and_end(window, *arguments):
+        from PySide6.QtCore import QTimer
+
+        def end():
+            if window.isVisible() and window.mirror.status.frames > 3:
+                os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+
+        timer = QTimer(window)
+        timer.timeout.connect(end)
+        timer.start(20)
+        begin(window, *arguments)
+
+    start.begin = begin_and_end
     code = main(["app", *sys.argv[2:]])
-    print("code", code, "threads", [t.name for t in threading.enumerate() if t.name.startswith("curbside")])
+    print("code", code, [t.name for t in threading.enumerate() if t.name.startswith("curbside")])
 """
 
 
@@ -163,7 +169,15 @@ def test_it_starts_beside_opencvs_qt_and_a_signal_ends_it(number, tmp_path):
     model = make_onnx(tmp_path / "m.onnx")
     clip = write_clip(tmp_path / "clip.mp4", frames=30)
     environ = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(tmp_path)}
-    command = [sys.executable, "-c", textwrap.dedent(STARTED), number, str(model)]
+    command = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        "-c",
+        textwrap.dedent(STARTED),
+        number,
+        str(model),
+    ]
     done = subprocess.run(
         [*command, "--source", str(clip), "--loop", "--threads", "1"],
         env=environ,
@@ -172,6 +186,6 @@ def test_it_starts_beside_opencvs_qt_and_a_signal_ends_it(number, tmp_path):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "code 0 threads []\n"
+    assert done.stdout == "code 0 []\n"
     assert "Traceback" not in done.stderr and "plugin path" not in done.stderr
     assert (tmp_path / "curbside" / "app.ini").is_file()  # and nowhere else

@@ -130,6 +130,10 @@ class Commands(QObject):
         view.hidden_changed.connect(lambda hidden: steering.show(hidden=hidden))
         window.rules_panel.changed.connect(steering.set_rules)
 
+    def stop(self) -> None:
+        """Wait for nothing any more."""
+        self._work.stop()
+
     # -- sources -------------------------------------------------------------------------------
 
     def look_for_sources(self) -> None:

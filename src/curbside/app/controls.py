@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent, QPolygonF
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -195,6 +195,17 @@ class Options(QComboBox):
         self._values = [value for value, _ in options]
         self.addItems(words)
         self.set_value(before)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw it, and the arrow that a style sheet leaves out."""
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self.palette().color(self.foregroundRole()))
+        x, y = self.width() - 12.0, self.height() / 2 - 1.5
+        corners = [QPointF(x - 4, y), QPointF(x + 4, y), QPointF(x, y + 5)]
+        painter.drawPolygon(QPolygonF(corners))
 
     def enable(self, allowed: Sequence[object]) -> None:
         """Let only some of the values be chosen."""

@@ -135,7 +135,7 @@ def load_qt(environ: MutableMapping[str, str]) -> None:
         raise _missing(error) from None
     if _gives_none_away(QtCore):
         raise CurbsideError(
-            f"PySide6 {QtCore.__version__} ends a process of Python {_python()} after a few thousand"
+            f"PySide6 {QtCore.qVersion()} ends a process of Python {_python()} after a few thousand"
             " calls: it gives references away that it does not own",
             fix="run: pip install 'PySide6-Essentials<6.12', or use Python 3.12 or later",
         )

@@ -44,18 +44,25 @@ class Bell(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._waiting = threading.Event()
+        self._lock = threading.Lock()
+        self._waiting = self._still = False
         self._pulled.connect(self._ring, Qt.ConnectionType.QueuedConnection)
 
     def pull(self, *_: object) -> None:
         """Ring soon; from any thread."""
-        if not self._waiting.is_set():
-            self._waiting.set()
-            try:
+        with self._lock:  # so that nobody is in here once it is still
+            if not self._waiting and not self._still:
+                self._waiting = True
                 self._pulled.emit()
-            except RuntimeError:  # the window is gone
-                return
+
+    def be_still(self) -> None:
+        """Ring no more: who owns it is about to go, and others may still pull."""
+        with self._lock:
+            self._still = True
 
     def _ring(self) -> None:
-        self._waiting.clear()
+        with self._lock:
+            self._waiting = False
+            if self._still:
+                return
         self.rang.emit()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer
 
 from ..runtime import Shown
+from ..runtime.scene import PairPredictor
 from ..runtime.session import Status
 from .mailbox import Bell, Mailbox
 
@@ -57,7 +56,7 @@ class Mirror(QObject):
         """Look no longer."""
         self._poller.stop()
         for bell in (self._frame_bell, self._change_bell):
-            bell.rang.disconnect()
+            bell.be_still()
 
     def frame_shown(self, shown: Shown[Any]) -> None:
         """Take a frame; from any thread."""
@@ -74,6 +73,7 @@ class Mirror(QObject):
             window, status = self._window, self.status
             moving = status.state in ("playing", "opening")
             window.picture.show_picture(shown.picture_bgr, moving=moving)
+            window.picture.show_captions(_captions(shown))
             window.transport.seek.show_position(shown.frame.timestamp_s, status.duration_s)
 
     def refresh(self) -> None:
@@ -111,7 +111,7 @@ class Mirror(QObject):
         if status.state == "opening" and status.source != before.source:
             picture.clear(f"Opening {status.source} ...")
         elif status.state == "failed" and not status.frames:
-            picture.clear(f"{status.source}", status.message or "", "Space tries again.")
+            picture.clear(status.message or f"{status.source} does not play.", "Space tries again.")
         elif status.source is None:
             picture.clear(*EMPTY)
 
@@ -162,10 +162,6 @@ class Mirror(QObject):
         if window.models_panel.entries != steering.entries:
             window.models_panel.show_entries(steering.entries)
         window.models_panel.show_choice(steering.choice, status.loading)
-        names: tuple[str, ...] = ()
-        if status.beside is not None and status.scene is not None:
-            names = tuple(_names(scene.models) for scene in (status.scene, status.beside))
-        window.picture.show_captions(names)
 
     def show_view(self) -> None:
         """Show which view is chosen, and which there are."""
@@ -176,5 +172,12 @@ class Mirror(QObject):
         window.transport.show_view(view.view, there)
 
 
-def _names(paths: Sequence[Path]) -> str:
-    return " + ".join(path.stem for path in paths) or "no network"
+def _captions(shown: Shown[Any]) -> tuple[str, ...]:
+    """The networks of each part of a picture, where they stand side by side in it."""
+    pair = shown.predictor
+    if not isinstance(pair, PairPredictor) or shown.result is None:
+        return ()
+    return tuple(
+        " + ".join(path.stem for path in scene.config.models) or "no network"
+        for scene in (pair.left, pair.right)
+    )

@@ -201,6 +201,9 @@ class Picture(QWidget):
 
     def _paint_hint(self, painter: QPainter) -> None:
         painter.setPen(_INK)
+        font = painter.font()
+        font.setPointSizeF(font.pointSizeF() * 1.2)
+        painter.setFont(font)
         flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
         painter.drawText(self.rect().adjusted(16, 16, -16, -16), flags, "\n".join(self._hint))
 

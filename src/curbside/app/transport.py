@@ -95,7 +95,7 @@ class Transport(QWidget):
         self.view = Options(
             "View", list(VIEW_WORDS.items()), with_key("What is shown", "next view")
         )
-        self.view.setFixedWidth(138)
+        self.view.setFixedWidth(152)
         self.view.chosen.connect(self.view_chosen)
         self.record = self._button("Record", "record", self.record_wanted, checkable=True)
         self.snapshot = self._button(
@@ -144,9 +144,10 @@ class Transport(QWidget):
         self.step.setEnabled(there)
         self.snapshot.setEnabled(status.source is not None)
         self.seek.setEnabled(there and status.seekable)
-        self.seek.show_position(status.position_s, status.duration_s)
-        length = "" if status.duration_s is None else f" / {clock(status.duration_s)}"
-        text = f"{clock(status.position_s)}{length}"
+        position_s, duration_s = (status.position_s, status.duration_s) if there else (0.0, None)
+        self.seek.show_position(position_s, duration_s)
+        length = "" if duration_s is None else f" / {clock(duration_s)}"
+        text = f"{clock(position_s)}{length}"
         if text != self.time.text():
             self.time.setText(text)
             widest = self.time.fontMetrics().horizontalAdvance("0" * len(text)) + 6

@@ -225,6 +225,7 @@ class Window(QWidget):
             return
         self._closed = True
         self.mirror.stop()
+        self.commands.stop()
         self.settings.keep_place(self)
         self.hide()
         QApplication.processEvents()

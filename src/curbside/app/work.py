@@ -52,6 +52,10 @@ class Work(QObject):
 
         threading.Thread(target=run, name="curbside-window-work", daemon=True).start()
 
+    def stop(self) -> None:
+        """Hand over nothing more; what runs ends by itself."""
+        self._bell.be_still()
+
     def _deliver(self) -> None:
         while True:
             try:
