@@ -257,6 +257,9 @@ def test_a_bad_source_and_a_bad_model_are_a_line_and_nothing_stops(play, until, 
     until(lambda: "none.mp4 does not exist" in window.line.message.text())
     assert window.mirror.status.state == "failed" and window.picture.picture_bgr is None
     assert QApplication.activeModalWidget() is None
+    window.steering.play("rtsp://me:secret@127.0.0.1:1/road")
+    until(lambda: "127.0.0.1:1" in window.line.message.text())
+    assert window.mirror.status.source == "rtsp://127.0.0.1:1/road"
 
 
 def test_closing_while_busy_leaves_no_thread(play, until, tmp_path):

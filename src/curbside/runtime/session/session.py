@@ -21,7 +21,7 @@ from ..pipeline import Fault, Pipeline, Shown, Supervision
 from ..player import Player
 from ..scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor
 from ..sinks import Recorder, write_picture
-from ..sources import Source, open_source
+from ..sources import Source, open_source, public_spec
 from ..views import ViewConfig
 from .showing import draw_found, facts_of, open_networks
 from .status import Status
@@ -95,7 +95,7 @@ class Session:
             self._refuse_closed()
             self._turn += 1
             before, run = self._runner, self._run
-            title = source if isinstance(source, str) else source.title
+            title = public_spec(source) if isinstance(source, str) else source.title
             self._set(state="opening", source=title, message=None)
             self._runner = threading.Thread(
                 target=self._play,
@@ -327,6 +327,7 @@ class Session:
                 predictor.close()
                 return None
             self._run = run
+            self._stale = self._wanted != (scene, beside)  # others were asked for meanwhile
             self._set(
                 state="playing",
                 source=player.title,
