@@ -224,6 +224,22 @@ def test_another_network_between_two_frames_loses_none(workers):
     assert retired == networks[:3]
 
 
+def test_another_network_may_go_on_from_what_the_one_before_found():
+    class Heir(Named):
+        def infer_after(self, other, outputs, frame_bgr):
+            assert frame_bgr[0, 0, 0] == outputs
+            return outputs + 100 if other.name == "slow" and outputs % 2 == 0 else None
+
+    slow, heir = Named("slow", pause_s=lambda n: 0.05), Heir("heir")
+    retired = []
+    pipeline = Pipeline(Numbers(6), slow, on_retired=lambda old: retired.append(old.name))
+    threading.Timer(0.02, pipeline.switch, (heir,)).start()  # while it is at the first
+    seen = [shown.result for shown in pipeline]
+    assert seen[0] == ("heir", 100)
+    assert seen[1:] == [("heir", number) for number in range(1, 6)]
+    assert retired == ["slow"]
+
+
 def test_a_network_is_retired_only_when_no_frame_needs_it():
     slow, quick = Named("slow", pause_s=lambda n: 0.05), Named("quick")
     retired = []

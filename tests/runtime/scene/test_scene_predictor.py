@@ -22,7 +22,13 @@ from curbside.runtime import (
     load_predictor,
 )
 from curbside.runtime.fusion import Tracker, carried
-from curbside.runtime.scene import PairPredictor, SceneConfig, ScenePredictor, load_scene
+from curbside.runtime.scene import (
+    NetworkShelf,
+    PairPredictor,
+    SceneConfig,
+    ScenePredictor,
+    load_scene,
+)
 
 RAW = random_raw(1)
 THINGS = replace(
@@ -206,6 +212,32 @@ def test_networks_on_different_devices_run_at_once(semantic, instances):
     networks[1].backend.device = "hailo"
     with ScenePredictor(networks) as scene:
         assert scene(_frames(1)[0]).panoptic is not None
+
+
+def test_another_scene_goes_on_from_what_the_one_before_found(semantic, instances, tmp_path):
+    """With the networks of a shelf: the one that both have looks once, the results are the same."""
+    other = make_onnx(tmp_path / "o.onnx", manifest=make_manifest(space=THINGS, model="another"))
+    (frame,) = _frames(1)
+    shelf = NetworkShelf()
+    old = shelf.open(SceneConfig(models=(semantic, instances)), threads=1)
+    new = shelf.open(SceneConfig(models=(other, instances)), threads=1)
+    alone = shelf.open(SceneConfig(models=(other,)), threads=1)
+    given = old.infer(old.prepare(frame))
+    ran = []
+    for task, network in new._networks.items():
+        network.infer = lambda tensor, task=task, real=network.infer: (
+            ran.append(task) or real(tensor)
+        )
+    found = new.decode(new.infer_after(old, given, frame), frame.shape[:2])
+    assert ran == ["semantic"]
+    expected = load_scene(SceneConfig(models=(other, instances)), threads=1)(frame)
+    np.testing.assert_array_equal(found.panoptic.ids, expected.panoptic.ids)
+    assert found.ages == {"semantic": 0, "instances": 0}
+    assert alone.infer_after(old, given, frame) is None  # nothing in common
+    assert alone.infer_after(object(), given, frame) is None
+    for scene in (old, new, alone):
+        scene.close()
+    shelf.close()
 
 
 def test_two_scenes_on_one_frame(semantic, instances):

@@ -328,6 +328,7 @@ class Pipeline(Generic[Result]):
                     job.outputs = job.predictor.infer(job.tensor)
                 if not job.failed:
                     self._watch.went_well()
+                    self._catch_up(job)
             job.tensor = None
             self._ready.put(job, number=number)
         self._ready.finish(self._inbox.taken)
@@ -339,6 +340,20 @@ class Pipeline(Generic[Result]):
         old, job.predictor = job.predictor, self._slot.take()
         self._slot.give_back(old)
         self._prepare(job)
+
+    def _catch_up(self, job: _Job) -> None:
+        """Where the predictor was exchanged while a frame was in it, let the new one go on from what
+        the old one found, if it can: people see it sooner."""
+        old, new = job.predictor, self._slot.current
+        infer_after = None if new is old else getattr(new, "infer_after", None)
+        if infer_after is None:
+            return
+        new = self._slot.take()
+        with self._caught(job, "network"):
+            outputs = infer_after(old, job.outputs, job.frame.bgr)
+            if outputs is not None:
+                job.outputs, job.predictor, new = outputs, new, old
+        self._slot.give_back(new)
 
     def _draw_all(self) -> None:
         last_s = 0.0

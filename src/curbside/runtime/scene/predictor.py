@@ -192,6 +192,35 @@ class ScenePredictor:
                 looks[task] = newest
         return _Outputs(number, looks)
 
+    def infer_after(
+        self, other: object, outputs: _Outputs, frame_bgr: np.ndarray
+    ) -> _Outputs | None:
+        """What the networks give for a frame that another scene has just looked at: those that both
+        have do not look again.
+
+        Args:
+            other: The other predictor.
+            outputs: What it gave.
+            frame_bgr: The frame, (H, W, 3) uint8.
+
+        Returns:
+            None where the other is no scene, or no network of it is of use.
+        """
+        if not isinstance(other, ScenePredictor):
+            return None
+        number = next(self._numbers)
+        known = {
+            task: look._replace(number=number)
+            for task, look in outputs.looks.items()
+            if look.number == outputs.number and self._shares(task, other)
+        }
+        if not known:
+            return None
+        missing = [task for task in self._networks if task not in known and task not in self._own]
+        tensors = {task: self._networks[task].prepare(frame_bgr) for task in missing}
+        found = self.infer(_Tensors(number, frame_bgr, tensors))
+        return _Outputs(number, {**found.looks, **known})
+
     def decode(self, outputs: _Outputs, size_hw: tuple[int, int]) -> SceneResult:
         """What is known of the frame, from what `infer` gave; frames come in order."""
         for task, look in outputs.looks.items():
@@ -270,6 +299,12 @@ class ScenePredictor:
                 max_candidates=chosen.max_candidates,
             )
         self._networks["instances"] = InstancePredictor(network.backend, chosen)
+
+    def _shares(self, task: Task, other: ScenePredictor) -> bool:
+        """Whether both have the same network for a task, and look at every frame that it is asked for."""
+        own, theirs = self._networks.get(task), other._networks.get(task)
+        same = own is not None and theirs is not None and own.backend is theirs.backend
+        return same and task not in self._own
 
     def _rate(self, task: Task) -> Rate:
         return self.config.rates.get(task, 1)
