@@ -230,10 +230,13 @@ def test_another_network_may_go_on_from_what_the_one_before_found():
             assert frame_bgr[0, 0, 0] == outputs
             return outputs + 100 if other.name == "slow" and outputs % 2 == 0 else None
 
-    slow, heir = Named("slow", pause_s=lambda n: 0.05), Heir("heir")
+    def exchanged(number):  # while it is at its first frame
+        pipeline.switch(heir)
+        return 0.0
+
+    slow, heir = Named("slow", pause_s=exchanged), Heir("heir")
     retired = []
     pipeline = Pipeline(Numbers(6), slow, on_retired=lambda old: retired.append(old.name))
-    threading.Timer(0.02, pipeline.switch, (heir,)).start()  # while it is at the first
     seen = [shown.result for shown in pipeline]
     assert seen[0] == ("heir", 100)
     assert seen[1:] == [("heir", number) for number in range(1, 6)]
