@@ -78,13 +78,13 @@ class Picture(QWidget):
         self._grabbed: QPoint | None = None
         self._captions: tuple[str, ...] = ()
         self._hint: tuple[str, ...] = ()
-        self._painted_s = 0.0
+        self._painted, self._painted_s = QRect(), 0.0
         self.painted = 0
         """Pictures that were painted."""
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setTimerType(Qt.TimerType.PreciseTimer)
-        self._soon.timeout.connect(self.update)
+        self._soon.timeout.connect(self._repaint_soon)
 
     def sizeHint(self) -> QSize:
         """A size to begin with."""
@@ -107,7 +107,7 @@ class Picture(QWidget):
         wait_s = self._painted_s + self._interval_s() - time.monotonic()
         if not moving or wait_s <= 0:
             self._soon.stop()
-            self.update()
+            self._repaint_soon()
         elif not self._soon.isActive():
             self._soon.start(max(1, round(wait_s * 1e3)))
 
@@ -166,18 +166,40 @@ class Picture(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the newest picture."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), _BLACK)
+        target = self.target()
+        visible = target.intersected(self.rect())
+        if not visible.contains(event.rect()):
+            self._paint_margins(painter, visible)
         if self._picture_bgr is None:
             self._paint_hint(painter)
             return
-        target = self.target()
-        visible = target.intersected(self.rect())
         if self._image is None:
             self._image = self._made(target, visible)
             self.painted += 1
         painter.drawImage(visible.topLeft(), self._image)
         self._paint_captions(painter, target)
-        self._painted_s = time.monotonic()
+        self._painted, self._painted_s = visible, time.monotonic()
+
+    def _paint_margins(self, painter: QPainter, visible: QRect) -> None:
+        width, height = self.width(), self.height()
+        if visible.isEmpty():
+            painter.fillRect(self.rect(), _BLACK)
+            return
+        left, top, right, bottom = (
+            visible.left(),
+            visible.top(),
+            visible.right() + 1,
+            visible.bottom() + 1,
+        )
+        painter.fillRect(0, 0, width, top, _BLACK)
+        painter.fillRect(0, bottom, width, height - bottom, _BLACK)
+        painter.fillRect(0, top, left, bottom - top, _BLACK)
+        painter.fillRect(right, top, width - right, bottom - top, _BLACK)
+
+    def _repaint_soon(self) -> None:
+        """Paint the place of the picture, and all of it where that was another."""
+        visible = self.target().intersected(self.rect())
+        self.update(visible) if visible == self._painted else self.update()
 
     def _made(self, target: QRect, visible: QRect) -> QImage:
         """The part of the picture that is seen, at the size of the screen's pixels."""
