@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -27,8 +28,10 @@ from tiny_scene import make_models
 
 from curbside.app import commands as app_commands
 from curbside.app.catalogue import ModelEntry, read_entries
+from curbside.app.device_state import in_words
 from curbside.app.keys import KEYS, KeyTable, key_rows
 from curbside.errors import SourceError
+from curbside.hardware import Condition, Memory, Temperature, Throttling
 from curbside.metrics.timing import LatencySummary
 from curbside.runtime import Fault
 from curbside.runtime.sources import Found, Mode
@@ -472,8 +475,22 @@ def test_thresholds_reach_the_session_and_go_back(window, until):
     assert panel.confidence.value == 0.5 and panel.following.isChecked()
 
 
-def test_times_and_faults_are_shown(window):
+def test_the_device_is_told_of_in_a_line():
+    hot = Temperature(celsius=81.6, sensor="cpu")
+    slow = Throttling(now=("too hot",), earlier=("too little voltage",))
+    nothing = {"clock_mhz": None, "top_clock_mhz": None, "load": None}
+    condition = Condition(temperature=hot, throttling=slow, **nothing)
+    memory = Memory(resident_mb=412.4, peak_mb=500.0)
+    assert in_words(0.874, memory, condition) == "cores 87%, 412 MB, 82 °C, SLOWED: too hot"
+    condition = Condition(temperature=None, throttling=replace(slow, now=()), **nothing)
+    assert in_words(None, None, condition) == "was slowed: too little voltage"
+    assert in_words(None, None, Condition(temperature=None, throttling=None, **nothing)) == ""
+
+
+def test_times_and_faults_are_shown(window, until):
     full_status(window.steering.session)
+    window.tabs.setCurrentWidget(window.times_panel)
+    until(lambda: "MB" in window.times_panel.device.text())
     for panel in (window.times_panel, window.faults_panel):
         window.tabs.setCurrentWidget(panel)
         window.mirror.refresh()

@@ -9,7 +9,9 @@ from PySide6.QtCore import QObject, QTimer
 from ..runtime import Shown
 from ..runtime.scene import PairPredictor
 from ..runtime.session import Status
+from .device_state import DeviceState
 from .mailbox import Bell, Mailbox
+from .work import Work
 
 if TYPE_CHECKING:
     from .window import Window
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY", "Mirror"]
 
 _POLL_MS = 250
-_SHARES_EVERY = 4  # polls
+_SHARES_EVERY, _DEVICE_EVERY = 4, 8  # polls
 _LOADING = "loading "
 EMPTY = (
     "Nothing plays.",
@@ -43,6 +45,7 @@ class Mirror(QObject):
         self._frame_bell.rang.connect(self._show_frame)
         self._change_bell.rang.connect(self.refresh)
         self._messages = self._polls = 0
+        self._work, self._device = Work(self), DeviceState()
         self._poller = QTimer(self)
         self._poller.setInterval(_POLL_MS)
         self._poller.timeout.connect(self._poll)
@@ -57,6 +60,7 @@ class Mirror(QObject):
         self._poller.stop()
         for bell in (self._frame_bell, self._change_bell):
             bell.be_still()
+        self._work.stop()
 
     def frame_shown(self, shown: Shown[Any]) -> None:
         """Take a frame; from any thread."""
@@ -123,6 +127,8 @@ class Mirror(QObject):
         window.times_panel.plot.add(
             status.fps if playing else 0.0, status.age_ms if playing else 0.0
         )
+        if self._polls % _DEVICE_EVERY == 1 and window.times_panel.isVisible():
+            self._work.start(self._device.read, window.times_panel.device.show_text, _nothing)
         if self._polls % _SHARES_EVERY == 0 and window.view_panel.isVisible():
             latest = window.steering.session.latest
             result = None if latest is None else latest.result
@@ -170,6 +176,10 @@ class Mirror(QObject):
         window.view_panel.alpha.set_value(view.alpha)
         window.view_panel.legend_box.setChecked(view.legend)
         window.transport.show_view(view.view, there)
+
+
+def _nothing(error: Exception) -> None:
+    """What the device does not tell is not shown."""
 
 
 def _captions(shown: Shown[Any]) -> tuple[str, ...]:

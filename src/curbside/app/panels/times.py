@@ -45,11 +45,14 @@ class TimesPanel(QWidget):
             grid.addWidget(self.numbers[name], line, column + 1)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
-        title = QLabel("runs in")
-        title.setProperty("role", "faint")
-        self.precision = ElidedLabel("")
-        grid.addWidget(title, 3, 0)
-        grid.addWidget(self.precision, 3, 1, 1, 3)
+        self.precision, self.device = ElidedLabel(""), ElidedLabel("")
+        for line, (name, label) in enumerate(
+            (("runs in", self.precision), ("device", self.device)), start=3
+        ):
+            title = QLabel(name)
+            title.setProperty("role", "faint")
+            grid.addWidget(title, line, 0)
+            grid.addWidget(label, line, 1, 1, 3)
         layout.addLayout(grid)
 
         self.table = QTableWidget(0, 4)
