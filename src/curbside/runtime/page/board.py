@@ -99,8 +99,9 @@ class Doorbell:
 
     def ring(self) -> None:
         """Wake who waits, or who waits next."""
-        with suppress(RuntimeError):  # it rings already
-            self._quiet.release()
+        if self._quiet.locked():  # else it rings already
+            with suppress(RuntimeError):  # somebody else was quicker
+                self._quiet.release()
 
     def wait(self, timeout_s: float) -> None:
         """Wait until it rings, at most so long."""
