@@ -183,6 +183,7 @@ def _sheet(colors: Colors) -> str:
     QPushButton:checked:disabled, QToolButton:checked:disabled {{ border-color: {colors.line}; }}
     QListView, QTreeView, QTableView, QTextEdit {{
         background: {colors.panel}; border: 1px solid {colors.line}; border-radius: 4px; }}
+    QTreeView::item {{ padding: 3px 0px; }}
     QHeaderView::section {{
         background: {colors.window}; color: {colors.faint}; border: none;
         border-bottom: 1px solid {colors.line}; padding: 2px 4px; }}
