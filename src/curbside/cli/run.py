@@ -207,6 +207,7 @@ def _run(
             budget_ms=budget_ms,
         )
         board = None if serve is None else Board()
+        precision = "" if serve is None else scene.precision  # which takes a run of each network
         if serve is not None and board is not None:
             page = stack.enter_context(_page(serve, token, board))
             print(f"curbside run: the picture is at {page.link}", file=sys.stderr, flush=True)
@@ -217,7 +218,12 @@ def _run(
                 tally.add(shown.result)
                 if board is not None:
                     facts_of = partial(
-                        live_facts, pipeline, shown, source=opened.title, faults=faults
+                        live_facts,
+                        pipeline,
+                        shown,
+                        source=opened.title,
+                        precision=precision,
+                        faults=faults,
                     )
                     board.publish(shown.picture_bgr, facts_of)
                 if as_json:
