@@ -41,6 +41,7 @@ EDGE_VERBS = [
     "labels",
     "run",
     "scenes",
+    "sources",
 ]
 
 IMPORT_ALL = """
