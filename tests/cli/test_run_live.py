@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -85,7 +86,8 @@ def test_a_network_that_looks_at_every_third_frame(model, clip, tmp_path, capsys
     assert all(event["objects"] for event in events) and last["objects_followed"] > 1
 
 
-def test_the_page_shows_what_runs(model):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["a person", "a service"])
+def test_the_page_shows_what_runs_and_a_camera_is_ended_well(model, stop):
     argv = ["run", model, "--source", "synthetic:320x240@20", "--serve", "127.0.0.1:0"]
     command = [sys.executable, "-m", "curbside.cli", *argv, "--budget-ms", "5000", "--json"]
     with subprocess.Popen(
@@ -105,7 +107,7 @@ def test_the_page_shows_what_runs(model):
             assert facts["source"] == "a drawn road, 320 x 240 at 20 fps"
             assert facts["frames"] > 0 and facts["shares"]
         finally:
-            process.send_signal(2)  # the way to end a camera
+            process.send_signal(stop)
         out, _ = process.communicate(timeout=20)
     last = json.loads(out.splitlines()[-1])
     assert process.returncode == 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections import deque
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -189,6 +192,7 @@ def _run(
     tally = Tally(shares=shares)
     broken_off: CurbsideError | None = None
     with ExitStack() as stack:
+        stack.enter_context(_ends_when_terminated())
         opened = stack.enter_context(closing(open_source(source)))
         plan = plan_cores(threads, live=opened.live)
         scene = stack.enter_context(load_scene(networks.scene(model), threads=plan.threads))
@@ -266,6 +270,19 @@ def _run(
         )
     if broken_off is not None:
         raise broken_off
+
+
+@contextmanager
+def _ends_when_terminated() -> Iterator[None]:
+    """What a service is sent to stop it ends the run as Ctrl-C does: a recording is finished."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _page(serve: str, token: str | None, board: Board) -> LivePage:

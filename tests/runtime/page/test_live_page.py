@@ -238,3 +238,34 @@ def test_a_picture_must_be_one():
 def test_settings_that_cannot_be(settings, message):
     with pytest.raises(ConfigError, match=message):
         BoardConfig(**settings)
+
+
+def test_a_picture_that_cannot_be_encoded_does_not_end_those_after_it():
+    from curbside.runtime.page.feed import encode_picture
+
+    calls = []
+
+    def encode(picture_bgr, config):
+        calls.append(1)
+        if len(calls) == 1:
+            raise MemoryError
+        return encode_picture(picture_bgr, config)
+
+    board = Board(FAST)
+    with page_at(board, encode=encode) as page:
+        board.publish(picture_of(100), {})
+        assert ask(page, "/picture.jpg")[0] == 200  # the second try
+        board.publish(picture_of(200), {})
+        assert level_of(ask(page, "/picture.jpg")[2]) == pytest.approx(200, abs=3)
+    assert len(calls) >= 3
+
+
+def test_facts_that_cannot_be_told_are_an_answer_too():
+    def facts():
+        raise RuntimeError("nothing to say")
+
+    board = Board(FAST)
+    board.publish(picture_of(10), facts)
+    with page_at(board) as page:
+        status, _, body = ask(page, "/facts.json")
+    assert (status, body) == (500, b"the facts cannot be told: RuntimeError\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import cv2
@@ -115,10 +115,11 @@ class JpegFeed:
                         self._changed.wait_for(lambda: self._closed, early_s)
                 else:
                     due_s = time.monotonic() + 1 / self._board.config.fps
-                    jpeg = Jpeg(posted.number, self._encode(posted.picture_bgr, self._board.config))
-                    with self._changed:
-                        self._newest = jpeg
-                        self._changed.notify_all()
+                    with suppress(Exception):  # one that cannot be made must not end those after it
+                        data = self._encode(posted.picture_bgr, self._board.config)
+                        with self._changed:
+                            self._newest = Jpeg(posted.number, data)
+                            self._changed.notify_all()
         finally:
             self._end()
 

@@ -110,7 +110,12 @@ class Request(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, {}, markup(), "text/html; charset=utf-8")
 
     def _facts(self) -> None:
-        text = json.dumps(self.server.board.facts(), allow_nan=False, ensure_ascii=False)
+        try:
+            text = json.dumps(self.server.board.facts(), allow_nan=False, ensure_ascii=False)
+        except Exception as error:
+            line = f"the facts cannot be told: {type(error).__name__}"
+            self._line(HTTPStatus.INTERNAL_SERVER_ERROR, line)
+            return
         self._send(HTTPStatus.OK, {}, text.encode("utf-8", "replace"), "application/json")
 
     def _picture(self) -> None:
