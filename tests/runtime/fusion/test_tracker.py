@@ -80,11 +80,24 @@ def test_another_name_needs_more_overlap():
     assert tracker(frame((18, 10, 0))).numbers.tolist() == [2]  # overlap 0.43 of another class
 
 
-def test_after_a_reset_numbers_begin_anew():
+def test_after_a_reset_nothing_is_known_and_no_number_is_given_twice():
     tracker = Tracker()
     tracker(frame((10, 10, 0), (60, 10, 0)))
     tracker.reset()
-    assert tracker(frame((60, 10, 0))).numbers.tolist() == [1]
+    assert tracker(frame((60, 10, 0))).numbers.tolist() == [3]
+
+
+def test_what_was_only_moved_on_teaches_nothing_and_forgets_nothing():
+    tracker = Tracker(TrackerConfig(patience=2))
+    for step in (0, 3, 6, 9, 12):  # two pixels per frame, looked for at every third
+        tracker(frame((10 + 2 * step, 10, 0)))
+        speed = tracker.speeds(frame((10 + 2 * step, 10, 0)).boxes_xyxy)[0, 0]
+        assert speed == (2.0 if step else 0.0)
+        for later in (1, 2):
+            there = frame((round(10 + 2 * step + speed * later), 10, 0), (300, 200, 0))
+            assert tracker(there, seen=False).numbers.tolist() == [1, 0]
+    again = tracker(frame((10 + 2 * 14, 10, 0)), seen=False, passed=0)
+    assert again.numbers.tolist() == [1]
 
 
 def test_memory_is_bounded_by_patience():

@@ -191,10 +191,80 @@ def test_at_its_own_pace_a_slow_network_never_holds_the_others_up(semantic, inst
         backend.fails = True
         backend.go.set()
         _until(lambda: own.free)
-        with pytest.raises(RuntimeError, match="out of order"):
-            scene(frames[4])
+        (error,) = scene.take_errors()
+        assert str(error) == "out of order" and scene.take_errors() == []
         backend.fails = False
-        assert scene(frames[5]).ages["semantic"] == 0
+        scene.reset()
+        assert scene(frames[5]).ages == {"semantic": 0}  # what is known is of another clip
+
+
+def test_at_its_own_pace_a_network_that_fails_is_loaded_again(semantic):
+    class Broken(Slow):
+        restarts = 0
+
+        def restart(self):
+            self.restarts += 1
+            self.fails = self.restarts < 2
+
+    network = load_predictor(semantic, threads=1)
+    network.backend = backend = Broken(network.backend)
+    backend.fails = True
+    backend.go.set()
+    errors = []
+    with ScenePredictor([network], SceneConfig(rates={"semantic": "own"})) as scene:
+        own = scene._own["semantic"]
+        own._wait_s = 0.001
+        (frame,) = _frames(1)
+        end = time.monotonic() + 5
+        while "semantic" not in scene(frame).ages:
+            errors += scene.take_errors()
+            assert time.monotonic() < end
+    assert backend.restarts == 2 and len(errors) >= 3
+
+
+def test_followed_objects_move_on_at_their_speed_between_two_looks(semantic, instances):
+    """Four pixels a frame, looked for at every third: never further away than a look can tell."""
+    scene = load_scene(
+        SceneConfig(
+            models=(semantic, instances),
+            rates={"instances": 3},
+            fusion=FusionConfig(sure_score=0.5, outside="keep"),
+        ),
+        threads=1,
+    )
+    objects = scene._networks["instances"]
+    (frame,) = _frames(1, (40, 200))
+    step = [0]
+
+    def found(outputs, size_hw):
+        left = 10 + 4 * step[0]
+        return replace(_box(left, 5, left + 30, 25, size_hw), space=objects.space)
+
+    objects.decode = found
+    off = []
+    for step[0] in range(16):
+        box = scene(frame).panoptic.objects.boxes_xyxy[0]
+        off.append(box[0] - (10 + 4 * step[0]))
+    assert off == [0, -4, -8] + [0] * 13
+    place = box[0]
+    for _ in range(3):  # the same frame again: nothing moves
+        scene.again()
+        assert scene(frame).panoptic.objects.boxes_xyxy[0][0] == place
+    scene.close()
+
+
+def test_a_scene_from_files_is_loaded_again_and_one_that_came_loaded_says_so(semantic):
+    (frame,) = _frames(1)
+    with load_scene(SceneConfig(models=(semantic,)), threads=1) as scene:
+        before = scene._networks["semantic"].backend._backend
+        scene.restart()
+        assert scene._networks["semantic"].backend._backend is not before
+        assert scene(frame).semantic is not None
+    with (
+        ScenePredictor([load_predictor(semantic, threads=1)]) as scene,
+        pytest.raises(ConfigError, match="a convolution came loaded"),
+    ):
+        scene.restart()
     assert not [t for t in threading.enumerate() if t.name.startswith("curbside")]
 
 

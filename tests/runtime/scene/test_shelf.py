@@ -8,14 +8,14 @@ from tiny_models import make_onnx
 
 from curbside.errors import ConfigError, ModelFileError
 from curbside.runtime.scene import NetworkShelf, SceneConfig
-from curbside.runtime.scene import shelf as shelf_room
+from curbside.runtime.scene import network as network_room
 
 
 @pytest.fixture
 def opened(monkeypatch):
     """Every backend that is opened, with whether it is closed."""
     made = []
-    real = shelf_room.open_backend
+    real = network_room.open_backend
 
     def open_backend(path, *, threads):
         backend = real(path, threads=threads)
@@ -30,7 +30,7 @@ def opened(monkeypatch):
         made.append(backend)
         return backend
 
-    monkeypatch.setattr(shelf_room, "open_backend", open_backend)
+    monkeypatch.setattr(network_room, "open_backend", open_backend)
     return made
 
 

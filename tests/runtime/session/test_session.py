@@ -281,10 +281,10 @@ def test_keeping_the_pace_a_slow_network_drops_frames_of_a_file(semantic, clip, 
 
 
 def test_a_network_that_fails_is_told_and_loaded_again(semantic, clip, monkeypatch):
-    from curbside.runtime.scene import shelf
+    from curbside.runtime.scene.network import ReloadableNetwork
 
     runs = []
-    real = shelf._Network.run
+    real = ReloadableNetwork.run
 
     def run(self, inputs):
         runs.append(self)
@@ -292,7 +292,7 @@ def test_a_network_that_fails_is_told_and_loaded_again(semantic, clip, monkeypat
             raise RuntimeError("out of order")
         return real(self, inputs)
 
-    monkeypatch.setattr(shelf._Network, "run", run)
+    monkeypatch.setattr(ReloadableNetwork, "run", run)
     with _session() as (session, shown):
         session.use(_scene(semantic))
         session.play(str(clip))

@@ -4,12 +4,13 @@ from .carrying import carried
 from .config import FusionConfig, TrackerConfig
 from .fuse import Fusion
 from .predictor import FusedPredictor, fuse_predictors, load_fused_predictor
-from .tracker import Tracker
+from .tracker import TrackedFrame, Tracker
 
 __all__ = [
     "FusedPredictor",
     "Fusion",
     "FusionConfig",
+    "TrackedFrame",
     "Tracker",
     "TrackerConfig",
     "carried",

@@ -11,7 +11,7 @@ from ...results import InstanceResult
 from .config import TrackerConfig
 from .fuse import Followed
 
-__all__ = ["Tracker"]
+__all__ = ["TrackedFrame", "Tracker"]
 
 _SMOOTHING = 0.5
 """Share of a new speed in the one that is kept."""
@@ -37,13 +37,13 @@ class Tracker:
     def __init__(self, config: TrackerConfig | None = None, *, score: float = 0.5) -> None:
         self._config = config or TrackerConfig()
         self._score = score
+        self._last = 0
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, as at the start of another clip."""
+        """Forget everything, as at the start of another clip; no number is given a second time."""
         self._tracks: list[_Track] = []
         self._size_hw: tuple[int, int] | None = None
-        self._last = 0
         self._shown: frozenset[int] = frozenset()
 
     def expects(self, boxes_xyxy: np.ndarray, may_be: Sequence[Sequence[int]]) -> np.ndarray:
@@ -79,34 +79,44 @@ class Tracker:
         speeds = np.stack([track.speed for track in self._tracks])[overlap.argmax(axis=1)]
         return np.where(overlap.max(axis=1)[:, None] >= self._config.iou, speeds, 0.0)
 
-    def __call__(self, found: InstanceResult) -> Followed:
+    def __call__(self, found: InstanceResult, *, seen: bool = True, passed: int = 1) -> Followed:
         """The numbers of the objects of the next frame, from 1 on, and which of them are shown.
 
         An unsure object that prolongs no track has the number 0 and is not shown.
+
+        Args:
+            found: The objects.
+            seen: Whether they were looked for; where they were only moved on from an earlier frame,
+                nothing is learnt of them, and nothing that is missing is forgotten.
+            passed: Frames since the last call; 0 where it is the same frame once more.
         """
         if found.size_hw != self._size_hw:  # another source: nothing is where it was
             self._tracks, self._shown = [], frozenset()
             self._size_hw = found.size_hw
         for track in self._tracks:
-            track.box_xyxy += track.speed
-            track.unseen += 1
+            track.box_xyxy += track.speed * passed
+            track.unseen += passed
         numbers = np.zeros(len(found), np.int32)
         boxes = found.boxes_xyxy.astype(np.float64)
         sure = found.scores > self._score
         free = list(self._tracks)
         for places in (np.flatnonzero(sure), np.flatnonzero(~sure)):
-            for place, track in self._pairs(boxes[places], found.class_ids[places], free):
+            pairs = self._pairs(boxes[places], found.class_ids[places], free)
+            for place, track in pairs:
                 index = int(places[place])
                 numbers[index] = track.number
-                track.see(boxes[index], int(found.class_ids[index]))
-            free = [track for track in free if track.unseen]
-        for index in np.flatnonzero(sure & (numbers == 0)).tolist():
-            self._last += 1
-            numbers[index] = self._last
-            self._tracks.append(
-                _Track(self._last, boxes[index].copy(), int(found.class_ids[index]))
-            )
-        self._tracks = [t for t in self._tracks if t.unseen <= self._config.patience]
+                if seen:
+                    track.see(boxes[index], int(found.class_ids[index]))
+            taken = {id(track) for _, track in pairs}
+            free = [track for track in free if id(track) not in taken]
+        if seen:
+            for index in np.flatnonzero(sure & (numbers == 0)).tolist():
+                self._last += 1
+                numbers[index] = self._last
+                self._tracks.append(
+                    _Track(self._last, boxes[index].copy(), int(found.class_ids[index]))
+                )
+            self._tracks = [t for t in self._tracks if t.unseen <= self._config.patience]
         shown = sure | np.isin(numbers, list(self._shown))
         self._shown = frozenset(numbers[shown].tolist())
         return Followed(numbers, shown)
@@ -133,6 +143,27 @@ class Tracker:
         return pairs
 
 
+class TrackedFrame:
+    """A tracker at one frame, as the fusion calls it; see `Follower`.
+
+    Args:
+        tracker: The tracker.
+        seen: Whether the objects of the frame were looked for; see `Tracker`.
+        passed: Frames since the one before.
+    """
+
+    def __init__(self, tracker: Tracker, *, seen: bool, passed: int) -> None:
+        self._tracker, self._seen, self._passed = tracker, seen, passed
+
+    def expects(self, boxes_xyxy: np.ndarray, may_be: Sequence[Sequence[int]]) -> np.ndarray:
+        """Whether each object can be one that was shown before."""
+        return self._tracker.expects(boxes_xyxy, may_be)
+
+    def __call__(self, found: InstanceResult) -> Followed:
+        """The objects of the frame."""
+        return self._tracker(found, seen=self._seen, passed=self._passed)
+
+
 @dataclass
 class _Track:
     """An object that is followed."""
@@ -148,10 +179,10 @@ class _Track:
 
     def see(self, box_xyxy: np.ndarray, class_id: int) -> None:
         """Here it is, in the frame that is expected."""
-        moved = (box_xyxy - self._seen_xyxy) / self.unseen
-        self.speed = (
-            moved if not self.speed.any() else self.speed + _SMOOTHING * (moved - self.speed)
-        )
+        if self.unseen:
+            moved = (box_xyxy - self._seen_xyxy) / self.unseen
+            known = self.speed.any()
+            self.speed = self.speed + _SMOOTHING * (moved - self.speed) if known else moved
         self.box_xyxy, self._seen_xyxy = box_xyxy.copy(), box_xyxy.copy()
         self.class_id, self.unseen = class_id, 0
 

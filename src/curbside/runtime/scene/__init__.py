@@ -1,8 +1,10 @@
 """The networks that look at a frame together, and the shelf that keeps them loaded."""
 
 from .config import Rate, SceneConfig
+from .drawing import draw_found
+from .loading import load_scene
 from .pair import Pair, PairPredictor
-from .predictor import ScenePredictor, load_scene
+from .predictor import ScenePredictor
 from .shelf import NetworkShelf
 
 __all__ = [
@@ -12,5 +14,6 @@ __all__ = [
     "Rate",
     "SceneConfig",
     "ScenePredictor",
+    "draw_found",
     "load_scene",
 ]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __all__ = ["Look", "OwnPace"]
 
 _JOIN_S = 5.0
+_ERRORS = 100
+_RELOAD_AFTER = 3
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
 
 
 class Look(NamedTuple):
@@ -25,17 +30,24 @@ class Look(NamedTuple):
 class OwnPace:
     """Runs a network on the newest frame whenever it is free.
 
+    Where it fails again and again it is loaded again, after longer and longer waits.
+
     Args:
         infer: The network.
+        restart: Loads it again; None where that cannot be done.
         name: What the thread is called.
     """
 
-    def __init__(self, infer: Callable[[Any], Any], name: str) -> None:
-        self._infer = infer
+    def __init__(
+        self, infer: Callable[[Any], Any], restart: Callable[[], None] | None, name: str
+    ) -> None:
+        self._infer, self._restart = infer, restart
+        self._errors: deque[Exception] = deque(maxlen=_ERRORS)
+        self._in_a_row = 0
+        self._wait_s, self._restart_s = _FIRST_WAIT_S, 0.0
         self._changed = threading.Condition()
         self._offered: Look | None = None
         self._newest: Look | None = None
-        self._error: Exception | None = None
         self._busy = self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"curbside-{name}", daemon=True)
         self._thread.start()
@@ -53,12 +65,15 @@ class OwnPace:
                 self._changed.notify()
 
     def newest(self) -> Look | None:
-        """The newest frame that it is done with; raises once what the network raised."""
-        with self._changed:
-            error, self._error = self._error, None
-            if error is not None:
-                raise error
-            return self._newest
+        """The newest frame that it is done with."""
+        return self._newest
+
+    def take_errors(self) -> list[Exception]:
+        """What went wrong since this was asked last."""
+        errors = []
+        while self._errors:
+            errors.append(self._errors.popleft())
+        return errors
 
     def close(self) -> None:
         """End the thread, after the frame that it is at."""
@@ -79,8 +94,23 @@ class OwnPace:
                 done = look._replace(outputs=self._infer(look.outputs))
                 with self._changed:
                     self._newest = done
+                self._in_a_row, self._wait_s = 0, _FIRST_WAIT_S
             except Exception as error:
-                with self._changed:
-                    self._error = error
+                self._errors.append(error)
+                self._recover()
             finally:
                 self._busy = False
+
+    def _recover(self) -> None:
+        """Load the network again where it is time for that."""
+        self._in_a_row += 1
+        if self._restart is None or self._in_a_row < _RELOAD_AFTER:
+            return
+        if time.monotonic() < self._restart_s:
+            return
+        try:
+            self._restart()
+        except Exception as error:
+            self._errors.append(error)
+        self._restart_s = time.monotonic() + self._wait_s
+        self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT_S)

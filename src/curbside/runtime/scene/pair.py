@@ -79,6 +79,15 @@ class PairPredictor:
         self.left.reset()
         self.right.reset()
 
+    def again(self) -> None:
+        """The next frame to be decoded is the last one once more."""
+        self.left.again()
+        self.right.again()
+
+    def take_errors(self) -> list[Exception]:
+        """What networks on threads of their own raised since this was asked last."""
+        return [*self.left.take_errors(), *self.right.take_errors()]
+
     def restart(self) -> None:
         """Load the networks of both again."""
         self.left.restart()

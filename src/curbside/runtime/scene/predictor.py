@@ -14,18 +14,17 @@ from ...errors import ConfigError
 from ...labels import LabelSpace
 from ...manifest import Manifest, Task
 from ...results import InstanceResult, PanopticResult, SceneResult, SemanticResult, View
-from ..fusion import Fusion, Tracker, carried
+from ..fusion import Fusion, TrackedFrame, Tracker, carried
 from ..instances import InstanceConfig
 from ..predictor import (
     InstancePredictor,
     NetworkPredictor,
     SemanticPredictor,
-    load_predictor,
 )
 from .config import Rate, SceneConfig
 from .own_pace import Look, OwnPace
 
-__all__ = ["ScenePredictor", "load_scene"]
+__all__ = ["ScenePredictor"]
 
 _SIMULTANEOUS = 8
 
@@ -49,10 +48,11 @@ class _Outputs(NamedTuple):
 class _Answer:
     """The last answer of a network, at the size of its frame."""
 
-    number: int
+    look: int  # the number of its frame in the scene
+    number: int  # the same, frames that were shown again left out
     size_hw: tuple[int, int]
     result: Any
-    speeds: np.ndarray | None = None  # of objects, (N, 4) pixels per frame
+    speeds: np.ndarray | None = None  # of objects, (N, 4) pixels per frame, once they were fused
 
 
 class ScenePredictor:
@@ -95,7 +95,7 @@ class ScenePredictor:
         if self._fusion is not None and self.config.tracking is not None:
             self._tracker = Tracker(self.config.tracking, score=self.config.fusion.score)
         self._own = {
-            task: OwnPace(network.infer, f"{task}-own")
+            task: OwnPace(network.infer, getattr(network.backend, "restart", None), f"{task}-own")
             for task, network in self._networks.items()
             if self._rate(task) == "own"
         }
@@ -106,6 +106,8 @@ class ScenePredictor:
         self._numbers = count()
         self._turns: dict[Task, int] = {}
         self._answers: dict[Task, _Answer] = {}
+        self._first: int | None = 0  # the first frame of the clip; None where the next one is
+        self._repeated, self._repeats = 0, False
         self.confidence = False
         """Whether results also tell how sure the semantic network is, where it can."""
 
@@ -223,17 +225,24 @@ class ScenePredictor:
 
     def decode(self, outputs: _Outputs, size_hw: tuple[int, int]) -> SceneResult:
         """What is known of the frame, from what `infer` gave; frames come in order."""
+        passed = 0 if self._repeats else 1
+        self._repeated += 1 - passed
+        self._repeats = False
+        if self._first is None:
+            self._first = outputs.number
         for task, look in outputs.looks.items():
-            self._answer(task, look)
+            if look.number >= self._first:
+                self._answer(task, look)
         for task in [t for t, answer in self._answers.items() if answer.size_hw != size_hw]:
             del self._answers[task]  # frames became larger or smaller: nothing is where it was
         found: dict[str, Any] = {task: answer.result for task, answer in self._answers.items()}
         ages: dict[str, int] = {
-            task: max(0, outputs.number - answer.number) for task, answer in self._answers.items()
+            task: max(0, outputs.number - self._repeated - answer.number)
+            for task, answer in self._answers.items()
         }
         panoptic = None
         if self._fusion is not None and len(found.keys() & {"semantic", "instances"}) == 2:
-            found["instances"], panoptic = self._fused(found["semantic"], ages["instances"])
+            found["instances"], panoptic = self._fused(found["semantic"], ages["instances"], passed)
         return SceneResult(
             size_hw=size_hw,
             semantic=found.get("semantic"),
@@ -243,9 +252,18 @@ class ScenePredictor:
             ages=ages,
         )
 
+    def again(self) -> None:
+        """The next frame to be decoded is the last one once more: nothing in it moves."""
+        self._repeats = True
+
+    def take_errors(self) -> list[Exception]:
+        """What networks on threads of their own raised since this was asked last."""
+        return [error for own in self._own.values() for error in own.take_errors()]
+
     def reset(self) -> None:
-        """The next frame is the first of another clip."""
+        """The next frame to be decoded is the first of another clip."""
         self._answers.clear()
+        self._first = None
         if self._tracker is not None:
             self._tracker.reset()
 
@@ -253,12 +271,15 @@ class ScenePredictor:
         """Load again the networks that can be.
 
         Raises:
+            ConfigError: None of them can be.
             CurbsideError: One cannot be loaded any more.
         """
-        for network in self._networks.values():
-            restart = getattr(network.backend, "restart", None)
-            if restart is not None:
-                restart()
+        backends = [network.backend for network in self._networks.values()]
+        restarts = [b.restart for b in backends if hasattr(b, "restart")]
+        if not restarts:
+            raise ConfigError(f"{self.title} came loaded", fix="load it with load_scene")
+        for restart in restarts:
+            restart()
 
     def close(self) -> None:
         """Give the networks' memory back, or them to whom they belong."""
@@ -332,50 +353,36 @@ class ScenePredictor:
     def _answer(self, task: Task, look: Look) -> None:
         """Decode what a network gave, where that was not done at an earlier frame."""
         last = self._answers.get(task)
-        if task in self._own and last is not None and last.number >= look.number:
+        if task in self._own and last is not None and last.look == look.number:
             return
         network = self._networks[task]
         if isinstance(network, SemanticPredictor):
             result: Any = network.decode(look.outputs, look.size_hw, confidence=self.confidence)
         else:
             result = network.decode(look.outputs, look.size_hw)
-        self._answers[task] = _Answer(look.number, look.size_hw, result)
+        self._answers[task] = _Answer(
+            look.number, look.number - self._repeated, look.size_hw, result
+        )
 
-    def _fused(self, semantic: SemanticResult, age: int) -> tuple[InstanceResult, PanopticResult]:
+    def _fused(
+        self, semantic: SemanticResult, age: int, passed: int
+    ) -> tuple[InstanceResult, PanopticResult]:
         """The objects as they stand now, those of them that count, and one picture of both."""
         assert self._fusion is not None
         answer = self._answers["instances"]
         objects: InstanceResult = answer.result
-        if age and self._tracker is not None:
-            if answer.speeds is None:  # it took more than a frame to find them
-                answer.speeds = self._tracker.speeds(objects.boxes_xyxy)
-            objects = carried(objects, answer.speeds, age)
-        panoptic = self._fusion(semantic, objects, follower=self._tracker)
-        if not age and self._tracker is not None:
-            answer.speeds = self._tracker.speeds(objects.boxes_xyxy)
+        tracker = self._tracker
+        if tracker is None:
+            panoptic = self._fusion(semantic, objects)
+        else:
+            is_new = answer.speeds is None
+            if is_new and age:  # it took more than a frame to find them
+                objects = carried(objects, tracker.speeds(objects.boxes_xyxy), age)
+            elif answer.speeds is not None:
+                objects = carried(objects, answer.speeds, age)
+            follower = TrackedFrame(tracker, seen=is_new, passed=passed)
+            panoptic = self._fusion(semantic, objects, follower=follower)
+            if is_new:
+                answer.speeds = tracker.speeds(objects.boxes_xyxy)
         shown = objects.scores > np.float32(self._fusion.config.score)
         return objects.select(shown), panoptic
-
-
-def load_scene(config: SceneConfig, *, threads: int | None = None) -> ScenePredictor:
-    """Open the model files of a scene.
-
-    Args:
-        config: Files, rates and rules.
-        threads: Threads for every network; all cores where None.
-
-    Raises:
-        ModelFileError: A file is missing, damaged, or carries no Manifest that fits it.
-        ConfigError: Two files have the same task.
-        LabelError: No object of the one could ever be shown with the other.
-        MissingDependencyError: The library for a kind of file is not installed.
-    """
-    networks: list[NetworkPredictor[Any]] = []
-    try:
-        for path in config.models:
-            networks.append(load_predictor(path, threads=threads))
-        return ScenePredictor(networks, config)
-    except BaseException:
-        for network in networks:
-            network.close()
-        raise

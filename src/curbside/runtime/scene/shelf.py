@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ...errors import ConfigError
-from ...manifest import Manifest
-from ..backends import Backend, open_backend
 from ..predictor import predictor_of
 from .config import SceneConfig
+from .network import ReloadableNetwork
 from .predictor import ScenePredictor
 
 __all__ = ["NetworkShelf"]
@@ -33,8 +30,9 @@ class NetworkShelf:
         if keep < 0:
             raise ConfigError(f"{keep} networks cannot stay loaded", fix="give 0 or more")
         self._keep = keep
-        self._networks: OrderedDict[tuple[Path, int], _Network] = OrderedDict()
+        self._networks: OrderedDict[tuple[Path, int], _Shared] = OrderedDict()
         self._lock = threading.Lock()
+        self._loading = threading.Lock()  # two at once would only be slower
 
     def open(self, config: SceneConfig, *, threads: int) -> ScenePredictor:
         """The scene of a config; its `close` puts its networks back.
@@ -49,7 +47,7 @@ class NetworkShelf:
             LabelError: No object of the one could ever be shown with the other.
             MissingDependencyError: The library for a kind of file is not installed.
         """
-        taken: list[_Network] = []
+        taken: list[_Shared] = []
 
         def put_back() -> None:
             while taken:
@@ -58,9 +56,8 @@ class NetworkShelf:
         try:
             for path in config.models:
                 taken.append(self._take(Path(path), threads))
-            return ScenePredictor(
-                [predictor_of(network) for network in taken], config, on_close=put_back
-            )
+            networks = [predictor_of(shared.network) for shared in taken]
+            return ScenePredictor(networks, config, on_close=put_back)
         except BaseException:
             put_back()
             raise
@@ -69,92 +66,45 @@ class NetworkShelf:
         """Give the memory of all that no scene uses back; the others follow when they are put back."""
         with self._lock:
             self._keep = 0
-            self._tidy()
+        self._tidy()
 
-    def _take(self, path: Path, threads: int) -> _Network:
-        with self._lock:  # also while one is loaded: two at once would only be slower
-            network = self._networks.get((path, threads))
-            if network is None or network.is_outdated():
-                network = _Network(path, threads)
-                old = self._networks.pop((path, threads), None)
-                if old is not None and not old.users:
-                    old.close()
-                self._networks[path, threads] = network
-            self._networks.move_to_end((path, threads))
-            network.users += 1
-            self._tidy()
-            return network
+    def _take(self, path: Path, threads: int) -> _Shared:
+        key = (path, threads)
+        with self._loading:
+            with self._lock:
+                shared = self._networks.get(key)
+                if shared is not None and not shared.network.is_outdated():
+                    shared.users += 1
+                    self._networks.move_to_end(key)
+                    return shared
+            shared = _Shared(ReloadableNetwork(path, threads=threads), users=1)
+            with self._lock:
+                old = self._networks.pop(key, None)
+                self._networks[key] = shared
+        if old is not None and not old.users:
+            old.network.close()
+        self._tidy()
+        return shared
 
-    def _put_back(self, network: _Network) -> None:
+    def _put_back(self, shared: _Shared) -> None:
         with self._lock:
-            network.users -= 1
-            if network not in self._networks.values() and not network.users:
-                network.close()  # its file was changed while it was in use
-            self._tidy()
+            shared.users -= 1
+            gone = not shared.users and shared not in self._networks.values()
+        if gone:
+            shared.network.close()  # its file was changed while it was in use
+        self._tidy()
 
     def _tidy(self) -> None:
-        idle = [key for key, network in self._networks.items() if not network.users]
-        for key in idle[: max(0, len(idle) - self._keep)]:
-            self._networks.pop(key).close()
+        with self._lock:
+            idle = [key for key, shared in self._networks.items() if not shared.users]
+            leaving = [self._networks.pop(key) for key in idle[: max(0, len(idle) - self._keep)]]
+        for shared in leaving:
+            shared.network.close()
 
 
-class _Network:
-    """A backend that can be loaded again; see `Backend`."""
+@dataclass(eq=False)
+class _Shared:
+    """A network and how many scenes use it."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        self._path, self._threads = path, threads
-        self._written = _written(path)
-        self._backend: Backend = open_backend(path, threads=threads)
-        self.users = 0
-        self._warm_up()
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the network expects and gives."""
-        return self._backend.manifest
-
-    @property
-    def precision(self) -> str:
-        """What the arithmetic really runs in."""
-        return self._backend.precision
-
-    @property
-    def device(self) -> str:
-        """What it computes on."""
-        return self._backend.device
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Outputs by name from inputs by name."""
-        return self._backend.run(inputs)
-
-    def is_outdated(self) -> bool:
-        """Whether the file was written again since."""
-        return _written(self._path) != self._written
-
-    def restart(self) -> None:
-        """Load the file again, after the device was let go of."""
-        self._backend.close()
-        self._backend = open_backend(self._path, threads=self._threads)
-
-    def close(self) -> None:
-        """Give the network's memory back."""
-        self._backend.close()
-
-    def _warm_up(self) -> None:
-        """Run once: the first run of a session costs several others."""
-        spec = self.manifest.input
-        shape = (*spec.size_hw, 3) if spec.layout == "NHWC" else (3, *spec.size_hw)
-        try:
-            self._backend.run({spec.name: np.zeros((1, *shape), spec.dtype)})
-        except BaseException:
-            self._backend.close()
-            raise
-
-
-def _written(path: Path) -> tuple[int, int] | None:
-    """When a file was written and how long it is."""
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_mtime_ns, facts.st_size
+    network: ReloadableNetwork
+    users: int

@@ -19,11 +19,11 @@ from ...results import SceneResult
 from ..cores import CorePlan, plan_cores
 from ..pipeline import Fault, Pipeline, Shown, Supervision
 from ..player import Player
-from ..scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor
+from ..scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor, draw_found
 from ..sinks import Recorder, write_picture
 from ..sources import Source, open_source, public_spec
 from ..views import ViewConfig
-from .showing import draw_found, facts_of, open_networks
+from .showing import facts_of, open_networks
 from .status import Status
 
 __all__ = ["Session"]

@@ -1,18 +1,12 @@
-"""One scene, or two side by side: opened, described and drawn."""
+"""One scene, or two side by side: opened and described."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import cv2
-import numpy as np
+from ..scene import NetworkShelf, PairPredictor, SceneConfig, ScenePredictor
 
-from ...results import SceneResult
-from ..scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor
-from ..views import ViewConfig, draw_scene
-
-__all__ = ["draw_found", "facts_of", "open_networks"]
+__all__ = ["facts_of", "open_networks"]
 
 
 def open_networks(
@@ -50,15 +44,3 @@ def facts_of(
         "space": predictor.space,
         "precision": "",
     }
-
-
-def draw_found(frame_bgr: np.ndarray, found: SceneResult | Pair, config: ViewConfig) -> np.ndarray:
-    """The picture of a frame; of two scenes their pictures side by side.
-
-    A view that a scene does not have gives way to what tells most of it.
-    """
-    if isinstance(found, Pair):
-        return cv2.hconcat([draw_found(frame_bgr, part, config) for part in found])
-    if config.view is not None and config.view not in found.views:
-        config = replace(config, view=None)
-    return draw_scene(frame_bgr, found, config)
