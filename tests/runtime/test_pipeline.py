@@ -244,18 +244,18 @@ def test_stop_from_another_thread_while_everything_is_full():
     assert source.closed
 
 
-def test_an_interrupt_keeps_what_was_written():
+@pytest.mark.parametrize(("live", "end"), [(True, "closed"), (False, "discarded")])
+def test_an_interrupt_keeps_what_a_camera_gave_and_no_part_of_a_file(live, end):
     class Interrupted(Kept):
         def write(self, index, picture_bgr):
-            if index == 4:
+            if index >= 4:
                 raise KeyboardInterrupt
             super().write(index, picture_bgr)
 
     sink = Interrupted()
     with pytest.raises(KeyboardInterrupt):
-        Pipeline(Numbers(), Reader(), sink=sink).run()
-    assert len(sink.written) == 4
-    assert sink.ends == ["closed"]
+        Pipeline(Numbers(live=live), Reader(), sink=sink).run()
+    assert sink.ends == [end]
 
 
 def test_a_source_that_hangs_is_named(monkeypatch):

@@ -7,7 +7,7 @@ from time import time
 
 from ...errors import ConfigError, CurbsideError
 
-__all__ = ["Fault", "Supervision"]
+__all__ = ["Fault", "Supervision", "forget_trace"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +74,10 @@ class Supervision:
     def wait_s(self, attempt: int) -> float:
         """How long to wait before the attempt of this number, from 0 on, in seconds."""
         return min(self.retry_s * 2.0 ** min(attempt, 30), self.longest_retry_s)
+
+
+def forget_trace(error: BaseException | None) -> None:
+    """Let go of what the trace of an error holds: the frame, its tensors."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

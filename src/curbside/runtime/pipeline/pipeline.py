@@ -21,19 +21,20 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ...errors import CurbsideError, SourceError
+from ...errors import ConfigError, CurbsideError
 from ...metrics.timing import Latencies
 from ..cores import opencv_on_one_core
 from ..sinks import NullSink, Sink
 from ..sources import Frame, Source
-from .faults import Fault, Supervision
+from .faults import Fault, Supervision, forget_trace
+from .job import Job
 from .queues import Closed, NumberedQueue
+from .reading import read_frames
 from .slot import Predictor, PredictorSlot
 from .stats import PipelineStats, Shown
 from .watch import NetworkWatch
@@ -49,20 +50,6 @@ _CUT_S = 2.0
 """A jump in time of so many seconds, or back, is another clip: nothing in it is where it was."""
 
 
-@dataclass(slots=True)
-class _Job:
-    """A frame on its way."""
-
-    frame: Frame
-    captured_s: float
-    predictor: Predictor[Any]
-    tensor: Any = None
-    outputs: Any = None
-    failed: bool = False
-    left_out: bool = False
-    stages_ms: dict[str, float] = field(default_factory=dict)
-
-
 class Pipeline(Generic[Result]):
     """Frames of a source through a predictor; iterate over it once to run it.
 
@@ -73,14 +60,15 @@ class Pipeline(Generic[Result]):
             ...
 
     The caller's thread writes to the sink. When the caller leaves the loop early or `stop` is
-    called, what was written so far is kept; after an exception it is discarded.
+    called, what was written so far is kept; after an exception it is discarded, and after Ctrl-C too,
+    unless the source is live, which has no other end.
 
     Args:
         source: Where frames come from; the pipeline closes it.
         predictor: The network. With several workers it is called from several threads at once.
         draw: Makes the picture from frame and result; without it the picture is the frame.
         sink: Where pictures go; the pipeline finishes it.
-        limit: Stop after so many frames.
+        limit: Stop after so many frames were shown.
         workers: Frames that are in the network at the same time.
         supervision: How it goes on after a fault; None ends it with the first one.
         on_fault: Called with every fault, from the thread in which it happened.
@@ -88,6 +76,9 @@ class Pipeline(Generic[Result]):
             one that is older already is left out before the network; what is shown later is counted.
         on_retired: Called with a predictor that `switch` exchanged, once no frame needs it.
         window: How many of the latest frames the percentiles of `stats` look at.
+
+    Raises:
+        ConfigError: A number is out of its range.
     """
 
     def __init__(
@@ -105,6 +96,7 @@ class Pipeline(Generic[Result]):
         on_retired: Callable[[Any], None] | None = None,
         window: int = 65_536,
     ) -> None:
+        _check(limit=limit, workers=workers, budget_ms=budget_ms)
         self._source, self._draw = source, draw
         self._slot = PredictorSlot(predictor, on_retired)
         self._sink = NullSink() if sink is None else sink
@@ -114,9 +106,9 @@ class Pipeline(Generic[Result]):
         self._watch = NetworkWatch(supervision or Supervision())
         self._budget_ms = float("inf") if budget_ms is None else budget_ms
         room = 1 if source.live else workers + 1
-        self._inbox: NumberedQueue[_Job] = NumberedQueue(room)
-        self._ready: NumberedQueue[_Job] = NumberedQueue(room)
-        self._shown: NumberedQueue[tuple[_Job, Any, np.ndarray]] = NumberedQueue(room)
+        self._inbox: NumberedQueue[Job] = NumberedQueue(room)
+        self._ready: NumberedQueue[Job] = NumberedQueue(room)
+        self._shown: NumberedQueue[tuple[Job, Any, np.ndarray]] = NumberedQueue(room)
         self._latencies = {stage: Latencies(window=window) for stage in (*STAGES, "latency")}
         self._faults: Counter[str] = Counter()
         self._stopping = threading.Event()
@@ -142,14 +134,14 @@ class Pipeline(Generic[Result]):
                 for thread in threads:
                     thread.start()
                 yield from self._deliver()
-            except (
-                GeneratorExit,
-                KeyboardInterrupt,
-            ):  # the caller has seen enough: keep what there is
+            except GeneratorExit:  # the caller has seen enough: keep what there is
                 self._sink.close()
                 raise
-            except BaseException:
-                self._sink.discard()
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt) and self._source.live:
+                    self._sink.close()
+                else:
+                    self._sink.discard()
                 raise
             else:
                 self._sink.close()
@@ -227,6 +219,8 @@ class Pipeline(Generic[Result]):
                     stages_ms=job.stages_ms,
                     predictor=job.predictor,
                 )
+                if self._frames == self._limit:
+                    return
         except Closed:
             if self._error is not None:
                 raise self._error from None
@@ -255,9 +249,11 @@ class Pipeline(Generic[Result]):
         self._source.close()
 
     def _capture(self) -> None:
-        for frame, captured_s, took_ms in islice(self._read(), self._limit):
+        # Of a live source any number may be dropped on the way to so many that are shown.
+        limit = None if self._source.live else self._limit
+        for frame, captured_s, took_ms in islice(self._read(), limit):
             self._captured += 1
-            job = _Job(frame, captured_s, self._slot.take(), stages_ms={"capture": took_ms})
+            job = Job(frame, captured_s, self._slot.take(), stages_ms={"capture": took_ms})
             self._prepare(job)
             replaced = self._inbox.put(job, replace=self._source.live)
             if replaced is not None:
@@ -265,52 +261,19 @@ class Pipeline(Generic[Result]):
         self._inbox.finish()
 
     def _read(self) -> Iterator[tuple[Frame, float, float]]:
-        """The frames of the source, each with the moment it came and how long it took.
+        """The frames of the source; where it breaks off for good, what came before it is good."""
+        frames = read_frames(self._source, self._supervision, self._stopping, self._fault_of_source)
+        try:
+            for frame, captured_s, took_ms in frames:
+                self._latencies["capture"].add(took_ms)
+                yield frame, captured_s, took_ms
+        except CurbsideError as broken:
+            self._late_error = broken
 
-        Under supervision a live source that breaks off or ends begins again; its numbers go on.
-        """
-        if self._supervision is not None:
-            self._source.report = lambda error: self._fault("capture", error, "went on without it")
-        begun_s, attempt, following, last_s = time.perf_counter(), 0, 0, 0.0
-        while True:
-            start_s = time.perf_counter()
-            first, offset_s = following, max(last_s, start_s - begun_s) if following else 0.0
-            frames = self._source.frames()
-            try:
-                for frame in frames:
-                    now_s = time.perf_counter()
-                    took_ms = (now_s - start_s) * 1e3
-                    self._latencies["capture"].add(took_ms)
-                    attempt, following = 0, first + frame.index + 1
-                    captured_s = now_s if frame.captured_s is None else frame.captured_s
-                    if first:
-                        frame = replace(
-                            frame,
-                            index=first + frame.index,
-                            timestamp_s=offset_s + frame.timestamp_s,
-                        )
-                    last_s = frame.timestamp_s
-                    yield frame, captured_s, took_ms
-                    start_s = time.perf_counter()
-                error: Exception = SourceError("the source ended", fix="check that it still sends")
-            except CurbsideError as broken:  # what came before it is good
-                if self._supervision is None or not self._source.live:
-                    self._late_error = broken
-                    return
-                error = broken
-            except Exception as broken:
-                if self._supervision is None or not self._source.live:
-                    raise
-                error = broken
-            if self._supervision is None or not self._source.live or self._stopping.is_set():
-                return
-            wait_s = self._supervision.wait_s(attempt)
-            self._fault("capture", error, f"tried again after {wait_s:g} s")
-            attempt += 1
-            if self._stopping.wait(wait_s):
-                return
+    def _fault_of_source(self, error: Exception, action: str) -> None:
+        self._fault("capture", error, action)
 
-    def _prepare(self, job: _Job) -> None:
+    def _prepare(self, job: Job) -> None:
         job.failed = False
         with self._caught(job, "prepare"), self._timed(job, "prepare"):
             job.tensor = job.predictor.prepare(job.frame.bgr)
@@ -324,8 +287,10 @@ class Pipeline(Generic[Result]):
                 job.left_out = True
                 self._late += 1
             elif not job.failed:
+                job.began_s = time.monotonic()
                 with self._caught(job, "network"), self._timed(job, "network"):
                     job.outputs = job.predictor.infer(job.tensor)
+                self._note_errors(job)
                 if not job.failed:
                     self._watch.went_well()
                     self._catch_up(job)
@@ -333,7 +298,7 @@ class Pipeline(Generic[Result]):
             self._ready.put(job, number=number)
         self._ready.finish(self._inbox.taken)
 
-    def _to_current(self, job: _Job) -> None:
+    def _to_current(self, job: Job) -> None:
         """A frame that waited while the predictor was exchanged goes to the new one."""
         if job.predictor is self._slot.current:
             return
@@ -341,7 +306,7 @@ class Pipeline(Generic[Result]):
         self._slot.give_back(old)
         self._prepare(job)
 
-    def _catch_up(self, job: _Job) -> None:
+    def _catch_up(self, job: Job) -> None:
         """Where the predictor was exchanged while a frame was in it, let the new one go on from what
         the old one found, if it can: people see it sooner."""
         old, new = job.predictor, self._slot.current
@@ -349,21 +314,33 @@ class Pipeline(Generic[Result]):
         if infer_after is None:
             return
         new = self._slot.take()
-        with self._caught(job, "network"):
+        try:
             outputs = infer_after(old, job.outputs, job.frame.bgr)
             if outputs is not None:
                 job.outputs, job.predictor, new = outputs, new, old
-        self._slot.give_back(new)
+        except Exception as error:
+            if self._supervision is None:
+                raise
+            self._fault("network", error, "showed what the one before found", job.frame.index)
+        finally:
+            self._slot.give_back(new)
+
+    def _note_errors(self, job: Job) -> None:
+        """Faults of networks that look on threads of their own, which cost the frame nothing."""
+        take_errors = getattr(job.predictor, "take_errors", None)
+        for error in () if take_errors is None else take_errors():
+            if self._supervision is None:
+                raise error
+            self._fault("network", error, "went on with what it knew", job.frame.index)
 
     def _draw_all(self) -> None:
-        last_s = 0.0
+        last: Frame | None = None
         while (ticket := self._ready.get()) is not None:
             _, job = ticket
             self._left_out += job.left_out
             if not job.left_out:
-                if not 0 <= job.frame.timestamp_s - last_s <= _CUT_S:
-                    self._reset(job)
-                last_s = job.frame.timestamp_s
+                self._announce(job, last)
+                last = job.frame
                 result, picture = self._look(job)
                 latency_ms = (time.perf_counter() - job.captured_s) * 1e3
                 self._latencies["latency"].add(latency_ms)
@@ -372,13 +349,19 @@ class Pipeline(Generic[Result]):
             self._slot.give_back(job.predictor)
         self._shown.finish()
 
-    def _reset(self, job: _Job) -> None:
-        reset = getattr(job.predictor, "reset", None)
-        if reset is not None:
+    def _announce(self, job: Job, last: Frame | None) -> None:
+        """Tell the predictor of a frame that does not follow on the one before."""
+        if job.frame is last:
+            tell = getattr(job.predictor, "again", None)
+        elif last is None or not 0 <= job.frame.timestamp_s - last.timestamp_s <= _CUT_S:
+            tell = getattr(job.predictor, "reset", None)
+        else:
+            return
+        if tell is not None:
             with self._caught(job, "decode"):
-                reset()
+                tell()
 
-    def _look(self, job: _Job) -> tuple[Any, np.ndarray]:
+    def _look(self, job: Job) -> tuple[Any, np.ndarray]:
         """The result of a frame, None where there is none, and its picture."""
         frame, result = job.frame.bgr, None
         if not job.failed:
@@ -391,14 +374,14 @@ class Pipeline(Generic[Result]):
         return result, picture
 
     @contextmanager
-    def _timed(self, job: _Job, stage: str) -> Iterator[None]:
+    def _timed(self, job: Job, stage: str) -> Iterator[None]:
         start_s = time.perf_counter()
         yield
         job.stages_ms[stage] = took_ms = (time.perf_counter() - start_s) * 1e3
         self._latencies[stage].add(took_ms)
 
     @contextmanager
-    def _caught(self, job: _Job, stage: str) -> Iterator[None]:
+    def _caught(self, job: Job, stage: str) -> Iterator[None]:
         """Under supervision an exception of the block is a fault of the frame."""
         try:
             yield
@@ -408,14 +391,36 @@ class Pipeline(Generic[Result]):
             job.failed = True
             action = "showed the frame without a result"
             if stage in ("prepare", "network"):
-                action = self._watch.failed(job.predictor)
-            self._fault(stage, error, action, frame=job.frame.index)
-            if not self._source.live and self._watch.in_a_row >= self._supervision.give_up_after:
+                action = self._watch.failed(job.predictor, began_s=job.began_s)
+            in_a_row = self._watch.in_a_row
+            give_up = not self._source.live and in_a_row >= self._supervision.give_up_after
+            self._fault(stage, error, action, frame=job.frame.index, keep_trace=give_up)
+            if give_up:
                 raise
 
-    def _fault(self, stage: str, error: Exception, action: str, frame: int | None = None) -> None:
+    def _fault(
+        self,
+        stage: str,
+        error: Exception,
+        action: str,
+        frame: int | None = None,
+        *,
+        keep_trace: bool = False,
+    ) -> None:
         self._faults[stage] += 1
         self._on_fault(Fault(stage=stage, error=error, action=action, frame=frame))
+        if not keep_trace:
+            forget_trace(error)
+
+
+def _check(*, limit: int | None, workers: int, budget_ms: float | None) -> None:
+    for name, value in (("limit", limit), ("workers", workers)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} is {value}, which shows nothing", fix="give 1 or more")
+    if budget_ms is not None and not budget_ms > 0:
+        raise ConfigError(
+            f"no frame is shown within {budget_ms:g} ms", fix="give a budget above 0 ms"
+        )
 
 
 def _join(threads: list[threading.Thread]) -> list[str]:

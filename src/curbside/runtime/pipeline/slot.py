@@ -16,10 +16,11 @@ Found = TypeVar("Found", covariant=True)
 class Predictor(Protocol[Found]):
     """What the pipeline needs of a predictor: the three parts of a call.
 
-    Three more are used where they are there: `reset()` before the first frame of another clip,
-    `restart()` after faults, which loads the network again, and `infer_after(other, outputs, frame_bgr)`
-    where it takes the place of another that has just looked at a frame: the outputs for that frame, or
-    None where the other's cannot be made use of.
+    Five more are used where they are there: `reset()` before the first frame of a clip, `again()`
+    before the same frame once more, `restart()` after faults, which loads the network again,
+    `take_errors()` for what went wrong on threads of its own, and `infer_after(other, outputs,
+    frame_bgr)` where it takes the place of another that has just looked at a frame: the outputs for
+    that frame, or None where the other's cannot be made use of.
     """
 
     def prepare(self, frame_bgr: np.ndarray) -> Any:

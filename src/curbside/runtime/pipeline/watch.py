@@ -26,7 +26,7 @@ class NetworkWatch:
         self._predictor: Predictor | None = None
         self.in_a_row = 0
         self._restarts = 0
-        self._restart_s = 0.0
+        self._restart_s = self._restarted_s = 0.0
 
     def went_well(self) -> None:
         """A frame came through."""
@@ -34,8 +34,12 @@ class NetworkWatch:
             with self._lock:
                 self.in_a_row = self._restarts = 0
 
-    def failed(self, predictor: Predictor) -> str:
+    def failed(self, predictor: Predictor, *, began_s: float) -> str:
         """A frame did not; restart the predictor where it is time for that.
+
+        Args:
+            predictor: What failed.
+            began_s: When it began with the frame: one from before a restart does not count.
 
         Returns:
             What was done about it, in words.
@@ -43,15 +47,18 @@ class NetworkWatch:
         with self._lock:
             if predictor is not self._predictor:
                 self._predictor, self.in_a_row, self._restarts = predictor, 0, 0
+                self._restart_s = self._restarted_s = 0.0
             self.in_a_row += 1
             restart = getattr(predictor, "restart", None)
             due = self.in_a_row >= self._rules.reload_after and self._clock() >= self._restart_s
-            if restart is None or not due:
+            if restart is None or not due or began_s < self._restarted_s:
                 return "showed the frame without a result"
-            self._restart_s = self._clock() + self._rules.wait_s(self._restarts)
-            self._restarts += 1
             try:
                 restart()
+                action = "loaded the network again"
             except Exception as error:
-                return f"loading the network again failed ({' '.join(str(error).split())})"
-            return "loaded the network again"
+                action = f"loading the network again failed ({' '.join(str(error).split())})"
+            self._restarted_s = self._clock()
+            self._restart_s = self._restarted_s + self._rules.wait_s(self._restarts)
+            self._restarts += 1
+            return action
