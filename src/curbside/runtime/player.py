@@ -44,7 +44,7 @@ class Player(Source):
         self._interrupted = False
         self._steps = 0
         self._jump_s: float | None = None
-        self._again = False
+        self._again = self._given = False
         self._last: Frame | None = None
         self._anchor: tuple[float, float] | None = None  # clock and time of the clip, together
 
@@ -80,7 +80,7 @@ class Player(Source):
         with self._changed:
             if self._state == "ended":
                 self._jump_s = 0.0
-            self._state, self._anchor = "playing", None
+            self._state, self._steps, self._anchor = "playing", 0, None
             self._changed.notify_all()
 
     def step(self) -> None:
@@ -103,8 +103,7 @@ class Player(Source):
             self._jump_s = max(0.0, moment_s)
             if self._state == "ended":
                 self._state = "paused"
-            if self._state == "paused":
-                self._steps += 1
+            self._steps = int(self._state == "paused")  # only the last of several jumps is seen
             self._changed.notify_all()
 
     def again(self) -> None:
@@ -141,7 +140,7 @@ class Player(Source):
 
     def _played(self, start_s: float) -> Generator[Frame, None, float | None]:
         """Frames of the source from a moment on; returns the moment to go on from, None at the end."""
-        self._anchor = None
+        self._anchor, self._given = None, False
         frames = self._source.frames(start_s)
         try:
             for frame in frames:
@@ -155,7 +154,7 @@ class Player(Source):
                         yield self._last
                     if not self._take_step():
                         continue
-                self._last = frame
+                self._last, self._given = frame, True
                 yield frame
         except SourceError as error:
             if self._source.live:
@@ -193,10 +192,15 @@ class Player(Source):
                 yield self._last
 
     def _waited_at_the_end(self) -> Generator[Frame, None, float | None]:
-        if self.looping:
-            return 0.0
+        """Wait for a jump; where it loops, for as long as the last frame is to be seen."""
         with self._changed:
-            self._state = "ended"
+            # A round without a frame would follow on itself without end.
+            if self.looping and self._given:
+                self._changed.wait_for(self._is_called, timeout=1 / self.fps)
+                if not self._interrupted and self._jump_s is None:
+                    return 0.0
+            if self._jump_s is None:
+                self._state = "ended"
         while True:
             with self._changed:
                 self._changed.wait_for(
@@ -210,6 +214,9 @@ class Player(Source):
                 self._again = False
             if self._last is not None:
                 yield self._last
+
+    def _is_called(self) -> bool:
+        return self._interrupted or self._jump_s is not None
 
     def _take_again(self) -> bool:
         with self._changed:
@@ -234,6 +241,4 @@ class Player(Source):
             self._anchor = (now_s, frame.timestamp_s)
             return
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._interrupted or self._jump_s is not None, timeout=max(0.0, -behind_s)
-            )
+            self._changed.wait_for(self._is_called, timeout=max(0.0, -behind_s))
