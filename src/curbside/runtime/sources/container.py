@@ -102,7 +102,7 @@ class Container:
             **({"flags": "low_delay"} if live else {}),
         }
         context.thread_type = "SLICE" if live else "AUTO"  # frame threads hold frames back
-        context.thread_count = min(_MOST_THREADS, core_count())
+        context.thread_count = min(_MOST_THREADS, core_count() + 1)  # one waits for its turn
         self._reformatter = VideoReformatter()
         self.fps = usable_fps(self._stream.average_rate or self._stream.guessed_rate)
         self.promised: int | None = self._stream.frames or None
