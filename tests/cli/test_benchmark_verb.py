@@ -241,3 +241,12 @@ def test_benchmark_of_two_models(tmp_path, monkeypatch, capsys):
     assert data["plan"] == {"workers": 2, "threads": 1}
     assert data["models"][0]["stages"]["capture"]["count"] > 0
     assert json.loads((out / "report.json").read_text(encoding="utf-8")) == data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["m.onnx", "--out", ""], "--out has an empty name"), ([], "no model file is named")],
+)
+def test_one_line_says_what_cannot_be(arguments, message, capsys):
+    assert main(["benchmark", *arguments, "--source", "none.mp4"]) == 2
+    assert message in capsys.readouterr().err

@@ -84,7 +84,11 @@ class Numbered(Source):
         (1, False, CorePlan(workers=1, threads=1)),
         (2, False, CorePlan(workers=2, threads=1)),
         (4, False, CorePlan(workers=4, threads=1)),
-        (9, False, CorePlan(workers=4, threads=2)),
+        (5, False, CorePlan(workers=1, threads=5)),
+        (6, False, CorePlan(workers=3, threads=2)),
+        (7, False, CorePlan(workers=1, threads=7)),
+        (8, False, CorePlan(workers=4, threads=2)),
+        (9, False, CorePlan(workers=3, threads=3)),
         (4, True, CorePlan(workers=1, threads=4)),
     ],
 )
@@ -288,3 +292,15 @@ def test_what_cannot_be_measured(tmp_path):
         benchmark([path], tmp_path / "none.mp4", frames=0)
     with pytest.raises(ConfigError, match="both answer semantic"):
         open_networks([path, make_onnx(tmp_path / "n.onnx")], threads=1)
+
+
+def test_what_would_be_measured_in_vain_is_refused_before_it_is(tmp_path, monkeypatch):
+    path = make_onnx(tmp_path / "m.onnx")
+    clip = write_clip(tmp_path / "clip.mp4", frames=4)
+    monkeypatch.setattr("curbside.runtime.benchmark.run.measure_memory", None)
+    with pytest.raises(ConfigError, match="no model file"):
+        benchmark([], clip)
+    with pytest.raises(ConfigError, match=r"m\.onnx cannot look at a frame beside itself"):
+        benchmark([path], clip, beside=[path])
+    with pytest.raises(ConfigError, match="beside itself"):
+        open_networks([path, path], threads=1)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from curbside.errors import ConfigError, StorageError
 from curbside.runtime import open_sink
+from curbside.runtime.sinks import Recorder, write_picture
 
 
 def _picture(size_hw=(48, 64), seed=0) -> np.ndarray:
@@ -133,3 +134,95 @@ def test_a_video_plays_at_the_speed_asked_for(tmp_path, suffix):
     sink.close()
     capture = cv2.VideoCapture(str(tmp_path / f"out{suffix}"))
     assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    "name", ["\0.mp4", "a\0b", "\ud800.avi", "\ud800", "caf\udce9.mp4", "caf\udce9/a.mp4"]
+)
+def test_a_name_that_no_file_can_have(name):
+    with pytest.raises(ConfigError, match="cannot be the name of a file"):
+        open_sink(Path(name), fps=25)
+
+
+def test_a_pictures_name_that_no_file_can_have():
+    with pytest.raises(ConfigError, match="cannot be the name of a file"):
+        write_picture(Path("\0.png"), _picture())
+
+
+def test_bytes_that_are_no_text_can_name_a_folder_of_pictures(tmp_path):
+    folder = tmp_path / "caf\udce9"
+    open_sink(folder, fps=25).write(0, _picture())
+    assert (folder / "000000.jpg").is_file()
+
+
+class Clock:
+    """`time`, as a test turns it."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def monotonic(self):
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("curbside.runtime.sinks.time", clock)
+    return clock
+
+
+def test_a_camera_that_is_slower_than_its_rate_fills_the_time(tmp_path, clock):
+    recorder = Recorder()
+    recorder.start(tmp_path / "out.avi", fps=20, live=True)
+    for tenth in range(11):
+        clock.now_s = tenth / 10 + 0.001
+        recorder.write(tenth, _picture())
+    assert recorder.stop() == tmp_path / "out.avi"
+    assert len(_read(tmp_path / "out.avi")) == 21  # 1 s at 20 frames/s, and the last one
+
+
+def test_a_long_gap_is_filled_by_one_picture_alone(tmp_path, clock):
+    recorder = Recorder()
+    recorder.start(tmp_path / "out.avi", fps=10, live=True)
+    recorder.write(0, _picture())
+    clock.now_s = 60.001
+    counts = []
+    for number in range(1, 6):
+        recorder.write(number, _picture())
+        counts.append(recorder._sink._count)
+        clock.now_s += 0.1
+    recorder.stop()
+    assert counts == [51, 52, 53, 54, 55]
+
+
+def test_a_rate_that_no_video_has_still_keeps_the_time(tmp_path, clock):
+    recorder = Recorder()
+    recorder.start(tmp_path / "out.avi", fps=1000, live=True)
+    for number in range(101):
+        clock.now_s = number / 1000 + 1e-6
+        recorder.write(number, _picture())
+    recorder.stop()
+    frames = _read(tmp_path / "out.avi")
+    capture = cv2.VideoCapture(str(tmp_path / "out.avi"))
+    assert len(frames) / capture.get(cv2.CAP_PROP_FPS) == pytest.approx(0.1, abs=0.005)
+
+
+def test_a_recorder_tells_what_became_of_it(tmp_path, monkeypatch):
+    errors = []
+    recorder = Recorder(errors.append)
+    assert recorder.stop() is None
+    (tmp_path / "old.avi").write_bytes(b"an older recording")
+    recorder.start(tmp_path / "old.avi", fps=25)
+    assert recorder.stop() is None  # no picture came
+    assert not errors
+    recorder.start(tmp_path / "old.avi", fps=25)
+    recorder.write(0, _picture())
+    monkeypatch.setattr("curbside.imaging.video._frames_in", lambda path: 0)  # as on a full disk
+    assert recorder.stop() is None
+    assert "not whole" in str(errors.pop())
+    assert (tmp_path / "old.avi").read_bytes() == b"an older recording"
+    recorder.start(tmp_path / "pictures", fps=25)
+    recorder.write(7, _picture())
+    assert recorder.stop() == tmp_path / "pictures"
+    assert recorder.stop() is None

@@ -14,10 +14,12 @@ from ..runtime.events import fault_event, frame_event, json_value, summary_event
 __all__ = ["Tally", "print_faults", "print_frame", "print_summary", "show_run"]
 
 _LATEST_FAULTS = 5
+_PASSED_OVER = 1000
+"""Numbers that may still turn up below the highest, as of an object that was hidden at first."""
 
 
 class Tally:
-    """What was seen, over all frames.
+    """What was seen, over all frames that have a result, in bounded memory.
 
     Args:
         shares: Count the pixels of the classes.
@@ -28,32 +30,54 @@ class Tally:
         self._sums: dict[str, Counter[str]] = {
             name: Counter() for name in ("shares", "objects", "disagreement")
         }
-        self._numbers: set[int] = set()
+        self._results = self._followed = self._highest = 0
+        self._passed_over: dict[int, None] = {}  # ascending
         self.failed = 0
         """Frames without a result."""
 
     @property
     def followed(self) -> int | None:
         """How many objects were told apart; None where none was followed."""
-        return len(self._numbers) or None
+        return self._followed or None
 
     def add(self, result: SceneResult | None) -> None:
         """Count what a frame shows."""
         if result is None:
             self.failed += 1
             return
+        self._results += 1
         if self._shares:
             self._sums["shares"].update(result.shares())
         self._sums["objects"].update(result.counts())
         if result.panoptic is not None:
             self._sums["disagreement"].update(result.panoptic.disagreement_shares())
             numbers = result.panoptic.track_ids
-            self._numbers.update(numbers[numbers > 0].tolist())
+            for number in sorted(numbers[numbers > 0].tolist()):
+                self._follow(number)
 
-    def means(self, frames: int) -> dict[str, dict[str, float]]:
-        """Means over the frames: share of the picture by class, objects by class, and so on."""
+    def _follow(self, number: int) -> None:
+        """Count an object that was not seen before; new ones get higher and higher numbers."""
+        if number > self._highest:
+            first = max(self._highest + 1, number - _PASSED_OVER)
+            self._passed_over.update(dict.fromkeys(range(first, number)))
+            while len(self._passed_over) > _PASSED_OVER:
+                del self._passed_over[next(iter(self._passed_over))]
+            self._highest = number
+        elif number in self._passed_over:
+            del self._passed_over[number]
+        else:
+            return
+        self._followed += 1
+
+    def means(self, frames: int | None = None) -> dict[str, dict[str, float]]:
+        """Means over the frames that have a result: share of the picture by class, objects by class,
+        and so on.
+
+        Args:
+            frames: Makes no difference: the results are counted here.
+        """
         return {
-            kind: {name: total / frames for name, total in sums.most_common()}
+            kind: {name: total / self._results for name, total in sums.most_common()}
             for kind, sums in self._sums.items()
         }
 
@@ -84,13 +108,14 @@ def show_run(
 ) -> None:
     """Print what was done as tables."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     about = Table(show_header=False)
     for name, value in facts.items():
         if value is not None:
-            about.add_row(name.replace("_", " "), str(value))
+            about.add_row(name.replace("_", " "), escape(str(value)))
     console.print(about)
     table = Table("stage", "p50 ms", "p95 ms", "p99 ms")
     for name, times in stats.stages.items():
@@ -106,7 +131,7 @@ def show_run(
         if means[kind]:
             table = Table(first, title)
             for name, mean in means[kind].items():
-                table.add_row(name, format(mean, form))
+                table.add_row(escape(name), format(mean, form))
             console.print(table)
     if stats.faults:
         table = Table("fault", "times")

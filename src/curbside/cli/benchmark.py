@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from ..errors import ConfigError
 from ..runtime.benchmark import benchmark
 from ._speeds import show_speeds, write_speeds
 
@@ -30,7 +31,7 @@ def _benchmark(
     threads: int | None = None,
     live: bool = False,
     rounds: int = 5,
-    out: Path | None = None,
+    out: Annotated[str | None, tyro.conf.arg(metavar="{None}|PATH")] = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
     """Measure how fast model files run live, beside the bare network.
@@ -51,6 +52,8 @@ def _benchmark(
         out: A folder for a report with plots: report.html, report.md and report.json.
         as_json: Print JSON instead of tables.
     """
+    if out == "":  # which would be the current folder
+        raise ConfigError("--out has an empty name", fix="name a folder, or leave --out away")
     report = benchmark(
         models,
         source,
@@ -60,7 +63,7 @@ def _benchmark(
         live=live,
         rounds=rounds,
     )
-    page = None if out is None else write_speeds(report, out)
+    page = None if out is None else write_speeds(report, Path(out))
     if as_json:
         print(json.dumps(report.to_dict(), indent=2))
         return

@@ -32,12 +32,13 @@ class VideoWriter:
 
     Args:
         path: The file to make.
-        fps: Frames per second.
+        fps: Frames per second; of what is not in 1..240, the nearer end.
     """
 
     def __init__(self, path: Path, *, fps: float) -> None:
         self._path = path
-        self._fps = min(max(fps, 1.0), 240.0)
+        self.fps = min(max(fps, 1.0), 240.0)
+        """Frames per second of the file."""
         self._count = 0
         self._writer: cv2.VideoWriter | None = None
         self._size_wh = (0, 0)
@@ -62,7 +63,7 @@ class VideoWriter:
         )  # the codecs halve the colour planes
         quiet_video()
         codec = cv2.VideoWriter.fourcc(*_CODECS[self._path.suffix.lower()])
-        self._writer = cv2.VideoWriter(str(self._temporary), codec, self._fps, self._size_wh)
+        self._writer = cv2.VideoWriter(str(self._temporary), codec, self.fps, self._size_wh)
         if not self._writer.isOpened():
             raise StorageError(
                 f"no video of {width} x {height} pixels can be written to {self._path}",

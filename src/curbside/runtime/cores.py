@@ -31,7 +31,7 @@ def plan_cores(threads: int | None, *, live: bool) -> CorePlan:
 
     A live source wants the newest frame soonest: one network on all threads. A file wants all its
     frames soonest: several networks on few threads each, since splitting one small convolution over
-    threads wastes part of every one of them.
+    threads wastes part of every one of them; as many, up to four, as leave the fewest threads idle.
 
     Args:
         threads: Threads for the networks in all; all cores where None.
@@ -41,7 +41,8 @@ def plan_cores(threads: int | None, *, live: bool) -> CorePlan:
         ConfigError: Fewer than one thread.
     """
     total = thread_count(threads)
-    workers = 1 if live else min(total, _MOST_WORKERS)
+    most = 1 if live else min(total, _MOST_WORKERS)
+    workers = max(range(1, most + 1), key=lambda count: (count * (total // count), count))
     return CorePlan(workers=workers, threads=total // workers)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from ..imaging import VIDEO_SUFFIXES, VideoWriter, write_jpeg, write_png
 __all__ = ["NullSink", "PictureFolder", "Recorder", "Sink", "open_sink", "write_picture"]
 
 _MOST_REPEATS = 50
-"""A picture fills no longer a gap than so many frames, at the start of which nothing came."""
+"""A picture fills no longer a gap than so many frames; the rest of a gap is left out of the video."""
 
 
 class Sink(Protocol):
@@ -50,14 +51,16 @@ def open_sink(path: Path | None, *, fps: float) -> Sink:
         fps: Frames per second of a video.
 
     Raises:
-        ConfigError: The name is that of no video format and no folder.
+        ConfigError: The name is that of no video format and no folder, or none that can be.
     """
     if path is None:
         return NullSink()
     path = Path(path)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    video = path.suffix.lower() in VIDEO_SUFFIXES
+    _require_name(path, unicode=video)
+    if video:
         return VideoWriter(path, fps=fps)
-    if path.is_dir() or not path.suffix:
+    if os.path.isdir(path) or not path.suffix:  # Path.is_dir raises where a name is too long
         return PictureFolder(path)
     raise ConfigError(
         f"{path.name} is no video name that can be written",
@@ -73,9 +76,10 @@ def write_picture(path: Path, picture_bgr: np.ndarray) -> None:
         picture_bgr: (H, W, 3) uint8.
 
     Raises:
-        ConfigError: The name is that of no such file.
+        ConfigError: The name is that of no such file, or none that can be.
         StorageError: The place cannot be written.
     """
+    _require_name(path)
     rgb = picture_bgr[..., ::-1]
     if path.suffix.lower() in (".jpg", ".jpeg"):
         write_jpeg(path, rgb)
@@ -83,6 +87,20 @@ def write_picture(path: Path, picture_bgr: np.ndarray) -> None:
         write_png(path, rgb)
     else:
         raise ConfigError(f"{path.name} is no picture's name", fix="end it in .png or .jpg")
+
+
+def _require_name(path: Path, *, unicode: bool = False) -> None:
+    """Refuse what no file system takes; with `unicode` also bytes that are no text, on which OpenCV's
+    writer of videos crashes."""
+    try:
+        possible = b"\0" not in (str(path).encode() if unicode else os.fsencode(path))
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ConfigError(
+            f"{str(path)!r} cannot be the name of a file",
+            fix="choose a name of letters, digits and other signs that can be printed",
+        )
 
 
 class NullSink:
@@ -133,6 +151,7 @@ class Recorder:
         self._sink: Sink | None = None
         self._lock = threading.Lock()
         self._pace: _Pace | None = None
+        self._written = False
         self.path: Path | None = None
         """Where it records to; None while it does not."""
 
@@ -146,20 +165,26 @@ class Recorder:
                 long as what it shows.
 
         Raises:
-            ConfigError: The name is that of no video format and no folder.
+            ConfigError: The name is that of no video format and no folder, or none that can be.
         """
         sink = open_sink(path, fps=fps)
         self.stop()
         with self._lock:
-            self._sink, self.path = sink, Path(path)
-            self._pace = _Pace(fps) if live and path.suffix.lower() in VIDEO_SUFFIXES else None
+            self._sink, self.path, self._written = sink, Path(path), False
+            self._pace = _Pace(sink.fps) if live and isinstance(sink, VideoWriter) else None
 
-    def stop(self) -> None:
-        """Finish the recording, if there is one."""
+    def stop(self) -> Path | None:
+        """Finish the recording, if there is one.
+
+        Returns:
+            Where it was recorded to; None where there is no recording: none ran, no picture came, or
+            what was written is not whole, which is told as an error.
+        """
         with self._lock:
-            if self._sink is not None:
-                self._guarded(self._sink.close)
+            path, sink = self.path, self._sink
+            whole = sink is not None and self._guarded(sink.close)
             self._sink = self.path = None
+            return path if whole and self._written else None
 
     def write(self, index: int, picture_bgr: np.ndarray) -> None:
         """Keep one picture, if it records."""
@@ -171,6 +196,7 @@ class Recorder:
                     self._sink.discard()
                     self._sink = self.path = None
                     return
+                self._written = True
 
     def close(self) -> None:
         """A recording goes on beyond a source; `stop` ends it."""
@@ -199,7 +225,9 @@ class _Pace:
         self._fps, self._start_s, self._written = fps, time.monotonic(), 0
 
     def due(self) -> int:
-        due = int((time.monotonic() - self._start_s) * self._fps) + 1 - self._written
-        due = min(max(0, due), _MOST_REPEATS)
+        due = max(0, int((time.monotonic() - self._start_s) * self._fps) + 1 - self._written)
+        if due > _MOST_REPEATS:  # the next pictures are not to make up for the rest
+            self._start_s += (due - _MOST_REPEATS) / self._fps
+            due = _MOST_REPEATS
         self._written += due
         return due

@@ -11,10 +11,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from ...errors import ConfigError
 from ..predictor import NetworkPredictor, load_predictor
 from ..scene import ScenePredictor
 
-__all__ = ["Networks", "fixed_input", "open_networks"]
+__all__ = ["Networks", "fixed_input", "open_networks", "require_different"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +50,10 @@ def open_networks(paths: Sequence[Path], *, threads: int) -> Networks:
 
     Raises:
         ModelFileError: A file cannot be used.
-        ConfigError: Two have the same task.
+        ConfigError: Two have the same task, or are the same file.
         LabelError: No object of the one could ever be shown with the classes of the other.
     """
+    require_different(paths)
     with ExitStack() as stack:
         by_file = {
             path: stack.enter_context(load_predictor(path, threads=threads)) for path in paths
@@ -60,6 +62,22 @@ def open_networks(paths: Sequence[Path], *, threads: int) -> Networks:
         predictor = networks[0] if len(paths) == 1 else ScenePredictor(networks)
         stack.pop_all()  # it closes them
     return Networks(by_file=by_file, predictor=predictor)
+
+
+def require_different(paths: Sequence[Path]) -> None:
+    """Refuse a file that is to look at a frame beside itself.
+
+    Args:
+        paths: Model files that look at a frame together.
+
+    Raises:
+        ConfigError: Two are the same file.
+    """
+    for place, path in enumerate(paths):
+        if path in paths[:place]:
+            raise ConfigError(
+                f"{path} cannot look at a frame beside itself", fix="name a network of another task"
+            )
 
 
 def fixed_input(predictor: NetworkPredictor[Any]) -> np.ndarray:

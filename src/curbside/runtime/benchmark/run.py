@@ -16,7 +16,7 @@ from ..cores import plan_cores
 from ..predictor import load_predictor
 from .clip import first_frame
 from .memory import MemoryUse, measure_memory
-from .networks import Networks, open_networks
+from .networks import Networks, open_networks, require_different
 from .report import AtRate, BareNetwork, BenchmarkReport, ModelSpeed, Range, Round
 from .timing import Block, PacedBlock, time_at_rate, time_networks, time_pipeline
 
@@ -47,21 +47,25 @@ def benchmark(
         rounds: Turns that every model has.
 
     Raises:
-        ConfigError: The source is live, a number is not positive, or two networks that look at a
-            frame together have the same task.
+        ConfigError: There is no model file, the source is live, a number is not positive, or two
+            networks that look at a frame together have the same task.
         ModelFileError: A model file cannot be used.
         LabelError: No object of the one could ever be shown with the classes of the other.
         SourceError: The source cannot be read.
     """
+    if not paths:
+        raise ConfigError("no model file is named to be measured", fix="name one or more")
     if frames < 1 or rounds < 1:
         raise ConfigError(
             f"{frames} frames in {rounds} rounds measure nothing", fix="give one or more of each"
         )
+    scenes = [(path, *beside) for path in paths]
+    for scene in scenes:
+        require_different(scene)
     plan = plan_cores(threads, live=live)
     bare_threads = thread_count(threads)
     frame, fps = first_frame(source)
     height, width = frame.bgr.shape[:2]
-    scenes = [(path, *beside) for path in paths]
     for path in chain.from_iterable(scenes):
         if not path.is_file():
             load_predictor(
