@@ -10,8 +10,10 @@ import sys
 import time
 import urllib.request
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from builders import photo
 from tiny_instances import make_constant_onnx, manifest_of, random_raw
 from tiny_models import make_onnx, write_clip
 
@@ -112,3 +114,58 @@ def test_the_page_shows_what_runs_and_a_camera_is_ended_well(model, stop):
     last = json.loads(out.splitlines()[-1])
     assert process.returncode == 0
     assert last["event"] == "summary" and last["frames"] > 0 and last["late"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--frames", "0"], "0 frames show nothing"),
+        (["--frames", "-1"], "-1 frames show nothing"),
+        (["--budget-ms", "-1"], "no frame is shown within -1 ms"),
+        (["--token", "abcdefghijklmnop"], "a token is for the page"),
+        (["--serve", "²"], "² is no HOST:PORT"),
+        (["--save", ""], "the result has no name"),
+        (["--save", "{clip}"], "is the source itself"),
+        (["--threads", "0"], "0 threads"),
+        (["--alpha", "2"], "colours cannot cover the frame by 2"),
+    ],
+    ids=lambda value: "".join(value)[:24],
+)
+def test_what_would_do_nothing_or_harm_is_refused_in_a_line(more, told, model, clip, capsys):
+    before = Path(clip).read_bytes()
+    argv = ["run", model, "--source", clip, *(part.format(clip=clip) for part in more)]
+    assert main(argv) == 2
+    shown = capsys.readouterr()
+    assert told in shown.err and len(shown.err.strip().splitlines()) == 1 and shown.out == ""
+    assert Path(clip).read_bytes() == before
+
+
+def test_pictures_that_cannot_be_read_are_told_in_the_end(model, tmp_path, capsys):
+    photo(tmp_path / "in" / "0.png", size_hw=(40, 60))
+    (tmp_path / "in" / "1.png").write_bytes(b"no picture")
+    assert main(["run", model, "--source", str(tmp_path / "in"), "--json"]) == 2
+    shown = capsys.readouterr()
+    assert "1 pictures could not be read" in shown.err
+    assert [json.loads(line)["event"] for line in shown.out.splitlines()] == [
+        "frame",
+        "fault",
+        "summary",
+    ]
+    (tmp_path / "in" / "0.png").unlink()
+    assert main(["run", model, "--source", str(tmp_path / "in"), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["frames"] == 0
+
+
+def test_a_view_that_is_not_there_yet_gives_way(model, clip, tmp_path, capsys):
+    raw = random_raw(1)
+    arrays, outputs = raw.whole()
+    metadata = {METADATA_KEY: manifest_of(outputs, raw.size_hw).to_json()}
+    objects = str(
+        make_constant_onnx(tmp_path / "i.onnx", arrays, size_hw=raw.size_hw, metadata=metadata)
+    )
+    argv = ["run", model, "--instances", objects, "--source", clip, "--fusion.outside", "keep"]
+    assert main([*argv, "--view", "panoptic", "--instances-every", "own", "--json"]) == 0
+    assert _lines(capsys)[-1]["faults"] == {}
+    argv += ["--confidence", "0.3", "--fusion.score", "0.9"]
+    assert main(argv) == 2
+    assert "which are the same setting" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from ..runtime import (
     FusionConfig,
     InstanceConfig,
     Pipeline,
+    PipelineStats,
     Supervision,
     TrackerConfig,
     open_sink,
@@ -30,8 +31,8 @@ from ..runtime import (
     plan_cores,
 )
 from ..runtime.page import Board, LivePage, live_facts
-from ..runtime.scene import Rate, SceneConfig, ScenePredictor, load_scene
-from ..runtime.views import ViewConfig, draw_scene
+from ..runtime.scene import Rate, SceneConfig, ScenePredictor, draw_found, load_scene
+from ..runtime.views import ViewConfig
 from ._live_report import Tally, print_faults, print_frame, print_summary, show_run
 
 __all__ = ["main"]
@@ -69,6 +70,12 @@ class Networks:
         """These networks and the first."""
         usual, fusion = InstanceConfig(), self.fusion
         if self.confidence is not None:
+            if fusion.score not in (FusionConfig().score, self.confidence):
+                raise ConfigError(
+                    f"--confidence is {self.confidence:g} and --fusion.score {fusion.score:g}, which"
+                    " are the same setting",
+                    fix="give one of them",
+                )
             fusion = replace(fusion, score=self.confidence)
         return SceneConfig(
             models=tuple(path for path in (model, self.instances, self.depth) if path is not None),
@@ -182,6 +189,7 @@ def _run(
         threads: Threads for the networks in all; all cores where not given.
         as_json: Print lines of JSON: one for every frame and fault, and a summary.
     """
+    _refuse(source, save, serve=serve, token=token, frames=frames)
     faults: deque[Fault] = deque(maxlen=_LATEST)
     news: deque[Fault] = deque(maxlen=_LATEST)  # those that were not printed yet
 
@@ -199,11 +207,12 @@ def _run(
         networks.require_use(scene)
         view = looks.config(scene)
         scene.confidence = view.view == "confidence"
+        sink = open_sink(save, fps=opened.fps)
         pipeline: Pipeline[SceneResult] = Pipeline(
             opened,
             scene,
-            draw=lambda frame, result: draw_scene(frame, result, view),
-            sink=open_sink(save, fps=opened.fps),
+            draw=lambda frame, result: draw_found(frame, result, view),
+            sink=sink,
             limit=frames,
             workers=plan.workers,
             supervision=Supervision(),
@@ -237,7 +246,11 @@ def _run(
             broken_off = error
         except KeyboardInterrupt:
             if not opened.live:  # the way to end a camera, a mishap with a file
+                sink.discard()
                 raise
+        except BaseException:  # such as an output that nobody reads any more
+            sink.discard()
+            raise
         precision = scene.precision
     stats = pipeline.stats()
     facts = {
@@ -255,21 +268,53 @@ def _run(
         "threads_per_network": plan.threads,
         "objects_followed": tally.followed,
     }
+    means = tally.means(stats.frames)
     if as_json:
         print_faults(news)
-    if stats.frames:
-        means = tally.means(stats.frames)
-        if as_json:
-            print_summary(facts, stats, means)
-        else:
-            show_run(facts, stats, means, faults)
-    if broken_off is None and tally.failed and not opened.live:
-        broken_off = CurbsideError(
-            f"{tally.failed} of {stats.frames} frames have no result",
-            fix="the faults say why; the others have been processed",
-        )
+        print_summary(facts, stats, means)
+    elif stats.frames or faults:
+        show_run(facts, stats, means, faults)
+    if broken_off is None and not opened.live:
+        broken_off = _what_is_missing(stats, tally.failed)
     if broken_off is not None:
         raise broken_off
+
+
+def _what_is_missing(stats: PipelineStats, failed: int) -> CurbsideError | None:
+    """What of a file was not done, as an error."""
+    left_out = stats.faults.get("capture", 0)
+    fix = "the faults say why; the others have been processed"
+    if left_out:
+        return SourceError(f"{left_out} pictures could not be read", fix=fix)
+    if failed:
+        return CurbsideError(f"{failed} of {stats.frames} frames have no result", fix=fix)
+    if not stats.frames:
+        return SourceError("the source gave no frame", fix="check that it plays")
+    return None
+
+
+def _refuse(
+    source: str, save: Path | None, *, serve: str | None, token: str | None, frames: int | None
+) -> None:
+    """Refuse what would do nothing, or harm.
+
+    Raises:
+        ConfigError: The result would take the place of the source, or a setting is without effect.
+    """
+    if not source.strip():
+        raise ConfigError("the source is an empty name", fix="name one: curbside sources")
+    if frames is not None and frames < 1:
+        raise ConfigError(f"{frames} frames show nothing", fix="give --frames 1 or more")
+    if token is not None and serve is None:
+        raise ConfigError("a token is for the page", fix="show one with --serve HOST:PORT")
+    if save is None:
+        return
+    if save == Path():
+        raise ConfigError("the result has no name", fix="name a video file or a folder with --save")
+    if save.exists() and Path(source).exists() and save.samefile(source):
+        raise ConfigError(
+            f"{save} is the source itself", fix="name another place with --save: it would be lost"
+        )
 
 
 @contextmanager
@@ -288,7 +333,7 @@ def _ends_when_terminated() -> Iterator[None]:
 def _page(serve: str, token: str | None, board: Board) -> LivePage:
     """The page at HOST:PORT, or at a port of this machine alone."""
     host, _, port = serve.rpartition(":")
-    if not port.isdigit():
+    if not (port.isascii() and port.isdecimal()):
         raise ConfigError(
             f"{serve} is no HOST:PORT", fix="give a port such as 8080, or 0.0.0.0:8080 for all"
         )

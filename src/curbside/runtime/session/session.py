@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -73,7 +74,7 @@ class Session:
         self._every_frame, self._looping = True, False
         self._view = ViewConfig()
         self._run: _Run | None = None
-        self._runner: threading.Thread | None = None
+        self._runners: set[threading.Thread] = set()
         self._turn = 0  # counts the sources that were asked for
         self._status = Status()
         self._latest: Shown[Any] | None = None
@@ -94,16 +95,14 @@ class Session:
         with self._lock:
             self._refuse_closed()
             self._turn += 1
-            before, run = self._runner, self._run
+            run = self._run
             title = public_spec(source) if isinstance(source, str) else source.title
             self._set(state="opening", source=title, message=None)
-            self._runner = threading.Thread(
-                target=self._play,
-                args=(source, self._turn, before),
-                name="curbside-session",
-                daemon=True,
+            runner = threading.Thread(
+                target=self._play, args=(source, self._turn), name="curbside-session", daemon=True
             )
-            self._runner.start()
+            self._runners.add(runner)
+            runner.start()
         if run is not None:
             run.pipeline.stop()
 
@@ -247,37 +246,46 @@ class Session:
             if self._closed:
                 return
             self._closed = True
-            run, runner = self._run, self._runner
+            run, threads = self._run, [*self._runners, self._loader]
             self._changes.notify_all()
         if run is not None:
             run.pipeline.stop()
-        for thread in (runner, self._loader):
-            if thread is not None and thread is not threading.current_thread():
-                thread.join(_END_S)
+        end_s = time.monotonic() + _END_S
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, end_s - time.monotonic()))
         self._errands.shutdown()
         self._recorder.stop()
         self._shelf.close()
 
     # -- the threads ---------------------------------------------------------------------------
 
-    def _play(self, wanted: str | Source, turn: int, before: threading.Thread | None) -> None:
+    def _play(self, wanted: str | Source, turn: int) -> None:
         """Thread of one source: opens it, runs it to its end."""
-        if before is not None:
-            before.join(_END_S)
+        with self._changes:  # a device may be the one that the source before still holds
+            self._changes.wait_for(lambda: self._run is None or self._is_over(turn), _END_S)
         try:
-            if self._is_over(turn):
-                if not isinstance(wanted, str):
-                    wanted.close()
-                return
-            source = open_source(wanted) if isinstance(wanted, str) else wanted
-            player = Player(source, every_frame=self._every_frame, looping=self._looping)
-            plan = plan_cores(self._threads, live=source.live)
-            run = self._begin(player, plan, turn)
+            player = self._opened_player(wanted, turn)
+            if player is not None:
+                self._play_on(player, turn)
         except Exception as error:
             if not self._is_over(turn):
                 self._set(state="failed")
                 self._say(_one_line(error))
-            return
+        finally:
+            with self._lock:
+                self._runners.discard(threading.current_thread())
+
+    def _opened_player(self, wanted: str | Source, turn: int) -> Player | None:
+        if self._is_over(turn):
+            if not isinstance(wanted, str):
+                wanted.close()
+            return None
+        source = open_source(wanted) if isinstance(wanted, str) else wanted
+        return Player(source, every_frame=self._every_frame, looping=self._looping)
+
+    def _play_on(self, player: Player, turn: int) -> None:
+        run = self._begin(player, plan_cores(self._threads, live=player.camera), turn)
         if run is None:
             player.close()
             return
@@ -285,9 +293,6 @@ class Session:
             for shown in run.pipeline:
                 self._latest = shown
                 self._on_shown(shown)
-        except Exception as error:
-            self._set(state="failed")
-            self._say(_one_line(error))
         finally:
             self._finish(run)
 
@@ -305,7 +310,7 @@ class Session:
         except Exception as error:  # the picture alone is better than none
             self._say(_one_line(error))
             with self._lock:
-                if not self._stale:
+                if self._wanted == (scene, beside):
                     self._wanted = (SceneConfig(), None)
             scene, beside = SceneConfig(), None
             predictor = self._opened(scene, beside, plan)
@@ -318,7 +323,7 @@ class Session:
             supervision=self._supervision,
             on_fault=self._note,
             budget_ms=self._budget_ms,
-            on_retired=lambda old: old.close(),
+            on_retired=self._retire,
             window=_WINDOW,
         )
         run = _Run(player, pipeline, plan)
@@ -345,7 +350,15 @@ class Session:
                 self._run = None
                 if self._status.state == "playing":
                     self._set(state="ended")
-        run.pipeline.predictor.close()  # type: ignore[attr-defined]
+                self._changes.notify_all()
+        self._retire(run.pipeline.predictor)
+
+    def _retire(self, predictor: Any) -> None:
+        """Close a predictor that no frame needs; it may take as long as its network does."""
+        try:
+            self._errands.submit(predictor.close)
+        except RuntimeError:  # the session is closed
+            predictor.close()
 
     def _load(self) -> None:
         """Thread that loads networks and finds out what they run in."""
@@ -376,7 +389,7 @@ class Session:
             predictor = self._opened(scene, beside, run.plan)
         except Exception as error:
             with self._lock:  # what runs stays
-                if self._status.scene is not None and not self._stale:
+                if self._status.scene is not None and self._wanted == (scene, beside):
                     self._wanted = (self._status.scene, self._status.beside)
             self._say(_one_line(error))
             return
@@ -405,10 +418,9 @@ class Session:
         return draw_found(frame_bgr, result, self._view)
 
     def _finish_recording(self) -> None:
-        path = self._recorder.path
-        self._recorder.stop()
-        if path is not None and path.exists():
-            self._say(f"recorded {path}")
+        written = self._recorder.stop()
+        if written is not None:
+            self._say(f"recorded {written}")
 
     def _write(self, path: Path, picture_bgr: np.ndarray) -> None:
         try:
