@@ -183,7 +183,7 @@ def test_board(device, files, name):
 
 def test_core_times(device):
     # user nice system idle iowait irq softirq steal guest guest_nice; guests are in user and nice
-    root = device({"proc/stat": "cpu  100 10 50 800 40 0 5 0 60 0\ncpu0 1 1 1 1 1\nintr 5\n"})
+    root = device({"proc/stat": "intr 5\n\ncpu  100 10 50 800 40 0 5 0 60 0\ncpu0 1 1 1 1 1\n"})
     before = read_core_times(root)
     assert before == CoreTimes(busy=165, total=1005)
     later = CoreTimes(busy=165 + 30, total=1005 + 40)

@@ -93,7 +93,7 @@ def read_core_times(root: Path = _ROOT) -> CoreTimes | None:
         root: Where the file system begins.
     """
     for line in (text_in(root / "proc/stat") or "").splitlines():
-        name, *fields = line.split()
+        name, *fields = line.split() or [""]
         if name == "cpu" and len(fields) >= 5 and all(field.isdigit() for field in fields):
             ticks = [int(field) for field in fields[:8]]  # guests' time is in the user's already
             return CoreTimes(busy=sum(ticks) - ticks[3] - ticks[4], total=sum(ticks))
