@@ -1,10 +1,15 @@
 """Whether a window can open is found out beforehand, and said in one line."""
 
+import ctypes
 import os
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,11 +26,13 @@ from curbside.errors import ConfigError, CurbsideError
     [
         ({}, "there is no display"),
         ({"QT_QPA_PLATFORM": "xcb"}, "DISPLAY is empty"),
-        ({"QT_QPA_PLATFORM": "wayland;xcb", "DISPLAY": ":0"}, "WAYLAND_DISPLAY is empty"),
+        ({"QT_QPA_PLATFORM": "wayland;xcb", "DISPLAY": ":4711"}, "WAYLAND_DISPLAY is empty"),
         ({"QT_QPA_PLATFORM": "linuxfb:fb=/dev/fb7"}, "there is no /dev/fb0"),
         ({"DISPLAY": "nonsense"}, "which is none"),
         ({"DISPLAY": ":4711"}, "the display :4711 does not answer"),
         ({"DISPLAY": "127.0.0.1:59000.0"}, "127.0.0.1:59000.0 does not answer"),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "XDG_RUNTIME_DIR is empty"),
+        ({"WAYLAND_DISPLAY": "w-9", "XDG_RUNTIME_DIR": "/nowhere"}, "w-9 does not answer"),
     ],
 )
 def test_without_a_display_a_line_says_what_to_do(environ, said):
@@ -39,7 +46,7 @@ def test_without_a_display_a_line_says_what_to_do(environ, said):
     [
         {"QT_QPA_PLATFORM": "offscreen"},
         {"QT_QPA_PLATFORM": "vnc:size=800x480"},
-        {"WAYLAND_DISPLAY": "wayland-0"},
+        {"QT_QPA_PLATFORM": "wayland", "WAYLAND_SOCKET": "9"},
     ],
 )
 def test_what_may_open_is_not_refused(environ):
@@ -47,15 +54,88 @@ def test_what_may_open_is_not_refused(environ):
     require_display({}, system="darwin")
 
 
-def test_a_display_that_listens_is_one():
-    number = next(n for n in range(7000, 7100) if not Path(f"/tmp/.X11-unix/X{n}").exists())
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        server.bind(f"\0/tmp/.X11-unix/X{number}")
+WELCOME = (
+    struct.pack("<BxHHH", 1, 11, 0, 8) + bytes(4) + bytes(28)
+)  # of the X11 protocol, without screens
+REASON = b"No protocol specified\n\0\0"
+REFUSAL = struct.pack("<BBHHH", 0, 22, 11, 0, len(REASON) // 4) + REASON
+
+
+@contextmanager
+def x_server(server: socket.socket, answer: bytes) -> Iterator[None]:
+    """Answers whoever says something."""
+
+    def serve() -> None:
+        while True:
+            try:
+                client = server.accept()[0]
+            except OSError:
+                return
+            with client:
+                if client.recv(1024):
+                    client.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    with server:
         server.listen()
-        require_display({"DISPLAY": f":{number}.0"}, system="linux")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def local_server() -> tuple[socket.socket, str]:
+    number = next(n for n in range(7000, 7100) if not Path(f"/tmp/.X11-unix/X{n}").exists())
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.bind(f"\0/tmp/.X11-unix/X{number}")
+    return server, f":{number}.0"
+
+
+def test_a_display_that_lets_us_in_is_one():
+    server, display = local_server()
+    with x_server(server, WELCOME):
+        require_display({"DISPLAY": display}, system="linux")
+        stale = {"WAYLAND_DISPLAY": "w-9", "XDG_RUNTIME_DIR": "/nowhere"}
+        require_display({"DISPLAY": display, **stale}, system="linux")  # Qt takes the other then
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    with x_server(server, WELCOME):
         require_display({"DISPLAY": f"127.0.0.1:{port - 6000}"}, system="linux")
+
+
+def test_a_display_that_wants_a_cookie_is_refused_with_its_reason(capfd):
+    try:
+        ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        pytest.skip("no libxcb, by which alone it is found out")
+    server, display = local_server()
+    with (
+        x_server(server, REFUSAL),
+        pytest.raises(ConfigError, match=r"not let us in \(No protocol specified\).*XAUTHORITY"),
+    ):
+        require_display({"DISPLAY": display}, system="linux")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_wayland_display_is_one_where_it_listens(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # an address is no longer than 107 bytes
+    environ = {"WAYLAND_DISPLAY": "w", "XDG_RUNTIME_DIR": "."}
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind("w")
+        with pytest.raises(ConfigError, match="w does not answer"):
+            require_display(environ, system="linux")
+        server.listen()
+        require_display(environ, system="linux")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere Qt has one platform")
+def test_a_platform_that_qt_does_not_have_is_refused():
+    pytest.importorskip("PySide6.QtWidgets", exc_type=ImportError)
+    with pytest.raises(ConfigError, match=r"nonsense, which .* minimal, .*offscreen"):
+        load_qt({"QT_QPA_PLATFORM": "nonsense:size=9"})
+    load_qt({"QT_QPA_PLATFORM": "nonsense;offscreen"})
 
 
 def test_paths_of_opencvs_own_qt_are_taken_away_and_no_others():
@@ -106,6 +186,7 @@ def test_the_verb_without_a_display_is_one_line_and_code_2(monkeypatch, tmp_path
         (["--confidence", "7"], "confidence is 7"),
         (["--threads", "0"], "0 threads"),
         (["--benchmark", "{clip}"], "no model to measure"),
+        (["{model}", "--benchmark"], "names no video"),
         (["{model}", "--benchmark", "none.mp4", "8"], "none.mp4"),
     ],
 )

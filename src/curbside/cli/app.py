@@ -37,7 +37,7 @@ def _app(
     fullscreen: bool = False,
     theme: Literal["system", "dark", "light"] | None = None,
     save: Path | None = None,
-    benchmark: tuple[str, ...] = (),
+    benchmark: tuple[str, ...] | None = None,
 ) -> int | None:
     """Open the window.
 
@@ -62,7 +62,7 @@ def _app(
             measured as `curbside benchmark` does.
     """
     named = (*files, *(() if instances is None else (instances,)))
-    if benchmark:
+    if benchmark is not None:
         _benchmark(benchmark, named, models, threads)
         return None
     from ..app.start import AppConfig, open_window
@@ -93,6 +93,10 @@ def _benchmark(
     from ..app.catalogue import find_models, read_entries
     from . import benchmark
 
+    if not words:
+        raise ConfigError(
+            "--benchmark names no video", fix="give one: curbside app --benchmark VIDEO [FRAMES]"
+        )
     video, *rest = words
     frames = []
     if rest and rest[0].isdigit():
