@@ -271,6 +271,44 @@ def test_clicking_the_bar_jumps_there(window, application):
     assert session.calls[-1][1][0] == pytest.approx(7.5, abs=0.3)
 
 
+def test_a_click_on_the_bar_is_one_jump_and_pulling_it_follows(window):
+    session = window.steering.session
+    session.tell(state="paused", source="s", seekable=True, duration_s=100.0)
+    window.mirror.refresh()
+    bar, left = window.transport.seek, Qt.MouseButton.LeftButton
+    y, none = bar.height() // 2, Qt.KeyboardModifier.NoModifier
+
+    def asked():
+        return [arguments[0] for name, arguments in session.calls if name == "seek"]
+
+    def at(share):
+        return QPoint(round(bar.width() * share), y)
+
+    for count, share in enumerate((0.2, 0.5, 0.9), start=1):
+        QTest.mouseClick(bar, left, none, at(share))
+        assert len(asked()) == count and asked()[-1] == pytest.approx(100 * share, abs=2)
+    session.calls.clear()
+    QTest.mousePress(bar, left, none, at(0.3))
+    QTest.mouseMove(bar, at(0.6))
+    session.tell(position_s=30.0)
+    window.mirror.refresh()  # does not pull it back
+    QTest.mouseRelease(bar, left, none, at(0.6))
+    assert asked() == [pytest.approx(30, abs=2), pytest.approx(60, abs=2)]
+    assert not bar.isSliderDown()
+    session.calls.clear()
+    before = bar.value()
+    press(window, Qt.Key.Key_Right, widget=bar)
+    assert asked() == [pytest.approx(before / 100 + 5)] and "5 seconds" in bar.toolTip()
+
+
+def test_the_keys_are_one_table_however_often_they_are_asked_for(window, application):
+    for _ in range(3):
+        window.actions_by_name["keys"].trigger()
+        (table,) = window.findChildren(KeyTable)
+        assert table.isVisible()
+        table.close()
+
+
 def test_space_presses_the_button_that_has_the_focus_and_plays_elsewhere(window):
     session = window.steering.session
     session.tell(state="playing", source="s")

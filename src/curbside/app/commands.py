@@ -43,6 +43,7 @@ class Commands(QObject):
         super().__init__(window)
         self._window, self._steering = window, window.steering
         self._work = Work(self)
+        self._keys: KeyTable | None = None
 
     def handlers(self) -> dict[str, Callable[[], None]]:
         """What every action does, by its name in `KEYS`."""
@@ -86,7 +87,7 @@ class Commands(QObject):
             "full": window.toggle_full,
             "leave full": self._leave_full,
             "theme": self.next_theme,
-            "keys": lambda: KeyTable(window).show(),
+            "keys": self.show_keys,
             "quit": self._quit,
         }
 
@@ -274,6 +275,14 @@ class Commands(QObject):
         picture = self._window.picture
         picture.one_to_one = not picture.one_to_one
         self._window.transport.one.setChecked(picture.one_to_one)
+
+    def show_keys(self) -> None:
+        """Show the table of keys; there is one, however often it is asked for."""
+        if self._keys is None:
+            self._keys = KeyTable(self._window)
+        self._keys.show()
+        self._keys.raise_()
+        self._keys.activateWindow()
 
     def next_theme(self) -> None:
         """The next colours."""

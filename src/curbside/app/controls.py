@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
@@ -24,6 +25,7 @@ __all__ = [
     "fill",
     "heading",
     "page",
+    "plain",
     "row",
     "scrolled",
     "told",
@@ -31,6 +33,17 @@ __all__ = [
 
 _SETTLED_MS = 120
 _STEPS = 100
+
+
+def plain(text: str) -> str:
+    """A tooltip that shows a text as it is written: Qt takes one with a tag in it for HTML.
+
+    Args:
+        text: May name files, streams and what went wrong, so that anything can be in it.
+    """
+    if "<" not in text:
+        return text
+    return f"<span style='white-space:pre-wrap'>{html.escape(text)}</span>"
 
 
 def told(widget: QWidget, name: str, tip: str | None = None) -> None:
@@ -42,6 +55,7 @@ def told(widget: QWidget, name: str, tip: str | None = None) -> None:
 def heading(text: str) -> QLabel:
     """A line above a group of controls."""
     label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setProperty("role", "heading")
     return label
 
@@ -72,6 +86,7 @@ class ElidedLabel(QLabel):
     def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         self.show_text(text)
 
@@ -79,7 +94,7 @@ class ElidedLabel(QLabel):
         """Show another text."""
         if text != self.text() or not self.toolTip():
             self.setText(text)
-            self.setToolTip(text)
+            self.setToolTip(plain(text))
 
     def minimumSizeHint(self) -> QSize:
         """As high as a line, and as narrow as one likes."""

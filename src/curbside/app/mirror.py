@@ -11,6 +11,8 @@ from ..runtime.scene import PairPredictor
 from ..runtime.session import Status
 from .device_state import DeviceState
 from .mailbox import Bell, Mailbox
+from .silence import Silence
+from .transport import silent
 from .work import Work
 
 if TYPE_CHECKING:
@@ -40,6 +42,10 @@ class Mirror(QObject):
         self._window = window
         self.status = Status()
         """How the session stood when it was looked at last."""
+        self.silence = Silence()
+        """Since when no new picture has come."""
+        self._quiet_s: float | None = None
+        self._blamed = ""
         self._newest: Mailbox[Shown[Any]] = Mailbox()
         self._frame_bell, self._change_bell = Bell(self), Bell(self)
         self._frame_bell.rang.connect(self._show_frame)
@@ -64,6 +70,7 @@ class Mirror(QObject):
 
     def frame_shown(self, shown: Shown[Any]) -> None:
         """Take a frame; from any thread."""
+        self.silence.heard()
         self._newest.put(shown)
         self._frame_bell.pull()
 
@@ -84,10 +91,12 @@ class Mirror(QObject):
         """Show how the session stands now."""
         window, before = self._window, self.status
         status = self.status = window.steering.session.status()
+        quiet_s = self._quiet_s = self.silence.seconds(status)
         self._tell(status, before)
+        self._tell_of_silence(status)
         window.steering.follow(status)
         window.transport.show_status(status)
-        window.line.show_status(status)
+        window.line.show_status(status, quiet_s)
         if status.state != "playing":
             window.picture.stand_still()
         if (status.state, status.source) != (before.state, before.source):
@@ -109,6 +118,20 @@ class Mirror(QObject):
         elif not status.loading and window.line.message.text().startswith(_LOADING):
             window.say("")
 
+    def _tell_of_silence(self, status: Status) -> None:
+        """Say on the picture that it stands still although it plays, and below it why."""
+        window, quiet_s = self._window, self._quiet_s
+        window.picture.show_notice("" if quiet_s is None else silent(quiet_s))
+        newest = status.faults[-1] if quiet_s is not None and status.faults else None
+        if newest is not None and self.silence.may_be_why(newest.at_s, quiet_s or 0.0):
+            if newest.message != self._blamed:
+                self._blamed = newest.message
+                window.say(newest.message)
+        elif quiet_s is None and self._blamed:
+            if window.line.message.text() == self._blamed:
+                window.say("")
+            self._blamed = ""
+
     def _show_hint(self, status: Status, before: Status) -> None:
         """Say in the place of the picture why there is none."""
         picture = self._window.picture
@@ -123,7 +146,7 @@ class Mirror(QObject):
         self._polls += 1
         self.refresh()
         window, status = self._window, self.status
-        playing = status.state == "playing"
+        playing = status.state == "playing" and self._quiet_s is None
         window.times_panel.plot.add(
             status.fps if playing else 0.0, status.age_ms if playing else 0.0
         )
@@ -151,7 +174,7 @@ class Mirror(QObject):
         elif page is window.times_panel:
             numbers = {
                 "frames/s": f"{status.fps:.1f}",
-                "age": f"{status.age_ms:.0f} ms",
+                "age": f"{status.age_ms:.0f} ms" if self._quiet_s is None else "none",
                 "shown": str(status.frames),
                 "dropped": str(status.dropped),
                 "late": str(status.late),

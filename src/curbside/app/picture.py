@@ -15,6 +15,7 @@ __all__ = ["Picture", "fitted", "scaled"]
 
 _BLACK = QColor("#0b0d0f")
 _CAPTION = QColor(0, 0, 0, 170)
+_DIM = QColor(0, 0, 0, 110)
 _INK = QColor("#f2f5f7")
 
 
@@ -78,6 +79,7 @@ class Picture(QWidget):
         self._grabbed: QPoint | None = None
         self._captions: tuple[str, ...] = ()
         self._hint: tuple[str, ...] = ()
+        self._notice = ""
         self._painted, self._painted_s = QRect(), 0.0
         self.painted = 0
         """Pictures that were painted."""
@@ -130,6 +132,17 @@ class Picture(QWidget):
             self.update()
 
     @property
+    def notice(self) -> str:
+        """What is said in the middle of the picture."""
+        return self._notice
+
+    def show_notice(self, text: str) -> None:
+        """Say something in the middle of the picture that changes what it means; nothing where empty."""
+        if text != self._notice:
+            self._notice = text
+            self.update()
+
+    @property
     def one_to_one(self) -> bool:
         """Whether a pixel of the picture is one of the screen; else the whole picture is seen."""
         return self._one_to_one
@@ -178,6 +191,7 @@ class Picture(QWidget):
             self.painted += 1
         painter.drawImage(visible.topLeft(), self._image)
         self._paint_captions(painter, target)
+        self._paint_notice(painter, visible)
         self._painted, self._painted_s = visible, time.monotonic()
 
     def _paint_margins(self, painter: QPainter, visible: QRect) -> None:
@@ -242,6 +256,21 @@ class Picture(QWidget):
             painter.fillRect(box, _CAPTION)
             painter.setPen(_INK)
             painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
+
+    def _paint_notice(self, painter: QPainter, visible: QRect) -> None:
+        if not self._notice:
+            return
+        painter.fillRect(visible, _DIM)
+        font = painter.font()
+        font.setPointSizeF(font.pointSizeF() * 1.4)
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
+        text = metrics.elidedText(self._notice, Qt.TextElideMode.ElideRight, visible.width() - 24)
+        box = QRect(0, 0, metrics.horizontalAdvance(text) + 24, metrics.height() + 12)
+        box.moveCenter(visible.center())
+        painter.fillRect(box, _CAPTION)
+        painter.setPen(_INK)
+        painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
 
     def _forget(self) -> None:
         self._image = None

@@ -61,11 +61,6 @@ class LivePlot(QWidget):
         if self.isVisible():
             self.update()
 
-    def clear(self) -> None:
-        """Begin anew."""
-        self._points.clear()
-        self.update()
-
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw axes and lines."""
         painter = QPainter(self)

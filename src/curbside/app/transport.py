@@ -16,9 +16,10 @@ from .keys import with_key
 from .theme import Colors
 from .words import VIEW_WORDS
 
-__all__ = ["MessageLine", "Transport", "clock"]
+__all__ = ["MessageLine", "Transport", "clock", "silent"]
 
 _PER_S = 100  # steps of the seek bar
+_SKIP_S = 5  # as far as the keys go where the bar has no focus
 
 
 def clock(seconds: float) -> str:
@@ -30,6 +31,11 @@ def clock(seconds: float) -> str:
     return f"{head}:{rest // 10:02d}.{rest % 10}"
 
 
+def silent(seconds: float) -> str:
+    """What the window says where no new picture has come for so long."""
+    return f"no new picture for {seconds:.0f} s"
+
+
 class SeekBar(QSlider):
     """A bar that jumps to where it is clicked."""
 
@@ -39,9 +45,9 @@ class SeekBar(QSlider):
     def __init__(self) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.setMinimumWidth(60)
-        self.setSingleStep(_PER_S)
-        self.setPageStep(5 * _PER_S)
-        told(self, "Position", "Jump to another moment (Left and Right: 5 seconds)")
+        self.setSingleStep(_SKIP_S * _PER_S)
+        self.setPageStep(_SKIP_S * _PER_S)
+        told(self, "Position", f"Jump to another moment (Left and Right: {_SKIP_S} seconds)")
         self.actionTriggered.connect(lambda _: self.asked.emit(self.sliderPosition() / _PER_S))
 
     def show_position(self, position_s: float, duration_s: float | None) -> None:
@@ -54,14 +60,34 @@ class SeekBar(QSlider):
         self.blockSignals(False)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Jump at once."""
+        """Jump at once, and hold on to it."""
         if event.button() == Qt.MouseButton.LeftButton and self.maximum() > 0:
-            value = QStyle.sliderValueFromPosition(
+            self.setSliderDown(True)
+            self._move(event)
+        else:
+            super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Jump along with the mouse."""
+        if self.isSliderDown():
+            self._move(event)
+        else:
+            super().mouseMoveEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go."""
+        if self.isSliderDown() and event.button() == Qt.MouseButton.LeftButton:
+            self.setSliderDown(False)
+        else:
+            super().mouseReleaseEvent(event)
+
+    def _move(self, event: QMouseEvent) -> None:
+        """To where the mouse is; `asked` tells of it once, where that is another moment."""
+        self.setSliderPosition(
+            QStyle.sliderValueFromPosition(
                 self.minimum(), self.maximum(), round(event.position().x()), self.width()
             )
-            self.setSliderPosition(value)
-            self.asked.emit(value / _PER_S)
-        super().mousePressEvent(event)
+        )
 
 
 class Transport(QWidget):
@@ -195,6 +221,7 @@ class MessageLine(QWidget):
         self.message = ElidedLabel("")
         self.message.setAccessibleName("Message")
         self.facts = QLabel("")
+        self.facts.setTextFormat(Qt.TextFormat.PlainText)
         self.facts.setAccessibleName("Speed")
         layout.addWidget(self.message, 1)
         layout.addWidget(self.facts)
@@ -203,14 +230,23 @@ class MessageLine(QWidget):
         """Show another message."""
         self.message.show_text(text)
 
-    def show_status(self, status: Status) -> None:
-        """Show how fast it runs."""
+    def show_status(self, status: Status, quiet_s: float | None = None) -> None:
+        """Show how fast it runs.
+
+        Args:
+            status: How the session stands.
+            quiet_s: How long no new picture has come, where one is due; neither rate nor age is
+                shown then, as both are of the last one.
+        """
         faults = sum(status.fault_counts.values())
         parts: list[str] = [status.state]
         if status.recording is not None:
             parts.insert(0, "RECORDING")
         if status.state == "playing":
-            parts += [f"{status.fps:.1f} frames/s", f"{status.age_ms:.0f} ms old"]
+            if quiet_s is None:
+                parts += [f"{status.fps:.1f} frames/s", f"{status.age_ms:.0f} ms old"]
+            else:
+                parts.append(silent(quiet_s))
             parts += [f"{status.dropped} dropped"] if status.dropped else []
             parts += [f"{faults} faults"] if faults else []
             parts += [status.precision] if status.precision else []

@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
 from ...runtime import Fault
-from ..controls import ElidedLabel, fill, page, told
+from ..controls import ElidedLabel, fill, page, plain, told
 
 __all__ = ["FaultsPanel"]
 
@@ -50,5 +50,5 @@ class FaultsPanel(QWidget):
             where = "" if fault.frame is None else f", frame {fault.frame}"
             text = f"{moment}  {fault.stage}{where}\n{fault.message}\nDone: {fault.action}"
             item = QListWidgetItem(text)
-            item.setToolTip(text)
+            item.setToolTip(plain(text))
             self.list.addItem(item)

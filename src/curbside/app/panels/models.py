@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from ...manifest import Task
 from ..catalogue import ModelEntry, facts_of
 from ..choice import TASKS, Choice
-from ..controls import Options, fill, page, row, scrolled, told
+from ..controls import Options, fill, page, plain, row, scrolled, told
 from ..icons import icon
 from ..keys import with_key
 from ..theme import Colors
@@ -40,8 +40,6 @@ class ModelsPanel(QWidget):
 
     toggled = Signal(object)
     """The entry whose row was chosen."""
-    used = Signal(object)
-    """The entry that is to be used, also where it is already."""
     task_toggled = Signal(str, bool)
     beside_chosen = Signal(object)
     files_wanted = Signal()
@@ -167,7 +165,7 @@ class ModelsPanel(QWidget):
         item = QTreeWidgetItem([key, entry.name, _task_words(entry), size])
         tip = "\n".join(f"{name}: {value}" for name, value in facts_of(entry))
         for column in range(4):
-            item.setToolTip(column, tip if entry.manifest is not None else entry.problem or "")
+            item.setToolTip(column, plain(tip if entry.manifest else entry.problem or ""))
         if entry.manifest is None:
             self._grey(item)
         return item

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from ...runtime.sources import Found, Mode
-from ..controls import ElidedLabel, Options, fill, heading, page, row, scrolled, told
+from ..controls import ElidedLabel, Options, fill, heading, page, plain, row, scrolled, told
 from ..keys import with_key
 
 __all__ = ["SourcePanel", "spec_with_mode"]
@@ -145,7 +145,7 @@ class SourcePanel(QWidget):
         for place, source in enumerate(self._found):
             item = QListWidgetItem(f"{source.title}  ({source.kind})")
             item.setData(_SPEC, source.spec)
-            item.setToolTip(source.spec)
+            item.setToolTip(plain(source.spec))
             self.list.addItem(item)
             if source.spec == before or place == 0:
                 self.list.setCurrentRow(place)
