@@ -212,6 +212,9 @@ def test_what_is_recorded_and_written_can_be_read(play, until, tmp_path):
     assert len(frames_of(video)) >= 5 and frames_of(video)[0].shape == (72, 96, 3)
     press(window, Qt.Key.Key_Space)
     until(lambda: window.mirror.status.state == "paused")
+    session = window.steering.session
+    until(lambda: not session._run.pipeline.on_their_way)
+    until(lambda: window.picture.picture_bgr is session.latest.picture_bgr)
     QTest.mouseClick(window.transport.snapshot, Qt.MouseButton.LeftButton)
     until(lambda: list(tmp_path.glob("*.png")))
     (picture,) = tmp_path.glob("*.png")

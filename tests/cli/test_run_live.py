@@ -53,8 +53,8 @@ def test_faults_are_events_and_the_run_says_in_the_end_that_it_is_not_whole(
     assert main([*argv, "--json"]) == 2
     shown = capsys.readouterr()
     assert shown.err.splitlines()[-1] == (
-        "curbside run: 2 of 10 frames have no result; the faults say why; the others have been"
-        " processed"
+        "curbside run: 2 of 10 frames have no result: RuntimeError: out of order; look at the faults;"
+        " the others have been processed"
     )
     events = [json.loads(line) for line in shown.out.splitlines()]
     frames = [event for event in events if event["event"] == "frame"]

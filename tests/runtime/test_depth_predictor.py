@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tiny_depth import depth_manifest, make_depth_onnx, metres_of
@@ -53,12 +53,14 @@ DEPTHS = arrays(
 )
 
 
+@settings(deadline=None)
 @given(depth=DEPTHS, scale=st.tuples(st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 4])))
 def test_resizing_is_bilinear_between_known_values_alone(depth, scale):
     size = (depth.shape[0] * scale[0], depth.shape[1] * scale[1])
     np.testing.assert_allclose(resize_depth(depth, size), brute_resize(depth, size), atol=2e-4)
 
 
+@settings(deadline=None)
 @given(depth=DEPTHS, size=st.tuples(st.integers(1, 17), st.integers(1, 17)))
 def test_no_distance_is_made_up(depth, size):
     found = resize_depth(depth, size)

@@ -103,5 +103,5 @@ def test_the_tensor_is_the_frame_as_the_manifest_says(layout, dtype, channels, f
 def test_the_benchmark_takes_it(model, tmp_path):
     clip = write_clip(tmp_path / "clip.mp4", frames=10)
     report = benchmark([model], clip, frames=4, threads=1, rounds=1)
-    assert report.models[0].input_size_hw == RAW.size_hw
+    assert report.models[0].networks[0].input_size_hw == RAW.size_hw
     assert report.models[0].stages["draw"].count > 0

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -275,19 +275,22 @@ def _run(
     elif stats.frames or faults:
         show_run(facts, stats, means, faults)
     if broken_off is None and not opened.live:
-        broken_off = _what_is_missing(stats, tally.failed)
+        broken_off = _what_is_missing(stats, tally.failed, faults)
     if broken_off is not None:
         raise broken_off
 
 
-def _what_is_missing(stats: PipelineStats, failed: int) -> CurbsideError | None:
-    """What of a file was not done, as an error."""
+def _what_is_missing(
+    stats: PipelineStats, failed: int, faults: Iterable[Fault]
+) -> CurbsideError | None:
+    """What of a file was not done, as an error that names the last fault."""
     left_out = stats.faults.get("capture", 0)
-    fix = "the faults say why; the others have been processed"
+    last = next((fault.message for fault in reversed(list(faults))), "")
+    fix = "look at the faults; the others have been processed"
     if left_out:
-        return SourceError(f"{left_out} pictures could not be read", fix=fix)
+        return SourceError(f"{left_out} pictures could not be read: {last}", fix=fix)
     if failed:
-        return CurbsideError(f"{failed} of {stats.frames} frames have no result", fix=fix)
+        return CurbsideError(f"{failed} of {stats.frames} frames have no result: {last}", fix=fix)
     if not stats.frames:
         return SourceError("the source gave no frame", fix="check that it plays")
     return None
