@@ -16,7 +16,8 @@ It fails, names in its last line what failed, and ends with 1 where
 - afterwards there are more Python threads than before, or more than a few more threads of the system
   or open files, which libraries keep;
 - memory grew by 1 MB or more in 10,000 frames; fewer than 20,000 frames do not tell, for them it is
-  none;
+  none; with MALLOC_ARENA_MAX=1 in the environment glibc keeps less for threads that are gone, which
+  tells a leak from that;
 - an exception was caught by nobody.
 """
 
