@@ -42,6 +42,8 @@ CASES = [
     ("uneven.mp4", UNEVEN, X264),
     ("uneven.mkv", UNEVEN, X264),
     ("late.mp4", [5000 + time for time in UNEVEN], X264),
+    ("late.mkv", [5000 + time for time in UNEVEN], X264),
+    ("sparse.avi", EVEN, {"codec": "mpeg4", "rate": 50}),
     ("late.ts", [5000 + time for time in EVEN], X264),
     ("bare.h264", EVEN, X264),
     ("small.webm", EVEN, {"codec": "libvpx", "g": "20", "deadline": "realtime"}),
@@ -184,6 +186,80 @@ def test_a_clip_cut_off_after_its_index_ends_early(tmp_path):
     assert error is not None and f"ends early: {len(frames)} of 60 frames" in error.what
     _, _, error = collect(open_source(path), 0.4)
     assert error is not None and "ends early" in error.what
+
+
+def copied(path: Path, old: Path, shift_ms: int = 0, silence_s: int = 0) -> Path:
+    """A video as it is, earlier by so much, beside a silence that is so long."""
+    import av
+
+    with av.open(str(old)) as source, av.open(str(path), "w") as file:
+        video = source.streams.video[0]
+        stream = file.add_stream_from_template(video)
+        packets = [packet for packet in source.demux(video) if packet.size]
+        if silence_s:
+            sound = file.add_stream("pcm_s16le", rate=8000, layout="mono")
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 8000 * silence_s), np.int16), "s16", "mono"
+            )
+            frame.sample_rate, frame.pts = 8000, 0
+            file.mux(sound.encode(frame))
+        for packet in packets:
+            shift = round(shift_ms / 1000 / packet.time_base)
+            packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+            file.mux(packet)
+    return path
+
+
+def test_a_clip_trimmed_without_encoding_is_whole(tmp_path):
+    """The packets before its first frame are there, and hidden."""
+    old = clip(tmp_path / "old.mp4")
+    path = copied(tmp_path / "clip.mp4", old, shift_ms=1000)
+    frames, reported, error = collect(open_source(path))
+    assert [number_of(frame.bgr) for frame in frames] == list(range(25, 60))
+    assert (reported, error) == ([], None)
+
+
+@pytest.mark.parametrize("name", ["clip.flv", "clip.mkv"])
+def test_sound_that_is_longer_than_the_pictures_promises_none(tmp_path, name):
+    old = clip(tmp_path / "old.mp4")
+    frames, _, error = collect(open_source(copied(tmp_path / name, old, silence_s=9)))
+    assert len(frames) == 60 and error is None
+
+
+@pytest.mark.parametrize("duration", [b"nan:00:10", b"9e30:0:10", b"-1:00:10", b"00:00:00"])
+def test_a_duration_that_cannot_be_is_none(tmp_path, duration):
+    path = clip(tmp_path / "clip.mkv")
+    data = path.read_bytes()
+    assert data.count(b"00:00:02.4") == 1
+    path.write_bytes(data.replace(b"00:00:02.400000000", duration.ljust(18, b"0")))
+    source = open_source(path)
+    assert (source.duration_s, source.total) == (2.4, 60)  # the file's own, which is right
+    frames, _, error = collect(source)
+    assert len(frames) == 60 and error is None
+
+
+def test_seeking_can_be_interrupted(tmp_path):
+    source = open_source(clip(tmp_path / "clip.mp4", **X264 | {"g": "60"}))
+    seen = []
+    real = source._from
+
+    def counted(container, begin_s):
+        for item in real(container, begin_s):
+            seen.append(item)
+            if len(seen) == 5:
+                source.interrupt()
+            yield item
+
+    source._from = counted
+    assert list(source.frames(2.0)) == []
+    assert len(seen) == 5
+
+
+def test_a_closed_file_says_so(tmp_path):
+    source = open_source(clip(tmp_path / "clip.mp4", EVEN[:3]))
+    source.close()
+    with pytest.raises(SourceError, match=r"clip\.mp4 was closed"):
+        next(source.frames())
 
 
 @pytest.mark.parametrize(

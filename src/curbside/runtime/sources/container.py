@@ -26,6 +26,8 @@ _MOST_THREADS = 4
 """More of them decode no faster beside a network, and each keeps a frame in memory."""
 _NO_VIDEOS = ("tty",)
 """What FFmpeg would draw pictures of: it shows text files as a terminal would."""
+_LONGEST_S = 1e7
+"""No video plays for months; what says so is broken."""
 _ROTATIONS = {
     90: cv2.ROTATE_90_COUNTERCLOCKWISE,
     -90: cv2.ROTATE_90_CLOCKWISE,
@@ -42,6 +44,8 @@ class Decoded:
     """PyAV's frame."""
     pts_s: float | None
     """When it is to be shown, in the container's own time."""
+    end_s: float | None
+    """Until when it is to be shown, in the container's own time; None where that is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,16 @@ class Undecodable:
 
     reason: str
     """Why, in a few words."""
+    end_s: float | None = None
+    """As of `Decoded`."""
 
 
 class Container:
     """A video that is open: its stream of pictures, decoded frame by frame.
+
+    What it says of itself: `fps`; `promised`, how many packets it holds, and `promised_s`, how long its
+    pictures play, from the first on, None where it does not say; `duration_s`, how long all of it
+    plays. `packets` counts those of its pictures that were read.
 
     Args:
         address: What FFmpeg opens.
@@ -106,7 +116,10 @@ class Container:
         self._reformatter = VideoReformatter()
         self.fps = usable_fps(self._stream.average_rate or self._stream.guessed_rate)
         self.promised: int | None = self._stream.frames or None
-        self.duration_s = self._duration_s()
+        self.promised_s = self._promised_s()
+        whole = self._container.duration
+        self.duration_s = self.promised_s or (_usable(whole / 1e6) if whole else None)
+        self.packets = 0
 
     def _choose(self) -> Any:
         from av.stream import Disposition
@@ -138,12 +151,17 @@ class Container:
             fix = "check the address, that the server runs, and its user and password"
         return SourceError(f"{self._title} cannot be opened as a video ({reason})", fix=fix)
 
-    def _duration_s(self) -> float | None:
+    def _promised_s(self) -> float | None:
+        """How long its pictures play, from the first on; other streams may be longer."""
+        base, began = self._stream.time_base, self._stream.start_time or 0
         if self._stream.duration:
-            return float(self._stream.duration * self._stream.time_base)
-        if (tagged := _seconds(self._stream.metadata.get("DURATION", ""))) is not None:
-            return tagged
-        return self._container.duration / 1e6 if self._container.duration else None
+            return _usable(float(self._stream.duration * base))
+        ends_s = _seconds(self._stream.metadata.get("DURATION", ""))
+        if ends_s is not None:
+            return _usable(ends_s - float(began * base))
+        if len(self._container.streams) == 1 and self._container.duration:
+            return _usable(self._container.duration / 1e6)
+        return None
 
     def decode(self) -> Generator[Decoded | Undecodable]:
         """Every frame from where it stands.
@@ -152,7 +170,6 @@ class Container:
             SourceError: Reading broke off.
         """
         packets = self._container.demux(self._stream)
-        base = self._stream.time_base
         while True:
             try:
                 packet = next(packets, None)
@@ -163,18 +180,28 @@ class Container:
                 ) from None
             if packet is None:
                 return
+            self.packets += packet.size > 0
             try:
                 frames = packet.decode()
             except self._failures as error:
-                yield Undecodable(_reason(error))
+                yield Undecodable(_reason(error), self._times_s(packet)[1])
                 continue
             for frame in frames:
+                pts_s, end_s = self._times_s(frame)
                 if frame.is_corrupt:
-                    yield Undecodable("it is damaged")
+                    yield Undecodable("it is damaged", end_s)
                 elif frame.width * frame.height > MAX_PIXELS:
-                    yield Undecodable("it is larger than any camera's picture")
+                    yield Undecodable("it is larger than any camera's picture", end_s)
                 else:
-                    yield Decoded(frame, None if frame.pts is None else float(frame.pts * base))
+                    yield Decoded(frame, pts_s, end_s)
+
+    def _times_s(self, shown: Any) -> tuple[float | None, float | None]:
+        """From when and until when a frame, or a packet, is to be shown."""
+        if shown.pts is None:
+            return None, None
+        base = self._stream.time_base
+        end_s = float((shown.pts + shown.duration) * base) if shown.duration else None
+        return float(shown.pts * base), end_s
 
     def seek(self, pts_s: float) -> bool:
         """Go to the last frame before a moment of the container's own time that needs no other;
@@ -205,10 +232,15 @@ def _reason(error: BaseException) -> str:
     return "no answer in time" if said.startswith("immediate exit") else said
 
 
+def _usable(seconds: float) -> float | None:
+    """A duration that can be, or None."""
+    return seconds if 0 < seconds < _LONGEST_S else None  # which no NaN is
+
+
 def _seconds(text: str) -> float | None:
-    """Matroska's tag of a duration, as in 00:01:02.500000000."""
+    """Matroska's tag of when a stream ends, as in 00:01:02.500000000."""
     try:
         hours, minutes, seconds = map(float, text.split(":"))
     except ValueError:
         return None
-    return hours * 3600 + minutes * 60 + seconds
+    return _usable(hours * 3600 + minutes * 60 + seconds)

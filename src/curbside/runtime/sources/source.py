@@ -24,7 +24,8 @@ class Frame:
 
     index: int
     """Its number in the source, from 0. A live source leaves out the numbers of frames that nobody
-    fetched in time."""
+    fetched in time; a file that was sought tells it by time and rate, which is an estimate where its
+    rate varies."""
     timestamp_s: float
     """When it was taken, from the start of the source, in seconds: of a file the exact time at which
     it is to be shown."""

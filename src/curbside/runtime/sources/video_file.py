@@ -42,15 +42,17 @@ class VideoFile(Source):
         self._fresh: Container | None = self._open()
         self.fps, self.duration_s = self._fresh.fps, self._fresh.duration_s
         self.total = self._promised = self._fresh.promised
-        if self.total is None and self.duration_s is not None:
-            self.total = max(1, round(self.duration_s * self.fps))
+        self._promised_s = self._fresh.promised_s
+        if self.total is None and self._promised_s is not None:
+            self.total = max(1, round(self._promised_s * self.fps))
 
     def _open_file(self) -> Container:
         return Container(f"file:{self._name}", title=self._name, protocols="file")
 
     def frames(self, start_s: float = 0.0) -> Iterator[Frame]:
         """The frames of the file, from a moment on."""
-        assert not self._closed, "the video was closed"
+        if self._closed:
+            raise SourceError(f"{self._name} was closed", fix="open it again")
         self._interrupted = False
         container, self._fresh = self._fresh or self._open(), None
         begin_s = max(0.0, start_s - 0.5 / self.fps)
@@ -60,18 +62,22 @@ class VideoFile(Source):
     def _frames(self, container: Container, begin_s: float) -> Iterator[Frame]:
         left_out, decoded = LeftOut(self.report), 0
         index = None if begin_s else 0
-        time_s = -1 / self.fps
+        time_s, end_s = -1 / self.fps, 0.0
         try:
             for item in self._from(container, begin_s) if begin_s else container.decode():
+                if self._interrupted:
+                    return
                 picture: np.ndarray | Undecodable
                 if isinstance(item, Decoded):
                     time_s = self._time_s(item, time_s + 1 / self.fps)
+                    end_s = max(end_s, self._end_s(item, time_s + 1 / self.fps))
                     if time_s < begin_s:
                         continue
                     index = round(time_s * self.fps) if index is None else index
                     picture = container.picture(item)
                 else:
                     picture = item
+                    end_s = max(end_s, self._end_s(item, end_s))
                 if index is None:  # not yet where it begins
                     continue
                 if isinstance(picture, Undecodable):
@@ -80,12 +86,11 @@ class VideoFile(Source):
                     decoded += 1
                     yield Frame(index, time_s, picture)
                 index += 1
-                if self._interrupted:
-                    return
         except SourceError:
             raise self._ends_early(decoded) from None
         nothing = not decoded and not begin_s
-        if nothing or not self._is_whole(begin_s, decoded + left_out.count, time_s):
+        packets = 0 if begin_s else container.packets
+        if nothing or not self._is_whole(packets, end_s):
             raise self._ends_early(decoded)
         left_out.require_none(f"{decoded + left_out.count} frames")
 
@@ -97,12 +102,20 @@ class VideoFile(Source):
             self._zero_s = item.pts_s
         return item.pts_s - self._zero_s
 
+    def _end_s(self, item: Decoded | Undecodable, otherwise_s: float) -> float:
+        """Until when it is to be shown, from the first on."""
+        if item.end_s is None or self._zero_s is None:
+            return otherwise_s
+        return item.end_s - self._zero_s
+
     def _from(self, container: Container, begin_s: float) -> Iterator[Decoded | Undecodable]:
         """Frames from one that is no later than `begin_s`, or from the first."""
         zero_s, back_s = self._first_s(), 0.0
         while back_s < begin_s and container.seek(zero_s + begin_s - back_s):
             with closing(container.decode()) as items:
                 for item in items:
+                    if self._interrupted:
+                        return
                     if isinstance(item, Undecodable) or item.pts_s is None:
                         continue
                     if item.pts_s - zero_s > begin_s:  # the container's index is inexact
@@ -122,13 +135,14 @@ class VideoFile(Source):
                 self._zero_s = next((item.pts_s for item in shown if item.pts_s is not None), 0.0)
         return self._zero_s
 
-    def _is_whole(self, begin_s: float, count: int, last_s: float) -> bool:
-        """Whether as much came as was promised: by the frames, else by the time of the last one."""
-        if self._promised and not begin_s:
-            return count >= self._promised * (1 - _SLACK)
-        if self.duration_s is not None and count:
-            return last_s + 2 / self.fps >= self.duration_s * (1 - _SLACK)
-        return True
+    def _is_whole(self, packets: int, end_s: float) -> bool:
+        """Whether as much came as was promised: by the packets, else by the end of the last frame. Not
+        every packet is a frame that is shown: a file trimmed without encoding hides some."""
+        if self._promised and packets >= self._promised * (1 - _SLACK):
+            return True
+        if self._promised_s is not None and end_s:
+            return end_s + 1 / self.fps >= self._promised_s * (1 - _SLACK)
+        return not (self._promised and packets)
 
     def _undecodable(self, index: int, item: Undecodable) -> SourceError:
         return SourceError(
