@@ -112,6 +112,15 @@ def test_a_clip_that_was_filmed_upright_is_shown_upright(tmp_path, turned):
     assert mine.flags.c_contiguous
 
 
+def test_video_of_ten_bits_has_the_pixels_that_opencv_gives(tmp_path):
+    path = tmp_path / "clip.mkv"
+    noise = np.random.default_rng(5).integers(0, 256, (64, 96, 3), np.uint8)
+    write_video(path, [noise] * 2, codec="ffv1", pixels="yuv420p10le")
+    there, theirs = cv2.VideoCapture(str(path)).read()
+    assert there
+    assert np.abs(next(open_source(path).frames()).bgr.astype(int) - theirs).max() <= 1
+
+
 @pytest.mark.parametrize("width", [97, 98, 100])
 def test_rows_of_any_length_come_without_filling(tmp_path, width):
     path = tmp_path / "clip.avi"

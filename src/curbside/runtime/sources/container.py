@@ -215,7 +215,12 @@ class Container:
         """The pixels of a frame, upright: (H, W, 3) uint8 BGR, contiguous, its own."""
         frame = decoded.frame
         try:
-            bgr = self._reformatter.reformat(frame, format="bgr24", threads=1).to_ndarray()
+            bgr = self._reformatter.reformat(
+                frame,
+                format="bgr24",
+                interpolation="BICUBIC",
+                threads=1,  # as OpenCV does
+            ).to_ndarray()
         except self._failures as error:
             return Undecodable(_reason(error))
         turn = _ROTATIONS.get(frame.rotation)
