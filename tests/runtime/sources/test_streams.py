@@ -6,6 +6,7 @@ import io
 import socket
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import pytest
@@ -13,10 +14,10 @@ from stand_ins.http_video import serve_http
 from stand_ins.rtsp_server import RtspServer, serve_rtsp
 from video_builders import number_of, numbered, write_video
 
-from curbside.errors import ConfigError, SourceError
+from curbside.errors import ConfigError, CurbsideError, SourceError
 from curbside.runtime import open_source
 from curbside.runtime.sources import VideoFile, public_spec
-from curbside.runtime.sources.stream import open_stream
+from curbside.runtime.sources.stream import open_stream, public_words
 
 COUNT = 40
 
@@ -141,10 +142,54 @@ def test_somebody_who_never_answers(scheme):
         ("HTTP://User@[::1]:80/a", "http://[::1]:80/a"),
         ("gst:rtspsrc location=rtsp://u:pa55@cam/1 ! x", "gst:rtspsrc location=rtsp://cam/1 ! x"),
         ("/data/clip.mp4", "/data/clip.mp4"),
+        (" rtsp://user:pa55@cam/1", "rtsp://cam/1"),
+        ("rtsp:/user:pa55@cam/1", "rtsp://cam/1"),
+        ("rtsp:user:pa55@cam/1", "rtsp://cam/1"),
+        ("rtsp://user:12/pa55@cam/1", "rtsp://cam/1"),
+        ("rtsp://user:12?pa55@cam/1", "rtsp://cam/1"),
+        ("rtsp://user:12/p@55@cam/1", "rtsp://cam/1"),
+        ("rtsp://user:pa55", "rtsp://..."),
+        ("http://cam/x?mail=a@b&key=pa55", "http://b"),
+        ("http://cam/x;key=pa55", "http://cam/x"),
+        ("http://cam/key=pa55/x", "http://cam/..."),
+        ("rtmp://user:pa55@cam/x?k=pa55", "rtmp://cam/x"),
+        ("rtmp:/user:pa55@cam/x", "rtmp:/cam/x"),
+        ("gst:rtspsrc user-id=me user-pw=pa55 ! x", "gst:rtspsrc user-id=me user-pw=... ! x"),
+        ("gst:a PASSWORD='pa 55' ! x", "gst:a PASSWORD=... ! x"),
+        ('gst:srtsrc passphrase="pa 55', "gst:srtsrc passphrase=..."),
+        ("gst:a uri=http://cam/x?t=pa55 ! x", "gst:a uri=http://cam/x ! x"),
+        ("gst:a location=rtsp://u:1/pa55@cam/1 ! x", "gst:a location=rtsp://cam/1 ! x"),
+        ("libcamera:/base/i2c@1/imx@10?width=64", "libcamera:/base/i2c@1/imx@10?width=64"),
     ],
 )
 def test_what_is_shown_of_an_address(spec, shown):
     assert public_spec(spec) == shown
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("rtmp://user:pa55@cam/x", r"^rtmp:// is no kind .*rtsp://, rtsps://, http://, https://"),
+        (Path("rtmp://user:pa55@cam/x"), "^rtmp:// is no kind"),
+        ("  SRT://cam?passphrase=pa55", "^srt:// is no kind"),
+        ("file:///data/pa55.mp4", "^file:// is no kind"),
+        ("rtsp:/user:pa55@cam/x", "^rtsp: names no server; write rtsp://server/path"),
+        (" rtsp://user:pa55@/x", "names no server"),
+        ("http:user:pa55@cam/x", "^http: names no server"),
+        ("gst:rtspsrc user-pw='pa55", "pipeline 'rtspsrc user-pw=...' cannot be read"),
+        ("/nowhere/token=pa55", "^/nowhere/token=... does not exist"),
+        ("x://u:pa55@cam/x", "does not exist"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_without_what_may_be_a_password(spec, said):
+    with pytest.raises(CurbsideError, match=said) as raised:
+        open_source(spec)
+    assert "pa55" not in repr(raised.value)
+
+
+def test_the_words_of_a_pipeline_are_shown_without_passwords():
+    words = ["rtspsrc", "user-pw=pa 55", "location=rtsp://u:pa55@cam/1?k=pa55", "!", "a=b c"]
+    assert public_words(words) == "rtspsrc user-pw=... location=rtsp://cam/1 ! a=b c"
 
 
 @pytest.mark.parametrize(

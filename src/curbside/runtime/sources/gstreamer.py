@@ -26,7 +26,7 @@ from ...errors import ConfigError, SourceError
 from ...imaging.reading import MAX_PIXELS
 from .live import Connection, LiveSource
 from .source import usable_fps
-from .stream import without_passwords
+from .stream import public_words, without_passwords
 
 __all__ = ["GstPipeline", "split_pipeline"]
 
@@ -67,7 +67,7 @@ class GstPipeline(LiveSource):
         fix: str = "try the pipeline with gst-launch-1.0, and autovideosink at its end",
     ) -> None:
         words = tuple(pipeline)
-        shown = without_passwords(" ".join(words))
+        shown = public_words(words)
         if len(shown) > _LONGEST_TITLE:
             shown = f"{shown[:_LONGEST_TITLE]}..."
 
@@ -91,7 +91,7 @@ def split_pipeline(text: str) -> list[str]:
         words = shlex.split(text)
     except ValueError as error:
         raise ConfigError(
-            f"the pipeline {text!r} cannot be read ({error})", fix="close it"
+            f"the pipeline {without_passwords(text)!r} cannot be read ({error})", fix="close it"
         ) from None
     if not words:
         raise ConfigError(

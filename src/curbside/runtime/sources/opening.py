@@ -22,6 +22,7 @@ from .video_file import VideoFile
 
 __all__ = ["open_source", "public_spec"]
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+")
 _NODE = re.compile(r"(?:/dev/video)?(\d{1,9})")
 
 
@@ -47,8 +48,9 @@ def open_source(spec: str | Path) -> Source:
         SourceError: There is nothing there, or it cannot be opened.
     """
     text = str(spec)
-    kind, colon, rest = text.partition(":")
     if not os.path.exists(text) or text.startswith("/dev/"):
+        text = text.strip() or text
+        kind, colon, rest = text.partition(":")
         if kind.lower() in STREAM_SCHEMES and rest.startswith("//"):
             return open_stream(f"{kind.lower()}:{rest}")
         if kind in _OPENERS and (colon or kind == "synthetic"):
@@ -57,22 +59,41 @@ def open_source(spec: str | Path) -> Source:
         number = _node_number(name)
         if number is not None:
             return Camera(number, CameraSettings.of(wanted, f"camera {number}"))
-    return _open_files(Path(spec))
+        _require_no_address(kind.lower(), rest)
+    return _open_files(Path(text))
+
+
+def _require_no_address(scheme: str, rest: str) -> None:
+    """Refuse what is written like an address and is none that is read here; what stands in it may be a
+    password, so only its scheme is said."""
+    if scheme in STREAM_SCHEMES:
+        raise ConfigError(f"{scheme}: names no server", fix=f"write {scheme}://server/path")
+    if _SCHEME.fullmatch(scheme) and rest.startswith("/"):
+        raise ConfigError(
+            f"{scheme}:// is no kind of address that can be opened",
+            fix=f"give one of {', '.join(f'{known}://' for known in STREAM_SCHEMES)}, or the path of a "
+            "file; other kinds may go through gst: and a pipeline",
+        )
 
 
 def public_spec(spec: str) -> str:
-    """What a person named as it may be shown: an address without user, password and query."""
-    kind = spec.partition("://")[0].lower()
+    """What a person named as it may be shown: an address without user, password and query, and a
+    pipeline without the values of what is named as a password or a key."""
+    text = spec.strip()
+    kind, _, rest = text.partition(":")
+    if kind.lower() not in STREAM_SCHEMES:
+        return without_passwords(text)
     with suppress(ConfigError):
-        if kind in STREAM_SCHEMES:
-            return public_address(spec)
-    return without_passwords(spec)
+        return public_address(f"{kind}://{rest.lstrip('/')}")
+    return f"{kind.lower()}://..."
 
 
 def _pi_camera(rest: str) -> Source:
     name, _, wanted = rest.partition("?")
     if not re.fullmatch(r"\d{1,9}", name):
-        raise ConfigError(f"picamera:{name} names no camera", fix="give its number: picamera:0")
+        raise ConfigError(
+            f"{public_spec(f'picamera:{name}')} names no camera", fix="give its number: picamera:0"
+        )
     return PiCamera(int(name), CameraSettings.of(wanted, f"picamera:{name}"))
 
 
@@ -112,7 +133,7 @@ def _open_files(path: Path) -> Source:
     if not os.path.isfile(path):
         what = "is no file" if os.path.exists(path) else "does not exist"
         raise SourceError(
-            f"{path} {what}",
+            f"{public_spec(str(path))} {what}",
             fix="name a video file, a picture, a folder of pictures, a camera's number or an address; "
             "see: curbside sources",
         )

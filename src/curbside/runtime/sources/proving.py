@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import CurbsideError, SourceError
-from .opening import open_source
+from .opening import open_source, public_spec
 from .source import Source
+from .stream import without_passwords
 
 __all__ = ["Proof", "prove_source"]
 
@@ -76,12 +77,14 @@ def prove_source(
         except CurbsideError as error:
             facts["error"] = str(error)
         except Exception as error:  # a driver's own
-            facts["error"] = f"{type(error).__name__}: {error}".splitlines()[0]
+            said = f"{type(error).__name__}: {error}".splitlines()[0]
+            facts["error"] = without_passwords(said)
         if not done.is_set():
             found[0] = Proof(spec=spec, **facts)  # type: ignore[arg-type]
             done.set()
 
-    threading.Thread(target=work, name=f"curbside-prove {spec}", daemon=True).start()
+    name = f"curbside-prove {public_spec(spec)}"
+    threading.Thread(target=work, name=name, daemon=True).start()
     done.wait(timeout_s)
     done.set()
     return found[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -14,7 +14,7 @@ from .live import Connection, LiveSource
 from .source import Source
 from .video_file import VideoFile
 
-__all__ = ["STREAM_SCHEMES", "open_stream", "public_address", "without_passwords"]
+__all__ = ["STREAM_SCHEMES", "open_stream", "public_address", "public_words", "without_passwords"]
 
 _PROTOCOLS = {
     "rtsp": "rtsp,rtp,udp,tcp",
@@ -28,6 +28,13 @@ STREAM_SCHEMES = tuple(_PROTOCOLS)
 _TIMEOUT_S = 5.0
 _UDP = "#udp"
 _SLACK_S = 1.0
+# A camera of libcamera has a name with `:/` and `@` in it, which is no address.
+_USER = re.compile(r"(?<!libcamera)(:/{1,2})\S*@")
+_QUERY = re.compile(r"(?<!libcamera)(:/{1,2}[^\s?;&\"']*)[?;&][^\s\"']*")
+_SECRET = re.compile(
+    r"""(\w*(?:pw|pwd|pass|passwd|password|passphrase|secret|key|token))=(?:"[^"]*"?|'[^']*'?|[^\s"'])+""",
+    re.IGNORECASE,
+)
 
 
 def open_stream(address: str, *, timeout_s: float = _TIMEOUT_S) -> Source:
@@ -88,24 +95,42 @@ def public_address(address: str) -> str:
     Raises:
         ConfigError: It is no address.
     """
+    scheme, _, rest = address.strip().partition("://")
+    if "@" in re.split(r"[/?#;]", rest, maxsplit=1)[-1]:  # where the password ends, nobody can tell
+        rest = re.split(r"[?#;&]", rest.rpartition("@")[2])[0]
     try:
-        parts = urlsplit(address)
+        parts = urlsplit(f"{scheme}://{rest}")
         host, port = parts.hostname, parts.port
     except ValueError:
         host = port = None
     if not host:
-        scheme = address.partition("://")[0]
+        known = scheme.lower() if scheme.lower() in STREAM_SCHEMES else "rtsp"
         raise ConfigError(
-            f"the address after {scheme}:// names no server", fix=f"write {scheme}://server/path"
+            f"the address after {known}:// names no server", fix=f"write {known}://server/path"
         )
     host = f"[{host}]" if ":" in host else host
-    path = "/..." if "pass" in parts.path.lower() or "pwd" in parts.path.lower() else parts.path
+    path = parts.path.partition(";")[0]
+    if _SECRET.search(path) or "pass" in path.lower() or "pwd" in path.lower():
+        path = "/..."
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
 
 
 def without_passwords(text: str) -> str:
-    """A text without the users and passwords of addresses in it."""
-    return re.sub(r"://[^/@\s]*@", "://", text)
+    """A text without the users, passwords and queries of addresses in it, and without the values of
+    what is named as a password or a key, as in `user-pw=...`."""
+    text = _USER.sub(r"\1", text)
+    text = _QUERY.sub(r"\1", text)
+    return _SECRET.sub(r"\1=...", text)
+
+
+def public_words(words: Iterable[str]) -> str:
+    """The words of a pipeline as one text, as `without_passwords` shows them; a value may hold blanks."""
+    shown = []
+    for word in words:
+        name, equals, _ = word.partition("=")
+        hide = equals and _SECRET.search(f"{name}=x")
+        shown.append(f"{name}=..." if hide else without_passwords(word))
+    return " ".join(shown)
 
 
 class _Stream(Connection):
