@@ -146,11 +146,8 @@ def test_pictures_that_cannot_be_read_are_told_in_the_end(model, tmp_path, capsy
     assert main(["run", model, "--source", str(tmp_path / "in"), "--json"]) == 2
     shown = capsys.readouterr()
     assert "1 pictures could not be read" in shown.err
-    assert [json.loads(line)["event"] for line in shown.out.splitlines()] == [
-        "frame",
-        "fault",
-        "summary",
-    ]
+    *events, last = (json.loads(line)["event"] for line in shown.out.splitlines())
+    assert (sorted(events), last) == (["fault", "frame"], "summary")
     (tmp_path / "in" / "0.png").unlink()
     assert main(["run", model, "--source", str(tmp_path / "in"), "--json"]) == 2
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["frames"] == 0

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from builders import photo
@@ -192,3 +193,46 @@ def test_a_png_without_pixels_is_damaged(tmp_path):
     length = int.from_bytes(whole[start : start + 4], "big")
     (tmp_path / "a.png").write_bytes(whole[:start] + whole[start + 12 + length :])
     one_line(tmp_path / "a.png", verify_image)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_grey_of_16_bits_gives_its_upper_eight(tmp_path, name):
+    numbers = np.arange(0, 65536, 37, dtype=np.uint16)[:1750].reshape(35, 50)
+    Image.fromarray(numbers).save(tmp_path / name)
+    pixels = read_rgb(tmp_path / name)
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels, np.stack([numbers // 256] * 3, axis=-1))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_numbers_of_32_bits_are_no_picture(tmp_path, kind):
+    Image.fromarray(np.ones((4, 5), kind)).save(tmp_path / "a.tif")
+    one_line(tmp_path / "a.tif", read_rgb, "32 bits, no picture")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_upright_where_that_is_asked_for(tmp_path, orientation):
+    """OpenCV's reading is the reference; without being asked the pixels stay as they are stored."""
+    path = tmp_path / "a.jpg"
+    stored = np.zeros((32, 48, 3), np.uint8)
+    stored[:16, :16], stored[16:, 32:] = 255, (200, 0, 0)
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    Image.fromarray(stored).save(path, quality=95, exif=exif)
+    theirs = cv2.imread(str(path))[..., ::-1]
+    mine = read_rgb(path, upright=True)
+    assert mine.shape == theirs.shape
+    assert np.abs(mine.astype(int) - theirs).max() <= 8
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(read_rgb(path), np.asarray(image))
+
+
+def test_a_damaged_exif_tag_is_none(tmp_path):
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.new("RGB", (8, 4)).save(path, exif=exif)
+    data = path.read_bytes()
+    place = data.index(b"Exif\0\0") + 6
+    path.write_bytes(data[:place] + b"XX" + data[place + 2 :])
+    assert read_rgb(path, upright=True).shape == (4, 8, 3)

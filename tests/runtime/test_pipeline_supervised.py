@@ -114,6 +114,16 @@ def test_on_a_file_a_network_that_never_recovers_ends_the_run_and_keeps_nothing_
     assert sink.ends == ["discarded"]
 
 
+def test_a_file_of_which_no_frame_has_a_result_ends_with_the_error_and_keeps_nothing():
+    sink = Kept()
+    with pytest.raises(Trouble, match="at 4"):
+        Pipeline(Numbers(5), Flaky(set(range(5))), sink=sink, supervision=QUICK).run()
+    assert sink.ends == ["discarded"]
+    sink = Kept()
+    stats = Pipeline(Numbers(5), Flaky({0, 1, 3, 4}), sink=sink, supervision=QUICK).run()
+    assert (stats.frames, sink.ends) == (5, ["closed"])
+
+
 def test_on_a_camera_it_goes_on():
     source = Numbers(live=True, pace_s=0.001)
     rules = Supervision(retry_s=9, longest_retry_s=9, give_up_after=2)

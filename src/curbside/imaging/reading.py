@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from ..errors import DataError
@@ -124,14 +125,32 @@ def image_size_hw(path: Path) -> tuple[int, int]:
         return image.size[1], image.size[0]
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """A picture as (H, W, 3) uint8, RGB.
+def read_rgb(path: Path, *, upright: bool = False) -> np.ndarray:
+    """A picture as (H, W, 3) uint8, RGB; of grey of 16 bits the upper eight.
+
+    Args:
+        path: The file.
+        upright: Turn it as its EXIF tag says that the camera was held. Masks are drawn on the pixels
+            as they are stored, so that this is off for datasets.
 
     Raises:
-        DataError: The file is missing, damaged, or larger than any camera's picture.
+        DataError: The file is missing, damaged, larger than any camera's picture, or holds numbers of
+            32 bits, which are no brightness.
     """
     with open_image(path) as image:
+        wide = image.mode in SIXTEEN_BITS and (image.mode != "I" or image.format == "PNG")
+        if image.mode in ("I", "F") and not wide:
+            raise DataError(
+                f"{path} holds numbers of 32 bits, no picture",
+                fix="give a picture of 8 or 16 bits",
+            )
         loaded = load_image(image, path)
+        if upright:
+            with suppress(Exception):  # a damaged tag is none
+                loaded = ImageOps.exif_transpose(loaded)
+        if wide:
+            grey = (np.asarray(loaded) >> 8).astype(np.uint8)
+            return np.repeat(grey[..., None], 3, axis=2)
         return np.asarray(loaded if loaded.mode == "RGB" else loaded.convert("RGB"))
 
 

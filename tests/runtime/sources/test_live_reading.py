@@ -16,7 +16,17 @@ from curbside.runtime.sources.live import Connection, LiveSource
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
+    """Waits are short, and what still waits in the end is let go on, so that no thread stays."""
     monkeypatch.setattr(live, "_JOIN_S", 0.05)
+    yield
+    while WAITING:
+        WAITING.pop().set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("curbside-read"):
+            thread.join(10)
+
+
+WAITING: list[threading.Event] = []
 
 
 class Scripted(Connection):
@@ -33,6 +43,7 @@ class Scripted(Connection):
     def pictures(self):
         for item in self._script:
             if isinstance(item, threading.Event):
+                WAITING.append(item)
                 item.wait(10)
             elif isinstance(item, tuple):
                 yield item[0]
@@ -61,6 +72,7 @@ class Rig:
         if isinstance(script, Exception):
             raise script
         if isinstance(script, threading.Event):
+            WAITING.append(script)
             script.wait(10)
             raise broken("too late")
         self.made.append(Scripted(script))

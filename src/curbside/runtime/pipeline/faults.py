@@ -44,7 +44,8 @@ class Supervision:
 
     A frame on which a stage fails is shown as it came. A live source that breaks off is opened again,
     for ever; a network that fails again and again is loaded again. On a file, whose frames do not
-    wait, a network that never recovers ends the pipeline.
+    wait, a network that never recovers ends the pipeline, and so does a file's end where no frame had a
+    result.
 
     Raises:
         ConfigError: A number is out of its range.

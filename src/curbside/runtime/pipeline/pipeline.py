@@ -113,6 +113,8 @@ class Pipeline(Generic[Result]):
         self._faults: Counter[str] = Counter()
         self._stopping = threading.Event()
         self._error: BaseException | None = None
+        self._hopeless: Exception | None = None  # the last fault, while no frame had a result
+        self._result_came = False
         self._late_error: CurbsideError | None = None
         self._captured = self._frames = self._left_out = self._late = 0
         self._start_s = self._last_s = 0.0
@@ -220,7 +222,9 @@ class Pipeline(Generic[Result]):
                     predictor=job.predictor,
                 )
                 if self._frames == self._limit:
-                    return
+                    break
+            if self._hopeless is not None and not self._source.live:
+                raise self._hopeless
         except Closed:
             if self._error is not None:
                 raise self._error from None
@@ -367,6 +371,7 @@ class Pipeline(Generic[Result]):
         if not job.failed:
             with self._caught(job, "decode"), self._timed(job, "decode"):
                 result = job.predictor.decode(job.outputs, frame.shape[:2])
+                self._result_came, self._hopeless = True, None
         picture = frame
         if self._draw is not None and not job.failed:
             with self._caught(job, "draw"), self._timed(job, "draw"):
@@ -394,6 +399,8 @@ class Pipeline(Generic[Result]):
                 action = self._watch.failed(job.predictor, began_s=job.began_s)
             in_a_row = self._watch.in_a_row
             give_up = not self._source.live and in_a_row >= self._supervision.give_up_after
+            if stage != "draw" and not self._result_came:
+                self._hopeless = error
             self._fault(stage, error, action, frame=job.frame.index, keep_trace=give_up)
             if give_up:
                 raise

@@ -18,7 +18,8 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 class Pictures(Source):
-    """Picture files as frames, in the order given, 25 of them to a second.
+    """Picture files as frames, in the order given, 25 of them to a second, upright where a camera said how it
+    was held.
 
     Args:
         files: The files; they may differ in size.
@@ -42,7 +43,7 @@ class Pictures(Source):
         first = min(max(0, ceil(start_s * self.fps - 0.5)), len(self._files))
         for index, path in enumerate(self._files[first:], first):
             try:
-                rgb = read_rgb(path)
+                rgb = read_rgb(path, upright=True)
             except DataError as error:
                 left_out.add(SourceError(error.what, fix=error.fix))
                 continue
