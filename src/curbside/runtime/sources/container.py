@@ -117,6 +117,9 @@ class Container:
         self.fps = usable_fps(self._stream.average_rate or self._stream.guessed_rate)
         self.promised: int | None = self._stream.frames or None
         self.promised_s = self._promised_s()
+        if self._container.format.name == "avi" and self.promised and self.promised_s:
+            # Without its index, which is at its end, the duration is that of what is there.
+            self.promised_s = max(self.promised_s, self.promised / self.fps)
         whole = self._container.duration
         self.duration_s = self.promised_s or (_usable(whole / 1e6) if whole else None)
         self.packets = 0

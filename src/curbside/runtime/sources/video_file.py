@@ -141,11 +141,7 @@ class VideoFile(Source):
         if self._promised and packets >= self._promised * (1 - _SLACK):
             return True
         if self._promised_s is not None and end_s:
-            promised_s = self._promised_s
-            if self._promised and packets:
-                # Of a file without its index the duration is that of what is there; the count is not.
-                promised_s = max(promised_s, self._promised / self.fps)
-            return end_s + 1 / self.fps >= promised_s * (1 - _SLACK)
+            return end_s + 1 / self.fps >= self._promised_s * (1 - _SLACK)
         return not (self._promised and packets)
 
     def _undecodable(self, index: int, item: Undecodable) -> SourceError:
