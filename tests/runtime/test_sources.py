@@ -150,14 +150,14 @@ def test_a_folder_without_pictures(tmp_path):
 class _Container:
     """A container that promises 100 frames and gives some."""
 
-    fps, promised, duration_s = 10.0, 100, 10.0
+    fps, promised, promised_s, duration_s = 10.0, 100, None, 10.0
 
     def __init__(self, gives):
-        self._gives = gives
+        self._gives = self.packets = gives
 
     def decode(self):
         for number in range(self._gives):
-            yield Decoded(None, number / 10)
+            yield Decoded(None, number / 10, (number + 1) / 10)
 
     def picture(self, decoded):
         return np.zeros((4, 6, 3), np.uint8)
