@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from curbside import hardware
+from curbside.hardware import processor
 from curbside.models import LRASPPConfig
 from curbside.training import TrainConfig
 from curbside.training.precision import lightning_precision
@@ -27,7 +27,7 @@ def test_a_processor_computes_in_bf16_where_it_says_that_it_can(
 ) -> None:
     listed = tmp_path / "cpuinfo"
     listed.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
-    monkeypatch.setattr(hardware, "Path", lambda path: listed)
+    monkeypatch.setattr(processor, "Path", lambda path: listed)
     config = TrainConfig(name="x", model=LRASPPConfig(), accelerator="cpu")
     assert lightning_precision(config) == want
 
