@@ -16,7 +16,7 @@ from video_builders import number_of, numbered, write_video
 
 from curbside.errors import ConfigError, CurbsideError, SourceError
 from curbside.runtime import open_source
-from curbside.runtime.sources import VideoFile, public_spec
+from curbside.runtime.sources import VideoFile, public_spec, stream
 from curbside.runtime.sources.stream import open_stream, public_words
 
 COUNT = 40
@@ -210,6 +210,25 @@ def test_a_camera_that_sends_jpegs_over_http(jpegs):
         source.close()
         with pytest.raises(SourceError, match="404"):
             open_source(f"{server}/nothing")
+
+
+def test_a_camera_over_http_is_asked_once(jpegs, monkeypatch):
+    """Some let only one in."""
+    opened = []
+    real = stream.Container
+
+    def counted(*args, **more):
+        opened.append(args)
+        return real(*args, **more)
+
+    monkeypatch.setattr(stream, "Container", counted)
+    with serve_http(jpegs=jpegs) as server:
+        source = open_source(f"{server}/camera")
+        first(source, 3)
+        assert len(opened) == 1
+        first(source, 3)  # begun anew
+        assert len(opened) == 2
+        source.close()
 
 
 def test_a_camera_over_http_that_hangs_up(jpegs):

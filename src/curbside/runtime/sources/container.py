@@ -106,13 +106,7 @@ class Container:
         except BaseException:
             self._container.close()
             raise
-        context = self._stream.codec_context
-        context.options = {
-            "max_pixels": str(MAX_PIXELS),
-            **({"flags": "low_delay"} if live else {}),
-        }
-        context.thread_type = "SLICE" if live else "AUTO"  # frame threads hold frames back
-        context.thread_count = min(_MOST_THREADS, core_count() + 1)  # one waits for its turn
+        self.decode_for(live=live)
         self._reformatter = VideoReformatter()
         self.fps = usable_fps(self._stream.average_rate or self._stream.guessed_rate)
         self.promised: int | None = self._stream.frames or None
@@ -147,6 +141,20 @@ class Container:
                 fix="give a video of usual size",
             )
         return stream
+
+    def decode_for(self, *, live: bool) -> None:
+        """Say what is wanted of decoding, before the first frame.
+
+        Args:
+            live: Every frame as soon as it is there, instead of several at once.
+        """
+        context = self._stream.codec_context
+        context.options = {
+            "max_pixels": str(MAX_PIXELS),
+            **({"flags": "low_delay"} if live else {}),
+        }
+        context.thread_type = "SLICE" if live else "AUTO"  # frame threads hold frames back
+        context.thread_count = min(_MOST_THREADS, core_count() + 1)  # one waits for its turn
 
     def _unopened(self, reason: str) -> SourceError:
         fix = "check that it plays; one that was cut off lacks its index: fetch it again"

@@ -74,15 +74,20 @@ def open_stream(address: str, *, timeout_s: float = _TIMEOUT_S) -> Source:
             live=live,
         )
 
+    opened: list[Container] = []
     if scheme.startswith("http"):
         container = open_container()
-        duration_s = container.duration_s
-        container.close()
-        if duration_s is not None:
-            return VideoFile(title, open_container)
+        if container.duration_s is not None:
+            return VideoFile(title, open_container, container)
+        container.decode_for(live=True)
+        opened.append(container)  # some cameras let only one in: it is read on
+
+    def connect() -> _Stream:
+        return _Stream(opened.pop() if opened else open_container(live=True), title)
+
     return LiveSource(
         title,
-        lambda: _Stream(open_container(live=True), title),
+        connect,
         open_s=2 * timeout_s + _SLACK_S,  # FFmpeg opens in two steps, each within its timeout
         silence_s=timeout_s,
     )

@@ -26,6 +26,7 @@ class VideoFile(Source):
     Args:
         path: The file, in any format that FFmpeg reads.
         reopen: Opens it, where it is no file of this device.
+        opened: It, where it is open already; read by the first `frames`.
 
     Raises:
         SourceError: It cannot be opened.
@@ -33,13 +34,18 @@ class VideoFile(Source):
 
     seekable = True
 
-    def __init__(self, path: Path | str, reopen: Callable[[], Container] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        reopen: Callable[[], Container] | None = None,
+        opened: Container | None = None,
+    ) -> None:
         self._name = str(path)
         self._open = reopen or self._open_file
         self.title = self._name if reopen else Path(path).name
         self._zero_s: float | None = None
         self._interrupted = self._closed = False
-        self._fresh: Container | None = self._open()
+        self._fresh: Container | None = opened or self._open()
         self.fps, self.duration_s = self._fresh.fps, self._fresh.duration_s
         self.total = self._promised = self._fresh.promised
         self._promised_s = self._fresh.promised_s
