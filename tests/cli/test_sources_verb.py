@@ -26,7 +26,7 @@ ROAD = Found("synthetic:256x48@50", "a drawn road", "synthetic")
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verb, "find_sources", lambda: [CAMERA, ROAD])
+    monkeypatch.setattr(verb, "find_sources", lambda timeout_s: [CAMERA, ROAD])
     monkeypatch.setenv("COLUMNS", "120")
 
 

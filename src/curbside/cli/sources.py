@@ -43,7 +43,7 @@ def _sources(
         specs: Sources to prove, as `curbside run --source` takes them; without one, all that are found
             on this device: its cameras, and a drawn road.
         prove: Fetch a frame of each. A camera that somebody else uses gives none.
-        timeout: Seconds that each may take.
+        timeout: Seconds that each may take, and each way of listing cameras.
         save: A folder for the frames, as pictures to look at.
         as_json: Print JSON instead of a table, with all modes of the cameras.
     """
@@ -54,7 +54,7 @@ def _sources(
             "with --no-prove there is no frame to save", fix="leave one of the two out"
         )
     named = [Found(spec, "", "named") for spec in specs]
-    listed = named or find_sources()
+    listed = named or find_sources(timeout)
     rows: list[_Row] = []
     for found in track(listed, total=len(listed), description="asking", unit="sources"):
         proof = prove_source(found.spec, timeout_s=timeout) if prove else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from stand_ins.picamera_library import BLUE_GREEN_RED, install_picamera2
 
 from curbside.errors import ConfigError, SourceError
 from curbside.runtime import open_source
-from curbside.runtime.sources import libcamera
+from curbside.runtime.sources import Found, finding, libcamera
 from curbside.runtime.sources.pi_camera import find_pi_cameras
 
 RPICAM = """Available cameras
@@ -116,6 +117,31 @@ def test_cameras_that_the_programs_of_libcamera_list(tmp_path, monkeypatch, name
     assert [found.spec for found in libcamera.find_libcameras()] == [
         f"libcamera:{number}" for number in range(len(cameras))
     ]
+
+
+def test_programs_that_hang_are_given_up_after_the_first(tmp_path, monkeypatch):
+    asked = tmp_path / "asked"
+    for name in ("rpicam-hello", "libcamera-hello", "cam"):
+        hung = tmp_path / name
+        hung.write_text(f"#!/bin/sh\necho {name} >>{asked}\nexec sleep 30\n")
+        hung.chmod(0o755)
+    program(tmp_path, "gst-launch-1.0", "")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin{os.pathsep}/usr/bin")
+    assert libcamera.find_libcameras(0.3) == []
+    assert asked.read_text().split() == ["rpicam-hello"]
+
+
+def test_cameras_that_are_not_listed_in_time_are_left_out(monkeypatch):
+    going_on = threading.Event()
+    monkeypatch.setattr(finding, "_SLACK_S", 0.0)
+    monkeypatch.setattr(finding, "find_v4l2", lambda: going_on.wait(10) and [])
+    camera = Found("picamera:0", "a camera", "picamera")
+    monkeypatch.setattr(finding, "find_pi_cameras", lambda: [camera])
+    monkeypatch.setattr(finding, "find_libcameras", lambda timeout_s: [])
+    try:
+        assert [found.spec for found in finding.find_sources(0.2)] == ["picamera:0", "synthetic"]
+    finally:
+        going_on.set()
 
 
 def test_the_pipeline_of_a_libcamera(tmp_path, monkeypatch):

@@ -70,17 +70,18 @@ def _full_name(which: str) -> str:
     return cameras[int(which)][1]
 
 
-def find_libcameras() -> list[Found]:
-    """The cameras that libcamera's own programs list; none where they or GStreamer are not there."""
+def find_libcameras(timeout_s: float = _ANSWER_S) -> list[Found]:
+    """The cameras that libcamera's own programs list; none where they or GStreamer are not there, or
+    where the first program that is there does not answer in time."""
     if shutil.which("gst-launch-1.0") is None:
         return []
     return [
         Found(f"libcamera:{number}", f"{title}, libcamera", "libcamera")
-        for number, (title, _) in enumerate(_names())
+        for number, (title, _) in enumerate(_names(timeout_s))
     ]
 
 
-def _names() -> list[tuple[str, str]]:
+def _names(timeout_s: float = _ANSWER_S) -> list[tuple[str, str]]:
     """What the cameras are, and their names, by the first program that there is."""
     for program, option in _LISTERS:
         path = shutil.which(program)
@@ -93,9 +94,11 @@ def _names() -> list[tuple[str, str]]:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=_ANSWER_S,
+                timeout=timeout_s,
             )
-        except (OSError, subprocess.TimeoutExpired):
+        except OSError:
             continue
+        except subprocess.TimeoutExpired:  # what hangs is libcamera, and so would the others
+            return []
         return [(title.strip("'"), name) for title, name in _LISTED.findall(done.stdout)]
     return []
