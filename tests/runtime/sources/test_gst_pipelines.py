@@ -115,19 +115,28 @@ def test_leaving_in_any_way_leaves_no_process():
 
 
 EXITS = """
-import sys
+import os, signal, sys
 from curbside.runtime import open_source
-source = open_source("gst:videotestsrc is-live=true")
+source = open_source("gst:videotestsrc is-live=true ! video/x-raw,framerate=1/60")
 print(source._reader._connection._process.pid, flush=True)
 {ending}
 """
 
 
 @needs_gstreamer
-@pytest.mark.parametrize("ending", ["sys.exit(3)", "1 / 0"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "sys.exit(3)",
+        "1 / 0",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "os.kill(os.getpid(), signal.SIGKILL)",
+    ],
+)
 def test_no_process_outlives_python(ending):
+    """A camera that is silent for a minute: no pipe that breaks ends it."""
     command = [sys.executable, "-c", EXITS.format(ending=ending)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60)
     assert done.returncode != 0
     deadline = time.monotonic() + 5
     while os.path.exists(f"/proc/{int(done.stdout)}/status"):

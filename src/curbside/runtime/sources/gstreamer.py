@@ -13,6 +13,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,13 @@ _SAID = re.compile(rf"GstFdSink:{_SINK}\.GstPad:sink: caps = video/x-raw, (.*)")
 _ERROR = re.compile(r"(?:ERROR|WARNING): (?:from element \S*:|erroneous pipeline:)?\s*")
 _OPEN_S, _ENDED_S = 10.0, 2.0
 _LONGEST_TITLE = 80
+_GUARD = (
+    "import ctypes, os, signal, sys\n"
+    "ctypes.CDLL(None).prctl(1, signal.SIGKILL)\n"  # PR_SET_PDEATHSIG
+    "if os.getppid() == int(sys.argv[1]): os.execv(sys.argv[2], sys.argv[2:])"
+)
+"""Asks Linux to end the process with the thread that started it, however that ends, and becomes the
+program. Done between fork and exec it could hang in a process of many threads."""
 _running: WeakSet[subprocess.Popen[str]] = WeakSet()
 
 Title = Callable[[int, int, float], str]
@@ -130,7 +138,7 @@ class _Process(Connection):
         tail = ["!", "videoconvert", "!", "video/x-raw,format=BGR", "!", *sink.split()]
         try:
             self._process = subprocess.Popen(
-                [program, "-v", "--", *pipeline, *tail],
+                [*_guard(), program, "-v", "--", *pipeline, *tail],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -240,6 +248,13 @@ class _Process(Connection):
         self._process.wait()
         self._listener.join(_ENDED_S)
         self._pictures.close()
+
+
+def _guard() -> list[str]:
+    """What a program is started through, so that it does not outlive us; nothing but on Linux."""
+    if sys.platform != "linux" or not sys.executable:
+        return []
+    return [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid())]
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
