@@ -70,6 +70,17 @@ def test_without_picamera2_the_line_says_how_to_get_it(monkeypatch):
     assert find_pi_cameras() == []
 
 
+def test_a_picamera2_for_another_numpy_is_one_line_with_the_way_out(tmp_path, monkeypatch):
+    # what the simplejpeg of Raspberry Pi OS bookworm says beside numpy 2
+    said = "numpy.dtype size changed, may indicate binary incompatibility"
+    (tmp_path / "picamera2.py").write_text(f"raise ValueError({said!r})\n")
+    monkeypatch.delitem(sys.modules, "picamera2", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SourceError, match=f"{said}.*no-deps simplejpeg"):
+        open_source("picamera:0")
+    assert find_pi_cameras() == []
+
+
 def test_cameras_of_picamera2_are_found(monkeypatch):
     install_picamera2(monkeypatch, "imx219", "imx708_wide")
     assert [(found.spec, found.title) for found in find_pi_cameras()] == [

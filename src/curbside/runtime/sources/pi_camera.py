@@ -53,12 +53,18 @@ def find_pi_cameras() -> list[Found]:
 def _picamera2() -> ModuleType:
     try:
         import picamera2
-    except ImportError:
+    except ModuleNotFoundError:
         raise SourceError(
             "this needs picamera2, which Raspberry Pi OS brings and pip does not",
             fix="run: sudo apt install python3-picamera2, and make the venv with "
             "--system-site-packages, or try libcamera:0",
         ) from None
+    except (ImportError, ValueError) as error:  # compiled for another numpy, ValueError
+        raise SourceError(
+            f"picamera2 cannot be loaded ({error})",
+            fix="where it speaks of numpy or a size, run in the venv: pip install --force-reinstall "
+            "--no-deps simplejpeg",
+        ) from error
     return picamera2
 
 
