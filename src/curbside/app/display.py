@@ -17,9 +17,9 @@ __all__ = ["drop_foreign_plugins", "load_qt", "require_display"]
 
 _WITHOUT = "without a screen use: curbside run"
 _PACKAGES = (
-    "install Qt's system libraries, on Debian and Raspberry Pi OS: apt install libegl1 libgl1"
-    " libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-shape0"
-    " libxcb-xkb1"
+    "install Qt's system libraries, on Debian and Raspberry Pi OS: apt install libdbus-1-3 libegl1"
+    " libfontconfig1 libgl1 libglib2.0-0 libsm6 libwayland-cursor0 libwayland-egl1 libxcb-cursor0"
+    " libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-shape0 libxcb-xkb1 libxkbcommon-x11-0"
 )
 _PLUGINS = ("QT_QPA_PLATFORM_PLUGIN_PATH", "QT_QPA_FONTDIR", "QT_PLUGIN_PATH")
 _X11_PORT = 6000
@@ -92,8 +92,8 @@ def _require_platform(name: str, environ: Mapping[str, str]) -> None:
 def _nothing(what: str) -> ConfigError:
     return ConfigError(
         what,
-        fix="start it in a desktop session; on a screen without one set QT_QPA_PLATFORM=eglfs or"
-        f" linuxfb (offscreen shows nothing); {_WITHOUT}",
+        fix="start it in a desktop session; on a screen without one: cage -d -- curbside app, or"
+        f" QT_QPA_PLATFORM=linuxfb (offscreen shows nothing); {_WITHOUT}",
     )
 
 
