@@ -16,8 +16,7 @@ It fails, names in its last line what failed, and ends with 1 where
 - afterwards there are more Python threads than before, or more than a few more threads of the system
   or open files, which libraries keep;
 - memory grew by 1 MB or more in 10,000 frames; fewer than 20,000 frames do not tell, for them it is
-  none; with MALLOC_ARENA_MAX=1 in the environment glibc keeps less for threads that are gone, which
-  tells a leak from that;
+  none;
 - an exception was caught by nobody.
 """
 
@@ -42,7 +41,7 @@ import numpy as np
 import tyro
 from soak_faults import Faults, FaultySource, faulty_networks
 
-from curbside.hardware import read_memory
+from curbside.hardware import keep_one_heap, read_memory
 from curbside.progress import track
 from curbside.runtime import FusionConfig, InstanceConfig, Supervision
 from curbside.runtime.scene import SceneConfig
@@ -181,6 +180,7 @@ def main(
         seed: Of the faults and of what is done; threads still come in turns that nobody knows.
         as_json: Print JSON instead of a list.
     """
+    keep_one_heap()  # as `curbside run` and `curbside app` do
     faults = Faults(seed)
     with _unhandled() as unhandled, tempfile.TemporaryDirectory(prefix="curbside-") as folder:
         with faulty_networks(faults):

@@ -23,7 +23,6 @@ def test_means_are_over_the_frames_with_a_result():
     tally = Tally(shares=False)
     for result in (_result(cars=2), None, _result(cars=4), None):
         tally.add(result)
-    assert tally.means(4) == tally.means()
     assert tally.means()["objects"] == {"car": pytest.approx(3)}
     assert tally.means()["disagreement"] == {"road": pytest.approx(0.5)}
     assert tally.failed == 2

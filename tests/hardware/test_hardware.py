@@ -1,6 +1,9 @@
 """What a device tells of itself, from drawn file systems laid out as Linux lays out its own."""
 
+import os
+import platform
 import resource
+import subprocess
 import sys
 import time
 
@@ -242,3 +245,29 @@ def test_cores_of_this_device_count_on():
     share = after.busy_share_since(before)
     assert share is not None
     assert 0 < share <= 1
+
+
+@pytest.mark.parametrize(("call", "heaps"), [("keep_one_heap()", 1), ("None", 5)])
+def test_threads_share_one_heap(call, heaps):
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("only glibc gives threads heaps of their own")
+    code = f"""
+import ctypes, threading
+from curbside.hardware.memory import keep_one_heap
+kept = {call}
+libc = ctypes.CDLL(None)
+together = threading.Barrier(4)
+def take():
+    together.wait()
+    libc.malloc(1000)
+    together.wait()
+threads = [threading.Thread(target=take) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+libc.malloc_stats()
+"""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    found = told.stderr.count("Arena ")
+    assert found == 1 if heaps == 1 else found >= heaps

@@ -69,13 +69,9 @@ class Tally:
             return
         self._followed += 1
 
-    def means(self, frames: int | None = None) -> dict[str, dict[str, float]]:
+    def means(self) -> dict[str, dict[str, float]]:
         """Means over the frames that have a result: share of the picture by class, objects by class,
-        and so on.
-
-        Args:
-            frames: Makes no difference: the results are counted here.
-        """
+        and so on."""
         return {
             kind: {name: total / self._results for name, total in sums.most_common()}
             for kind, sums in self._sums.items()

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ..errors import ConfigError
+from ..hardware import keep_one_heap
 from ..results import View
 
 __all__ = ["main"]
@@ -17,6 +18,7 @@ _Models = Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metava
 
 def main(argv: list[str]) -> int | None:
     """Entry of `curbside app`."""
+    keep_one_heap()
     return tyro.cli(_app, args=argv, prog="curbside app", description=__doc__)
 
 

@@ -16,6 +16,7 @@ from typing import Annotated
 import tyro
 
 from ..errors import ConfigError, CurbsideError, SourceError
+from ..hardware import keep_one_heap
 from ..progress import track
 from ..results import SceneResult, View
 from ..runtime import (
@@ -151,6 +152,7 @@ class Looks:
 
 def main(argv: list[str]) -> None:
     """Entry of `curbside run`."""
+    keep_one_heap()
     tyro.cli(_run, args=argv, prog="curbside run", description=__doc__)
 
 
@@ -268,7 +270,7 @@ def _run(
         "threads_per_network": plan.threads,
         "objects_followed": tally.followed,
     }
-    means = tally.means(stats.frames)
+    means = tally.means()
     if as_json:
         print_faults(news)
         print_summary(facts, stats, means)

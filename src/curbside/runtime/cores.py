@@ -31,7 +31,7 @@ def plan_cores(threads: int | None, *, live: bool) -> CorePlan:
 
     A live source wants the newest frame soonest: one network on all threads. A file wants all its
     frames soonest: several networks on few threads each, since splitting one small convolution over
-    threads wastes part of every one of them; as many, up to four, as leave the fewest threads idle.
+    threads wastes part of every one of them; two to four, as many as leave the fewest threads idle.
 
     Args:
         threads: Threads for the networks in all; all cores where None.
@@ -41,8 +41,10 @@ def plan_cores(threads: int | None, *, live: bool) -> CorePlan:
         ConfigError: Fewer than one thread.
     """
     total = thread_count(threads)
-    most = 1 if live else min(total, _MOST_WORKERS)
-    workers = max(range(1, most + 1), key=lambda count: (count * (total // count), count))
+    workers = 1
+    if not live and total > 1:
+        several = range(2, min(total, _MOST_WORKERS) + 1)
+        workers = max(several, key=lambda count: (count * (total // count), count))
     return CorePlan(workers=workers, threads=total // workers)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import ConfigError, CurbsideError
 from ...files import as_storage_error
 from ...results import SceneResult
-from ..cores import CorePlan, plan_cores
+from ..cores import plan_cores
 from ..pipeline import Fault, Pipeline, Shown, Supervision
 from ..player import Player
 from ..scene import NetworkShelf, Pair, PairPredictor, SceneConfig, ScenePredictor, draw_found
@@ -58,8 +58,10 @@ class Session:
         budget_ms: float | None = None,
         supervision: Supervision | None = None,
     ) -> None:
-        plan_cores(threads, live=True)  # refuses what cannot be, here and not in a thread
-        self._threads, self._budget_ms = threads, budget_ms
+        self._plan = plan_cores(
+            threads, live=True
+        )  # of a file, too: somebody waits for each change
+        self._budget_ms = budget_ms
         self._on_shown = on_shown or (lambda shown: None)
         self._on_change = on_change or (lambda: None)
         self._supervision = supervision or Supervision()
@@ -285,7 +287,7 @@ class Session:
         return Player(source, every_frame=self._every_frame, looping=self._looping)
 
     def _play_on(self, player: Player, turn: int) -> None:
-        run = self._begin(player, plan_cores(self._threads, live=player.camera), turn)
+        run = self._begin(player, turn)
         if run is None:
             player.close()
             return
@@ -300,33 +302,33 @@ class Session:
         """Whether another source was asked for meanwhile."""
         return self._closed or turn != self._turn
 
-    def _begin(self, player: Player, plan: CorePlan, turn: int) -> _Run | None:
+    def _begin(self, player: Player, turn: int) -> _Run | None:
         """What plays the source now; None where another was asked for meanwhile."""
         with self._lock:
             scene, beside = self._wanted
             self._stale = False
         try:
-            predictor = self._opened(scene, beside, plan)
+            predictor = self._opened(scene, beside)
         except Exception as error:  # the picture alone is better than none
             self._say(_one_line(error))
             with self._lock:
                 if self._wanted == (scene, beside):
                     self._wanted = (SceneConfig(), None)
             scene, beside = SceneConfig(), None
-            predictor = self._opened(scene, beside, plan)
+            predictor = self._opened(scene, beside)
         pipeline: Pipeline[Any] = Pipeline(
             player,
             predictor,
             draw=self._draw,
             sink=self._recorder,
-            workers=plan.workers,
+            workers=self._plan.workers,
             supervision=self._supervision,
             on_fault=self._note,
             budget_ms=self._budget_ms,
             on_retired=self._retire,
             window=_WINDOW,
         )
-        run = _Run(player, pipeline, plan)
+        run = _Run(player, pipeline)
         with self._lock:
             if self._is_over(turn):
                 predictor.close()
@@ -386,7 +388,7 @@ class Session:
         if run is None:  # they are loaded with the next source
             return
         try:
-            predictor = self._opened(scene, beside, run.plan)
+            predictor = self._opened(scene, beside)
         except Exception as error:
             with self._lock:  # what runs stays
                 if self._status.scene is not None and self._wanted == (scene, beside):
@@ -402,13 +404,13 @@ class Session:
         run.player.again()
 
     def _opened(
-        self, scene: SceneConfig, beside: SceneConfig | None, plan: CorePlan
+        self, scene: SceneConfig, beside: SceneConfig | None
     ) -> ScenePredictor | PairPredictor:
         """A predictor of the networks; says meanwhile that it loads."""
         names = [path.name for config in (scene, beside) if config for path in config.models]
         self._set(loading=tuple(names))
         try:
-            predictor = open_networks(self._shelf, scene, beside, threads=plan.threads)
+            predictor = open_networks(self._shelf, scene, beside, threads=self._plan.threads)
         finally:
             self._set(loading=())
         predictor.confidence = self._view.view == "confidence"
@@ -473,7 +475,6 @@ class _Run:
 
     player: Player
     pipeline: Pipeline[Any]
-    plan: CorePlan
 
 
 def _one_line(error: Exception) -> str:
