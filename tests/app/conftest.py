@@ -45,7 +45,7 @@ def theme(application) -> Any:
 
 @pytest.fixture
 def make_window(application, theme, tmp_path) -> Iterator[Callable[..., Any]]:
-    """Makes a window of a size around a session; all are closed in the end."""
+    """Makes a window around a session, of a size or, for None, of its own; all are closed in the end."""
     from fake_session import FakeSession
     from PySide6.QtCore import QCoreApplication, QEvent
 
@@ -60,7 +60,8 @@ def make_window(application, theme, tmp_path) -> Iterator[Callable[..., Any]]:
             make_session, theme=theme, settings=Settings(tmp_path / "settings.ini"), **more
         )
         windows.append(window)
-        window.resize(*size)
+        if size is not None:
+            window.resize(*size)
         if shown:
             window.show()
             window.activateWindow()

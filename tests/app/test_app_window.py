@@ -597,6 +597,17 @@ def test_the_panel_is_a_drawer_on_a_small_screen(make_window, application):
     assert other.tabs.isVisible()
 
 
+def test_it_is_no_larger_than_the_screen(make_window, application):
+    there = application.primaryScreen().availableGeometry()
+    assert there.width() < 1280  # what it would like to have
+    window = make_window(size=None)
+    assert window.width() <= there.width() and window.height() <= there.height()
+    window.resize(there.width() + 500, there.height() + 100)
+    window.close()  # remembered, as on a larger screen
+    again = make_window(size=None)
+    assert again.width() <= there.width() and again.height() <= there.height()
+
+
 def test_full_screen_puts_the_bar_away_until_it_is_touched(window, application, until):
     window._hider.setInterval(30)
     QTest.mouseDClick(window.picture, Qt.MouseButton.LeftButton)

@@ -92,9 +92,18 @@ class Window(QWidget):
         self.mirror.show_view()
         self.resize(1280, 800)
         settings.place(self)
+        self._fit_screen()
         self._arrange()
         self.mirror.start()
         self.picture.setFocus()
+
+    def _fit_screen(self) -> None:
+        """Be no larger than the screen, which may be another one than last time."""
+        there = self.screen().availableGeometry()
+        fitting = self.size().boundedTo(there.size())
+        if fitting != self.size():
+            self.resize(fitting)
+            self.move(there.topLeft())
 
     # -- building ------------------------------------------------------------------------------
 
