@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from curbside.errors import ConfigError, MissingDependencyError, ModelFileError
 from curbside.labels import LabelClass, LabelSpace
 from curbside.manifest import METADATA_KEY, InputSpec, OutputSpec
 from curbside.runtime.backends import open_backend
+from curbside.runtime.interruption import RunInterrupted
 
 
 def _zeros() -> dict[str, np.ndarray]:
@@ -30,6 +32,32 @@ def test_manifest_and_outputs(tmp_path):
         "confidence": ((1, 12, 16), np.uint8),
     }
     np.testing.assert_array_equal(outputs["confidence"], 64)  # four classes alike: round(255 / 4)
+
+
+def test_a_run_that_is_interrupted_and_the_next_one(tmp_path):
+    size_hw = (1024, 1024)
+    manifest = make_manifest(size_hw=size_hw)
+    path = make_onnx(tmp_path / "m.onnx", size_hw=size_hw, manifest=manifest)
+    frames = {"frame": np.random.default_rng(0).integers(0, 256, (1, *size_hw, 3), np.uint8)}
+    backend = open_backend(path, threads=1)
+    expected = backend.run(frames)["ids"]
+    raised = []
+
+    def run():
+        try:
+            while True:
+                np.testing.assert_array_equal(backend.run(frames)["ids"], expected)
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while thread.is_alive():
+        backend.interrupt()
+        thread.join(0.001)
+    assert [type(error) for error in raised] == [RunInterrupted]
+    backend.interrupt()  # none is going on
+    np.testing.assert_array_equal(backend.run(frames)["ids"], expected)
 
 
 def test_manifest_beside_the_file(tmp_path):

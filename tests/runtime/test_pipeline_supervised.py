@@ -235,6 +235,10 @@ def test_another_network_between_two_frames_loses_none(workers):
 
 
 def test_another_network_may_go_on_from_what_the_one_before_found():
+    class Old(Named):
+        def make_way(self, other):
+            made_way.append(other)
+
     class Heir(Named):
         def infer_after(self, other, outputs, frame_bgr):
             assert frame_bgr[0, 0, 0] == outputs
@@ -242,15 +246,17 @@ def test_another_network_may_go_on_from_what_the_one_before_found():
 
     def exchanged(number):  # while it is at its first frame
         pipeline.switch(heir)
+        pipeline.switch(heir)
         return 0.0
 
-    slow, heir = Named("slow", pause_s=exchanged), Heir("heir")
+    made_way: list[Named] = []
+    slow, heir = Old("slow", pause_s=exchanged), Heir("heir")
     retired = []
     pipeline = Pipeline(Numbers(6), slow, on_retired=lambda old: retired.append(old.name))
     seen = [shown.result for shown in pipeline]
     assert seen[0] == ("heir", 100)
     assert seen[1:] == [("heir", number) for number in range(1, 6)]
-    assert retired == ["slow"]
+    assert retired == ["slow"] and made_way == [heir]
 
 
 def test_a_network_is_retired_only_when_no_frame_needs_it():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from curbside.runtime import (
     load_predictor,
 )
 from curbside.runtime.fusion import Tracker, carried
+from curbside.runtime.interruption import RunInterrupted
 from curbside.runtime.scene import (
     NetworkShelf,
     PairPredictor,
@@ -194,8 +196,10 @@ def test_at_its_own_pace_a_slow_network_never_holds_the_others_up(semantic, inst
         (error,) = scene.take_errors()
         assert str(error) == "out of order" and scene.take_errors() == []
         backend.fails = False
+        backend.go.clear()
         scene.reset()
         assert scene(frames[5]).ages == {"semantic": 0}  # what is known is of another clip
+        backend.go.set()
 
 
 def test_at_its_own_pace_a_network_that_fails_is_loaded_again(semantic):
@@ -282,6 +286,58 @@ def test_networks_on_different_devices_run_at_once(semantic, instances):
     networks[1].backend.device = "hailo"
     with ScenePredictor(networks) as scene:
         assert scene(_frames(1)[0]).panoptic is not None
+
+
+def test_a_network_makes_way_for_another(semantic, instances, tmp_path):
+    """It stops in the middle of a frame, the network that both have does not, and the other scene
+    gives all of that frame."""
+    other = make_onnx(tmp_path / "o.onnx", manifest=make_manifest(space=THINGS, model="another"))
+    (frame,) = _frames(1)
+    shelf = NetworkShelf()
+    old, new, alone = (
+        shelf.open(SceneConfig(models=models), threads=1)
+        for models in ((semantic, instances), (other, instances), (other,))
+    )
+    ran = []
+
+    class Interruptible:
+        def __init__(self, inner):
+            self.inner, self.gone = inner, threading.Event()
+
+        def __getattr__(self, name):
+            return getattr(self.inner, name)
+
+        def run(self, inputs):
+            ran.append("begun")
+            if not self.gone.wait(5):
+                return self.inner.run(inputs)
+            raise RunInterrupted
+
+        def interrupt(self):
+            self.gone.set()
+
+    old._networks["semantic"].backend = Interruptible(old._networks["semantic"].backend)
+    shared = old._networks["instances"].backend
+    shared.interrupt = lambda: ran.append("objects interrupted")
+    tensors = old.prepare(frame)
+    with ThreadPoolExecutor() as pool:
+        given = pool.submit(old.infer, tensors)
+        _until(lambda: ran == ["begun"])
+        old.make_way(object())
+        old.make_way(new)
+        given = given.result(timeout=5)
+    assert ran == ["begun"]
+    assert given.interrupted and not given.looks
+    expected = load_scene(SceneConfig(models=(other, instances)), threads=1)(frame)
+    found = new.decode(new.infer_after(old, given, frame), frame.shape[:2])
+    np.testing.assert_array_equal(found.panoptic.ids, expected.panoptic.ids)
+    found = alone.decode(alone.infer_after(old, given, frame), frame.shape[:2])
+    np.testing.assert_array_equal(found.semantic.ids, expected.semantic.ids)
+    nothing = old.decode(given, frame.shape[:2])
+    assert nothing.semantic is None and nothing.instances is None
+    for scene in (old, new, alone):
+        scene.close()
+    shelf.close()
 
 
 def test_another_scene_goes_on_from_what_the_one_before_found(semantic, instances, tmp_path):

@@ -23,7 +23,11 @@ __all__ = ["Backend", "backend_modules", "open_backend"]
 
 
 class Backend(Protocol):
-    """A network that is loaded and ready. Synchronous; threads belong to the pipeline."""
+    """A network that is loaded and ready. Synchronous; threads belong to the pipeline.
+
+    Where a library can break off a run, its backend also has `interrupt()`, from any thread: runs
+    that are going on raise `RunInterrupted` soon, later ones are as ever.
+    """
 
     @property
     def manifest(self) -> Manifest:

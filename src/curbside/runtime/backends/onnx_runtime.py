@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import MissingDependencyError, ModelFileError
 from ...manifest import Manifest, manifest_from_metadata
+from ..interruption import RunInterrupted
 from ..precision import in_words
 from ..signature import Tensor, input_shape, require_fit
 
@@ -74,10 +75,30 @@ class OnnxRuntimeBackend:
             outputs=[_tensor(item) for item in self._session.get_outputs()],
         )
         self._outputs = [output.name for output in self.manifest.outputs]
+        self._running: set[Any] = set()  # the options of the runs that are going on
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The outputs that the Manifest names, by name."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, dict(inputs)), strict=True))
+        """The outputs that the Manifest names, by name.
+
+        Raises:
+            RunInterrupted: `interrupt` was called meanwhile.
+        """
+        options = _library().RunOptions()
+        self._running.add(options)
+        try:
+            made = self._session.run(self._outputs, dict(inputs), options)
+        except Exception as error:
+            if options.terminate:
+                raise RunInterrupted from error
+            raise
+        finally:
+            self._running.discard(options)
+        return dict(zip(self._outputs, made, strict=True))
+
+    def interrupt(self) -> None:
+        """End the runs that are going on, from any thread; they raise `RunInterrupted`."""
+        for options in tuple(self._running):
+            options.terminate = True
 
     @cached_property
     def precision(self) -> str:

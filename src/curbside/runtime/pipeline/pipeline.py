@@ -162,7 +162,11 @@ class Pipeline(Generic[Result]):
     def switch(self, predictor: Predictor[Result]) -> None:
         """Exchange the predictor, from any thread: frames that are not yet in the network go to the
         new one, none is lost, and they stay in order."""
+        old = self._slot.current
         self._slot.exchange(predictor)
+        make_way = None if old is predictor else getattr(old, "make_way", None)
+        if make_way is not None:
+            make_way(predictor)
 
     @property
     def predictor(self) -> Predictor[Result]:

@@ -16,11 +16,12 @@ Found = TypeVar("Found", covariant=True)
 class Predictor(Protocol[Found]):
     """What the pipeline needs of a predictor: the three parts of a call.
 
-    Five more are used where they are there: `reset()` before the first frame of a clip, `again()`
+    Six more are used where they are there: `reset()` before the first frame of a clip, `again()`
     before the same frame once more, `restart()` after faults, which loads the network again,
-    `take_errors()` for what went wrong on threads of its own, and `infer_after(other, outputs,
-    frame_bgr)` where it takes the place of another that has just looked at a frame: the outputs for
-    that frame, or None where the other's cannot be made use of.
+    `take_errors()` for what went wrong on threads of its own, `make_way(other)` where another has
+    taken its place, while it may still look at a frame, and of that other `infer_after(one, outputs,
+    frame_bgr)`: the outputs for that frame from what the one before gave, or None where that cannot
+    be made use of.
     """
 
     def prepare(self, frame_bgr: np.ndarray) -> Any:

@@ -64,6 +64,12 @@ class ReloadableNetwork:
                 self._inside -= 1
                 self._changed.notify_all()
 
+    def interrupt(self) -> None:
+        """End the runs that are going on, where the library can; they raise `RunInterrupted`."""
+        interrupt = getattr(self._backend, "interrupt", None)
+        if interrupt is not None:
+            interrupt()
+
     def restart(self) -> None:
         """Load the file again, after the device was let go of; who runs the network waits meanwhile.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any, NamedTuple, Self
 
@@ -16,6 +17,7 @@ from ...manifest import Manifest, Task
 from ...results import InstanceResult, PanopticResult, SceneResult, SemanticResult, View
 from ..fusion import Fusion, TrackedFrame, Tracker, carried
 from ..instances import InstanceConfig
+from ..interruption import RunInterrupted
 from ..predictor import (
     InstancePredictor,
     NetworkPredictor,
@@ -42,6 +44,8 @@ class _Outputs(NamedTuple):
 
     number: int
     looks: Mapping[Task, Look]
+    interrupted: bool = False
+    """Whether one of them was told not to finish."""
 
 
 @dataclass
@@ -177,22 +181,41 @@ class ScenePredictor:
         size_hw = (frame_bgr.shape[0], frame_bgr.shape[1])
         for task in self._overdue(number):
             by_task.setdefault(task, self._networks[task].prepare(frame_bgr))
-        waiting: dict[Task, Any] = {}
+        asked: dict[Task, Callable[[], dict[str, np.ndarray]]] = {}
         for task, tensor in by_task.items():
+            look = partial(self._networks[task].infer, tensor)
             if task in self._own:
                 self._own[task].offer(Look(number, size_hw, tensor))
-            elif self._pool is None:
-                waiting[task] = self._networks[task].infer(tensor)
             else:
-                waiting[task] = self._pool.submit(self._networks[task].infer, tensor)
-        if self._pool is not None:
-            waiting = {task: future.result() for task, future in waiting.items()}
-        looks = {task: Look(number, size_hw, outputs) for task, outputs in waiting.items()}
+                asked[task] = look if self._pool is None else self._pool.submit(look).result
+        looks: dict[Task, Look] = {}
+        interrupted = False
+        for task, answer in asked.items():
+            try:
+                looks[task] = Look(number, size_hw, answer())
+            except RunInterrupted:
+                interrupted = True
+                if self._pool is None:
+                    break
         for task, own in self._own.items():
             newest = own.newest()
             if newest is not None:
                 looks[task] = newest
-        return _Outputs(number, looks)
+        return _Outputs(number, looks, interrupted)
+
+    def make_way(self, other: object) -> None:
+        """Let another scene take the place of this one soon: networks that it does not have need not
+        finish with the frame that they look at. From any thread.
+
+        Args:
+            other: The other predictor; nothing happens where it is no scene.
+        """
+        if not isinstance(other, ScenePredictor):
+            return
+        for task, network in self._networks.items():
+            interrupt = getattr(network.backend, "interrupt", None)
+            if interrupt is not None and task not in self._own and not other._shares(task, self):
+                interrupt()
 
     def infer_after(
         self, other: object, outputs: _Outputs, frame_bgr: np.ndarray
@@ -206,7 +229,7 @@ class ScenePredictor:
             frame_bgr: The frame, (H, W, 3) uint8.
 
         Returns:
-            None where the other is no scene, or no network of it is of use.
+            None where the other is no scene, or it was not interrupted and has nothing of use.
         """
         if not isinstance(other, ScenePredictor):
             return None
@@ -216,7 +239,7 @@ class ScenePredictor:
             for task, look in outputs.looks.items()
             if look.number == outputs.number and self._shares(task, other)
         }
-        if not known:
+        if not known and not outputs.interrupted:
             return None
         missing = [task for task in self._networks if task not in known and task not in self._own]
         tensors = {task: self._networks[task].prepare(frame_bgr) for task in missing}
