@@ -81,7 +81,7 @@ def main(
 
     Args:
         models: ONNX files with a Manifest: a semantic network, and one that finds objects.
-        other: Another semantic network, to be exchanged with the first.
+        other: Another network of either task, to be exchanged with the one of its task.
         source: A video file.
         threads: Threads for the networks in all; all cores where not given.
         turns: Turns that the window and the bare networks take.
@@ -184,14 +184,18 @@ def _switches(
     models: tuple[Path, Path], other: Path, source: Path, threads: int, *, count: int
 ) -> dict[str, Any]:
     """How soon the new network shows, in milliseconds."""
+    from curbside.app.catalogue import read_manifest
+
     plan = plan_cores(threads, live=True)  # as a session does
     shelf = NetworkShelf()
     took_ms: list[float] = []
     with ExitStack() as stack:
         stack.callback(shelf.close)
+        stays = models[1] if read_manifest(other).task == "semantic" else models[0]
+        leaves = models[0] if stays is models[1] else models[1]
         scenes = [
-            shelf.open(SceneConfig(models=(first, models[1])), threads=plan.threads)
-            for first in (models[0], other)
+            shelf.open(SceneConfig(models=(one, stays)), threads=plan.threads)
+            for one in (leaves, other)
         ]
         for scene in scenes:
             stack.callback(scene.close)

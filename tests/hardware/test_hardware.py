@@ -271,3 +271,27 @@ libc.malloc_stats()
     assert told.returncode == 0, told.stderr
     found = told.stderr.count("Arena ")
     assert found == 1 if heaps == 1 else found >= heaps
+
+
+@LINUX
+def test_freed_memory_goes_back():
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("only glibc can be asked to")
+    code = """
+import ctypes
+from curbside.hardware import give_back_memory, read_memory
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+blocks = [libc.malloc(65_536) for _ in range(1000)]
+for block in blocks:
+    ctypes.memset(block, 1, 65_536)
+last = libc.malloc(65_536)  # keeps the top of the heap where it is
+for block in blocks:
+    libc.free(block)
+before = read_memory().resident_mb
+assert give_back_memory()
+print(before - read_memory().resident_mb)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert float(told.stdout) > 50

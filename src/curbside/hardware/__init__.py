@@ -4,7 +4,7 @@ What a device does not tell is None or empty; reading never raises.
 """
 
 from .condition import Condition, Temperature, Throttling, read_condition
-from .memory import Memory, keep_one_heap, read_memory, reset_peak_memory
+from .memory import Memory, give_back_memory, keep_one_heap, read_memory, reset_peak_memory
 from .processor import (
     CoreTimes,
     board_name,
@@ -25,6 +25,7 @@ __all__ = [
     "computes_bf16",
     "core_count",
     "cpu_model",
+    "give_back_memory",
     "keep_one_heap",
     "read_condition",
     "read_core_times",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .files import text_in
 
-__all__ = ["Memory", "keep_one_heap", "read_memory", "reset_peak_memory"]
+__all__ = ["Memory", "give_back_memory", "keep_one_heap", "read_memory", "reset_peak_memory"]
 
 _ROOT = Path("/")
 _M_ARENA_MAX = -8
@@ -67,8 +68,24 @@ def keep_one_heap() -> bool:
 
     Source: glibc, mallopt(3), `M_ARENA_MAX`.
     """
+    mallopt = _of_glibc("mallopt")
+    return mallopt is not None and bool(mallopt(_M_ARENA_MAX, 1))
+
+
+def give_back_memory() -> bool:
+    """Let the system have the memory that was freed and kept for later, after much of it was; returns
+    whether there was any. Takes some milliseconds.
+
+    Source: glibc, malloc_trim(3).
+    """
+    malloc_trim = _of_glibc("malloc_trim")
+    return malloc_trim is not None and bool(malloc_trim(ctypes.c_size_t(0)))
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library that glibc alone has; None where it is another one."""
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        found: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (OSError, TypeError, AttributeError):
-        return False
-    return bool(mallopt(_M_ARENA_MAX, 1))
+        return None
+    return found

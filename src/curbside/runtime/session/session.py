@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import ConfigError, CurbsideError
 from ...files import as_storage_error
+from ...hardware import give_back_memory
 from ...results import SceneResult
 from ..cores import plan_cores
 from ..pipeline import Fault, Pipeline, Shown, Supervision
@@ -358,9 +359,9 @@ class Session:
     def _retire(self, predictor: Any) -> None:
         """Close a predictor that no frame needs; it may take as long as its network does."""
         try:
-            self._errands.submit(predictor.close)
+            self._errands.submit(_put_away, predictor)
         except RuntimeError:  # the session is closed
-            predictor.close()
+            _put_away(predictor)
 
     def _load(self) -> None:
         """Thread that loads networks and finds out what they run in."""
@@ -475,6 +476,11 @@ class _Run:
 
     player: Player
     pipeline: Pipeline[Any]
+
+
+def _put_away(predictor: Any) -> None:
+    predictor.close()
+    give_back_memory()  # of its networks, and of the source that ended: else it never gets less
 
 
 def _one_line(error: Exception) -> str:
