@@ -22,8 +22,9 @@ from curbside.runtime.sources import Frame, Synthetic, SyntheticFaults
 __all__ = ["Faults", "FaultySource", "faulty_networks"]
 
 _SIZES_HW = ((120, 208), (144, 256), (180, 320))
-_AT_MOST = 10_000
-"""Faults that are remembered, so as to tell a new one from one that was seen."""
+_AT_MOST = 500
+"""Faults that are remembered, so as to tell a new one from one that was seen: more than a session
+keeps; its memory is measured, and these are in it."""
 _NUMBER = "soak_number"
 _ENDED = "the source ended"
 _NOT_LOADED = "is not loaded any more"
