@@ -88,12 +88,21 @@ def test_a_network_that_looks_at_every_third_frame(model, clip, tmp_path, capsys
     assert all(event["objects"] for event in events) and last["objects_followed"] > 1
 
 
+def _heeds_interrupts() -> None:
+    """A shell that starts something in the background lets it ignore Ctrl-C, which is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["a person", "a service"])
 def test_the_page_shows_what_runs_and_a_camera_is_ended_well(model, stop):
     argv = ["run", model, "--source", "synthetic:320x240@20", "--serve", "127.0.0.1:0"]
     command = [sys.executable, "-m", "curbside.cli", *argv, "--budget-ms", "5000", "--json"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heeds_interrupts,
     ) as process:
         try:
             line = next(line for line in process.stderr if "the picture is at" in line)
