@@ -317,6 +317,9 @@ def test_a_network_makes_way_for_another(semantic, instances, tmp_path):
             self.gone.set()
 
     old._networks["semantic"].backend = Interruptible(old._networks["semantic"].backend)
+    at_its_pace = ScenePredictor(  # the same networks
+        list(old._networks.values()), SceneConfig(rates={"semantic": "own"}), on_close=lambda: None
+    )
     shared = old._networks["instances"].backend
     shared.interrupt = lambda: ran.append("objects interrupted")
     tensors = old.prepare(frame)
@@ -324,6 +327,8 @@ def test_a_network_makes_way_for_another(semantic, instances, tmp_path):
         given = pool.submit(old.infer, tensors)
         _until(lambda: ran == ["begun"])
         old.make_way(object())
+        old.make_way(at_its_pace)
+        assert ran == ["begun"] and not old._networks["semantic"].backend.gone.is_set()
         old.make_way(new)
         given = given.result(timeout=5)
     assert ran == ["begun"]
@@ -335,7 +340,7 @@ def test_a_network_makes_way_for_another(semantic, instances, tmp_path):
     np.testing.assert_array_equal(found.semantic.ids, expected.semantic.ids)
     nothing = old.decode(given, frame.shape[:2])
     assert nothing.semantic is None and nothing.instances is None
-    for scene in (old, new, alone):
+    for scene in (at_its_pace, old, new, alone):
         scene.close()
     shelf.close()
 

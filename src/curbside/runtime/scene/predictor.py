@@ -212,9 +212,10 @@ class ScenePredictor:
         """
         if not isinstance(other, ScenePredictor):
             return
+        kept = {id(network.backend) for network in other._networks.values()}
         for task, network in self._networks.items():
             interrupt = getattr(network.backend, "interrupt", None)
-            if interrupt is not None and task not in self._own and not other._shares(task, self):
+            if interrupt is not None and task not in self._own and id(network.backend) not in kept:
                 interrupt()
 
     def infer_after(
