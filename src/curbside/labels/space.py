@@ -97,7 +97,7 @@ class LabelSpace:
 
     @property
     def num_classes(self) -> int:
-        """The number of output channels of a network for this space.
+        """The number of classes, of a space that a network can be trained for.
 
         Raises:
             LabelError: The ids have gaps, so channels and ids would not agree, or there are no classes.
@@ -113,6 +113,21 @@ class LabelSpace:
                 fix="convert the data to a space with ids 0, 1, 2, ... (level1..level4, cstrainid, unified)",
             )
         return len(self.classes)
+
+    @property
+    def binary(self) -> bool:
+        """Whether it asks yes or no: id 1 is what is looked for, id 0 everything else."""
+        return self.contiguous and len(self.classes) == 2
+
+    @property
+    def num_channels(self) -> int:
+        """The number of output channels of a network for this space: one per class; of a binary one a
+        single score, whose sigmoid is the probability of id 1.
+
+        Raises:
+            LabelError: As `num_classes`.
+        """
+        return 1 if self.binary else self.num_classes
 
     @cached_property
     def palette(self) -> np.ndarray:
