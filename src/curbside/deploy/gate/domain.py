@@ -9,7 +9,7 @@ import numpy as np
 
 from ...manifest import Manifest
 from ..calibration import CalibrationPicture, CalibrationSet
-from .lineup import pictures_of
+from .turns import pictures_of
 
 __all__ = ["doubts"]
 

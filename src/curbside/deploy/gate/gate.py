@@ -25,9 +25,10 @@ from ..calibration import CalibrationPicture, CalibrationSet
 from ..graphs.onnx_manifest import with_logits
 from ..target import Built, Target, Work
 from .agreement import agreement
-from .lineup import Lineup, line_up, pictures_of, score_file
+from .lineup import Lineup, line_up, score_file
 from .objects import score_objects, told_objects
 from .sensitivity import LayerError, Ranking
+from .turns import pictures_of
 from .written_scores import add_scores
 
 __all__ = [

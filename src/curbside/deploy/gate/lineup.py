@@ -3,52 +3,45 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...errors import DataError, ModelFileError
-from ...evaluation import Evaluation, evaluate
+from ...errors import ModelFileError
+from ...evaluation import CommonPredictor, Evaluation, evaluate
 from ...evaluation.instances import InstanceEvaluation
 from ...hardware import core_count, cpu_model, thread_count
+from ...labels import CommonSpace
 from ...manifest import Task
-from ...metrics.timing import Latencies, LatencySummary
-from ...prepared import Sample, evenly_spaced
-from ...results import InstanceResult, SemanticResult
+from ...metrics.timing import LatencySummary
+from ...prepared import Sample
 from ...runtime import (
-    InstancePredictor,
     SemanticPredictor,
     load_class_predictor,
     load_predictor,
     load_semantic_predictor,
-    open_source,
 )
 from ...runtime.cores import opencv_on_one_core
 from ..calibration import CalibrationPicture
 from ..graphs.onnx_manifest import with_logits
-from .agreement import agreement
 from .objects import score_objects
+from .turns import Predictor, in_turns, timing_frames
 
 __all__ = [
     "FileScore",
     "Lineup",
     "line_up",
     "parts_of",
-    "pictures_of",
     "score_file",
     "scored_on",
+    "time_files",
 ]
 
-_PICTURES = 16
-_WARM_UP = 3
 _PARTS = {".xml": (".bin",)}
-
-Predictor = SemanticPredictor | InstancePredictor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,14 +193,46 @@ def line_up(
         None if found else score_objects(path, samples, threads=threads)
         for path, found in zip(paths, evaluations, strict=True)
     ]
-    frames = pictures_of(pictures or samples) if source is None else _frames_of(source)
+    frames = timing_frames(pictures or samples, source)
+    timed = time_files(paths, frames, threads=threads, runs=runs)
+    files = tuple(
+        replace(file, evaluation=evaluation, objects=scored)
+        for file, evaluation, scored in zip(timed, evaluations, objects, strict=True)
+    )
+    what = f"{len(frames)} pictures" if source is None else f"{len(frames)} frames of {source}"
+    hardware = f"{cpu_model()}, {core_count()} cores"
+    return Lineup(files=files, threads=threads, pictures=what, hardware=hardware)
+
+
+def time_files(
+    paths: Sequence[Path],
+    frames: Sequence[np.ndarray],
+    *,
+    threads: int,
+    runs: int = 50,
+    at_frame: bool = False,
+) -> tuple[FileScore, ...]:
+    """Time model files in turns, and say how far they agree with the first; nothing is scored.
+
+    Args:
+        paths: Model files of one task.
+        frames: (H, W, 3) uint8 BGR, at least one.
+        threads: Threads for each network.
+        runs: How often each network is timed; once on every frame at the least.
+        at_frame: Results are wanted at the size of the frame, as a viewer has them; else all are at
+            the size of the first network's input.
+
+    Raises:
+        ModelFileError: A file cannot be opened, or is for another task than the first.
+    """
     with opencv_on_one_core(), ExitStack() as stack:
         predictors = [load_class_predictor(path, threads=threads) for path in paths]
         for predictor in predictors:
             stack.callback(predictor.close)
         _require_one_task(paths, predictors)
-        timed = _in_turns(predictors, frames, max(runs, len(frames)))
-        files = tuple(
+        size_hw = None if at_frame else predictors[0].manifest.input.size_hw
+        timed = in_turns(predictors, frames, max(runs, len(frames)), size_hw)
+        return tuple(
             FileScore(
                 path=path,
                 task=predictor.manifest.task,
@@ -217,16 +242,9 @@ def line_up(
                 agreement=float(np.mean(times.agreements)),
                 latency=times.network.summary(),
                 whole=times.whole.summary(),
-                evaluation=evaluation,
-                objects=scored,
             )
-            for path, predictor, times, evaluation, scored in zip(
-                paths, predictors, timed, evaluations, objects, strict=True
-            )
+            for path, predictor, times in zip(paths, predictors, timed, strict=True)
         )
-    what = f"{len(frames)} pictures" if source is None else f"{len(frames)} frames of {source}"
-    hardware = f"{cpu_model()}, {core_count()} cores"
-    return Lineup(files=files, threads=threads, pictures=what, hardware=hardware)
 
 
 def score_file(
@@ -236,6 +254,7 @@ def score_file(
     witness: Path | None = None,
     threads: int | None = None,
     calibration: bool = True,
+    common: CommonSpace | None = None,
 ) -> Evaluation | None:
     """What a model file scores.
 
@@ -247,7 +266,9 @@ def score_file(
         samples: What to score on, each with a semantic target.
         witness: The twin; an ONNX file with scores inside has its own made.
         threads: Threads for the network; all cores where None.
-        calibration: Whether calibration and precision-recall are wanted.
+        calibration: Whether calibration and precision-recall are wanted, in the file's own classes.
+        common: The file's label space and the data's brought together, where they differ; the samples
+            are in its classes.
 
     Returns:
         None where there is nothing to score on, or the network is not a semantic one.
@@ -259,7 +280,7 @@ def score_file(
     ):
         if not samples or not isinstance(predictor, SemanticPredictor):
             return None
-        found = evaluate(predictor, samples)
+        found = evaluate(CommonPredictor(predictor, common) if common else predictor, samples)
         if not calibration or predictor.manifest.output("logits"):
             return found
         if witness is None and path.suffix == ".onnx":
@@ -295,33 +316,6 @@ def scored_on(found: Evaluation | InstanceEvaluation) -> dict[str, Any]:
     }
 
 
-def pictures_of(pictures: Sequence[CalibrationPicture], count: int = _PICTURES) -> list[np.ndarray]:
-    """A few pictures, (H, W, 3) uint8 BGR, spread evenly over all; those that cannot be read are left
-    out.
-
-    Raises:
-        DataError: Not one can be read.
-    """
-    frames = []
-    for picture in evenly_spaced(pictures, count):
-        with suppress(DataError):
-            frames.append(picture.read_bgr())
-    if not frames:
-        raise DataError(
-            "there is not one picture to measure with that can be read",
-            fix="restore the dataset, or give a clip with --source",
-        )
-    return frames
-
-
-def _frames_of(source: str | Path) -> list[np.ndarray]:
-    """Frames from the start of a clip, (H, W, 3) uint8 BGR."""
-    with closing(open_source(source)) as opened:
-        frames: Iterator[np.ndarray] = (frame.bgr for frame in opened.frames())
-        every = max(1, (opened.total or 0) // _PICTURES)
-        return list(islice(frames, 0, _PICTURES * every, every))
-
-
 def _require_one_task(paths: Sequence[Path], predictors: Sequence[Predictor]) -> None:
     first = predictors[0].manifest.task
     for path, predictor in zip(paths, predictors, strict=True):
@@ -330,36 +324,6 @@ def _require_one_task(paths: Sequence[Path], predictors: Sequence[Predictor]) ->
                 f"{path} answers {predictor.manifest.task}, {paths[0]} answers {first}",
                 fix="compare files of one task",
             )
-
-
-class _Times:
-    """What the turns of one network gave."""
-
-    def __init__(self) -> None:
-        self.network, self.whole = Latencies(), Latencies()
-        self.agreements: list[float] = []
-
-
-def _in_turns(
-    predictors: Sequence[Predictor], frames: Sequence[np.ndarray], runs: int
-) -> list[_Times]:
-    """A run of each network in turn, again and again, so that a busy neighbour slows all alike."""
-    found = [_Times() for _ in predictors]
-    for run in range(-_WARM_UP, runs):
-        frame = frames[run % len(frames)]
-        size_hw = predictors[0].manifest.input.size_hw
-        results: list[SemanticResult | InstanceResult] = []
-        for predictor, times in zip(predictors, found, strict=True):
-            network, whole = (times.network, times.whole) if run >= 0 else (Latencies(),) * 2
-            with whole.measure():
-                tensor = predictor.prepare(frame)
-                with network.measure():
-                    outputs = predictor.infer(tensor)
-                results.append(predictor.decode(outputs, size_hw))
-        if 0 <= run < len(frames):
-            for times, result in zip(found, results, strict=True):
-                times.agreements.append(agreement(results[0], result))
-    return found
 
 
 def _lost(before: float | None, after: float | None) -> float | None:
