@@ -70,7 +70,9 @@ class _Inside(Crew):
         except CurbsideError as error:
             self._ended = (job.key, str(error))
 
-    def wait(self) -> tuple[str, str | None]:
+    def stop(self, key: str) -> None: ...
+
+    def ended(self) -> tuple[str, str | None]:
         return self._ended
 
     def __exit__(self, *_: object) -> None: ...

@@ -60,7 +60,9 @@ class _Fake(Crew):
         self.order.append(job.key)
         self.under_way.append((plan, job))
 
-    def wait(self) -> tuple[str, str | None]:
+    def stop(self, key: str) -> None: ...
+
+    def ended(self) -> tuple[str, str | None]:
         plan, job = self.under_way.pop()
         if job.key in self.failing:
             return job.key, "it broke"
@@ -146,7 +148,7 @@ def test_processes_stop_at_their_next_step_and_a_killed_one_is_told_of(tmp_path)
 
 
 def test_a_process_tells_why_its_job_failed(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(study_process, "_stop_with_parent", lambda: None)
+    monkeypatch.setattr("curbside.training.crews._stop_with_parent", lambda: None)
     plan = _plan(tmp_path)
     plan.write()
     problem = tmp_path / "problem"
@@ -157,7 +159,7 @@ def test_a_process_tells_why_its_job_failed(tmp_path, monkeypatch) -> None:
 def test_cores_and_gpus_are_divided(monkeypatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     monkeypatch.setenv("OMP_NUM_THREADS", "")
-    monkeypatch.setattr("curbside.training.study.run.core_count", lambda: 8)
+    monkeypatch.setattr("curbside.training.crews.core_count", lambda: 8)
     crew = LocalCrew(places=3)
     found = [crew._share(key) for key in "abc"]
     assert [one["CUDA_VISIBLE_DEVICES"] for one in found] == ["4", "7", "4"]
