@@ -13,12 +13,14 @@ import torch
 from curbside.errors import ConfigError
 from curbside.losses import CrossEntropyConfig, supervised_losses
 from curbside.losses.base import SupervisedLossConfig
+from curbside.losses.pixels import log_probability
 from curbside.losses.supervised.bce_dice import BCEDiceConfig
 from curbside.losses.supervised.border_focal import BorderFocalConfig
 from curbside.losses.supervised.dice import DiceConfig
 from curbside.losses.supervised.focal import FocalConfig
 from curbside.losses.supervised.ohem import OHEMConfig
 from curbside.losses.supervised.soft_bce import SoftBCEConfig
+from curbside.losses.supervised.tversky import TverskyConfig
 
 KINDS = supervised_losses()
 BY_CLASS = [config for config in KINDS.values() if "class_weights" in config.__dataclass_fields__]
@@ -27,22 +29,31 @@ BY_CLASS = [config for config in KINDS.values() if "class_weights" in config.__d
 def _case(num_classes: int, *, spread: float = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
     """Logits (2, C, 6, 7) in float32, labels with some ignored, border weights, at ignored pixels too."""
     rng = np.random.default_rng(seed)
-    target = rng.integers(0, num_classes, (2, 6, 7))
-    target.flat[:num_classes] = np.arange(num_classes)
+    classes = max(2, num_classes)
+    target = rng.integers(0, classes, (2, 6, 7))
+    target.flat[:classes] = np.arange(classes)
     target[1, 2:5, 1:4] = 255
     logits = rng.normal(0, spread, (2, num_classes, 6, 7)).astype(np.float32)
     return torch.tensor(logits), torch.tensor(target), torch.tensor(rng.random((2, 6, 7)) + 0.5)
 
 
 def _true_probability(logits: torch.Tensor, target: torch.Tensor) -> np.ndarray:
-    """(pixels,) float64 softmax of the true class at pixels with a label."""
+    """(pixels,) float64 softmax of the true class at pixels with a label; of one logit, the sigmoid."""
     x, ids = logits.double().numpy(), target.numpy()
+    if x.shape[1] == 1:
+        yes = 1 / (1 + np.exp(-x[:, 0]))
+        return np.where(ids == 1, yes, 1 - yes)[ids != 255]
     p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
     known = np.argwhere(ids != 255)
     return np.array([p[b, ids[b, y, x], y, x] for b, y, x in known])
 
 
-@pytest.mark.parametrize("num_classes", [2, 11])
+def _right(target: torch.Tensor, num_classes: int) -> torch.Tensor:
+    """(B, C, H, W) bool, where a logit is to be high."""
+    return target[:, None] == torch.arange(max(2, num_classes))[-num_classes:, None, None]
+
+
+@pytest.mark.parametrize("num_classes", [1, 2, 11])
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 class TestEverySupervisedLoss:
     def test_is_a_finite_scalar_with_a_gradient(
@@ -95,12 +106,22 @@ class TestEverySupervisedLoss:
         self, kind: type[SupervisedLossConfig], num_classes: int
     ) -> None:
         _, target, border = _case(num_classes)
-        right = target[:, None] == torch.arange(num_classes)[:, None, None]
-        logits = torch.where(right, 60.0, -60.0).requires_grad_()
+        logits = torch.where(_right(target, num_classes), 60.0, -60.0).requires_grad_()
         total = kind().build(num_classes)(logits, target, border).total
         total.backward()
         assert total.item() == pytest.approx(0, abs=1e-6)
         assert logits.grad.abs().max() < 1e-6  # and none of it NaN
+
+    def test_is_finite_however_sure_and_wrong(
+        self, kind: type[SupervisedLossConfig], num_classes: int
+    ) -> None:
+        _, target, border = _case(num_classes)
+        for size in (1e4, -1e4):
+            logits = torch.where(_right(target, num_classes), size, -size).requires_grad_()
+            total = kind().build(num_classes)(logits, target, border).total
+            total.backward()
+            assert total.isfinite() and logits.grad.isfinite().all()
+            assert total.item() == 0 if size > 0 else total > 0.9
 
     def test_computes_in_float32_whatever_comes_in(
         self, kind: type[SupervisedLossConfig], num_classes: int
@@ -115,15 +136,18 @@ class TestEverySupervisedLoss:
             assert torch.equal(total, expected)
 
 
+@pytest.mark.parametrize("num_classes", [1, 2])
 @pytest.mark.parametrize("config", BY_CLASS)
-def test_class_weights_make_a_weighted_mean(config: type[Any]) -> None:
+def test_class_weights_make_a_weighted_mean(config: type[Any], num_classes: int) -> None:
     # Two pixels that are hard even for OHEM, each its own class; the third is ignored.
     logits = torch.log(torch.tensor([[[[0.75, 0.5, 0.1]], [[0.25, 0.5, 0.9]]]]))
+    if num_classes == 1:
+        logits = logits[:, 1:] - logits[:, :1]
     first, second = (
-        config().build(2)(logits, torch.tensor([[ids]])).total.item()
+        config().build(num_classes)(logits, torch.tensor([[ids]])).total.item()
         for ids in ([0, 255, 255], [255, 1, 255])
     )
-    loss = config(class_weights=(1.0, 3.0)).build(2)
+    loss = config(class_weights=(1.0, 3.0)).build(num_classes)
     total = loss(logits, torch.tensor([[[0, 1, 255]]])).total.item()
     assert total == pytest.approx((first + 3 * second) / 4, rel=1e-6)
     assert loss.state_dict() == {}
@@ -133,6 +157,8 @@ def test_class_weights_make_a_weighted_mean(config: type[Any]) -> None:
 def test_impossible_class_weights_are_refused(config: type[Any]) -> None:
     with pytest.raises(ConfigError, match="2 class weights were given for 3 classes"):
         config(class_weights=(1.0, 2.0)).build(3)
+    with pytest.raises(ConfigError, match="1 class weights were given for 2 classes"):
+        config(class_weights=(1.0,)).build(1)
     for bad in (-2.0, math.nan, math.inf):
         with pytest.raises(ConfigError, match=f"class weight of {bad}"):
             config(class_weights=(1.0, bad))
@@ -159,6 +185,12 @@ def test_impossible_class_weights_are_refused(config: type[Any]) -> None:
         lambda: OHEMConfig(min_share=math.nan),
         lambda: SoftBCEConfig(label_smoothing=math.nan),
         lambda: CrossEntropyConfig(label_smoothing=math.nan),
+        lambda: TverskyConfig(alpha=-0.1),
+        lambda: TverskyConfig(alpha=math.inf),
+        lambda: TverskyConfig(beta=0),
+        lambda: TverskyConfig(beta=math.nan),
+        lambda: TverskyConfig(gamma=0),
+        lambda: TverskyConfig(gamma=math.inf),
     ],
 )
 def test_impossible_settings_are_refused(refused: Any) -> None:
@@ -166,15 +198,46 @@ def test_impossible_settings_are_refused(refused: Any) -> None:
         refused()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("weights", [(), (0.5, 3.0)])
+def test_cross_entropy_of_one_logit_is_torch_s_over_two_classes(
+    weights: tuple[float, ...], smoothing: float
+) -> None:
+    logits, target, _ = _case(1)
+    both = torch.cat([torch.zeros_like(logits), logits], dim=1).double()
+    expected = torch.nn.functional.cross_entropy(
+        both,
+        target,
+        weight=torch.tensor(weights).double() if weights else None,
+        ignore_index=255,
+        label_smoothing=smoothing,
+    )
+    loss = CrossEntropyConfig(class_weights=weights, label_smoothing=smoothing).build(1)
+    assert loss(logits, target).total.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_one_logit_keeps_what_little_a_sure_pixel_costs() -> None:
+    logits = torch.tensor([30.0, -30.0, 200.0, -200.0]).view(1, 1, 2, 2).requires_grad_()
+    log_p = log_probability(logits, torch.tensor([[[1, 0], [0, 1]]]))
+    assert log_p.flatten().tolist() == pytest.approx([-math.exp(-30)] * 2 + [-200] * 2, rel=1e-6)
+    log_p.sum().backward()
+    assert logits.grad.flatten().tolist() == pytest.approx(
+        [math.exp(-30), -math.exp(-30), -1, 1], rel=1e-6
+    )
+
+
 @pytest.mark.parametrize("spread", [0.1, 8], ids=["unsure", "mostly sure"])
 @pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9])
 @pytest.mark.parametrize("min_share", [0.0, 0.25, 0.8, 1.0])
-def test_ohem_takes_the_hardest(threshold: float, min_share: float, spread: float) -> None:
-    logits, target, _ = _case(3, spread=spread)
+@pytest.mark.parametrize("num_classes", [1, 3])
+def test_ohem_takes_the_hardest(
+    num_classes: int, threshold: float, min_share: float, spread: float
+) -> None:
+    logits, target, _ = _case(num_classes, spread=spread)
     p = np.sort(_true_probability(logits, target))
     kept = max(1, round(min_share * target.numel()), int((p < threshold).sum()))
     expected = -np.log(p[:kept]).mean()
-    loss = OHEMConfig(threshold=threshold, min_share=min_share).build(3)
+    loss = OHEMConfig(threshold=threshold, min_share=min_share).build(num_classes)
     assert loss(logits, target).total.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -199,12 +262,24 @@ def test_ohem_keeps_as_many_as_published() -> None:
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
-def test_focal_against_numpy(gamma: float) -> None:
-    logits, target, _ = _case(4)
+@pytest.mark.parametrize("num_classes", [1, 4])
+def test_focal_against_numpy(num_classes: int, gamma: float) -> None:
+    logits, target, _ = _case(num_classes)
     p = _true_probability(logits, target)
     expected = (-((1 - p) ** gamma) * np.log(p)).mean()
-    loss = FocalConfig(gamma=gamma).build(4)
+    loss = FocalConfig(gamma=gamma).build(num_classes)
     assert loss(logits, target).total.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [None, 0.25])
+def test_focal_of_one_logit_is_that_of_smp(alpha: float | None) -> None:
+    logits, target, _ = _case(1)
+    expected = smp.FocalLoss("binary", alpha=alpha, gamma=1.5, ignore_index=255)(logits, target)
+    weights = () if alpha is None else (1 - alpha, alpha)
+    total = FocalConfig(gamma=1.5, class_weights=weights).build(1)(logits, target).total.item()
+    known = target[target != 255].numpy()
+    mean_weight = np.asarray(weights or (1, 1))[known].mean()  # smp divides by the pixels alone
+    assert total * mean_weight == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_slope_of_focal_is_that_of_all_of_it() -> None:
@@ -226,12 +301,13 @@ def test_focal_without_gamma_is_cross_entropy() -> None:
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
-def test_border_focal_against_numpy(gamma: float) -> None:
-    logits, target, border = _case(4)
+@pytest.mark.parametrize("num_classes", [1, 4])
+def test_border_focal_against_numpy(num_classes: int, gamma: float) -> None:
+    logits, target, border = _case(num_classes)
     p = _true_probability(logits, target)
     alpha = border.numpy()[target.numpy() != 255]
     expected = (-alpha * (1 - p) ** gamma * np.log(p)).sum() / alpha.sum()
-    loss = BorderFocalConfig(gamma=gamma).build(4)
+    loss = BorderFocalConfig(gamma=gamma).build(num_classes)
     assert loss(logits, target, border).total.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -311,13 +387,12 @@ def test_dice_of_one_logit_is_that_of_smp() -> None:
     assert loss(logits, torch.zeros_like(target)).total.item() == 0  # nothing to overlap with
 
 
-def test_one_logit_learns_yes_from_1_and_no_from_0() -> None:
-    logits = torch.zeros(1, 1, 1, 3, requires_grad=True)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_one_logit_learns_yes_from_1_and_no_from_0(kind: type[SupervisedLossConfig]) -> None:
+    logits = torch.tensor([[[[0.0, 0.1, 0.0]]]], requires_grad=True)
     target = torch.tensor([[[0, 1, 255]]])
-    for config in (SoftBCEConfig(), DiceConfig(), BCEDiceConfig()):
-        logits.grad = None
-        config.build(1)(logits, target).total.backward()
-        assert logits.grad.sign().flatten().tolist() == [1, -1, 0]
+    kind().build(1)(logits, target, torch.ones(1, 1, 3)).total.backward()
+    assert logits.grad.sign().flatten().tolist() == [1, -1, 0]
 
 
 def test_bce_dice_is_their_weighted_sum() -> None:

@@ -33,8 +33,10 @@ from .supervised.border_focal import BorderFocal, BorderFocalConfig
 from .supervised.cross_entropy import CrossEntropy, CrossEntropyConfig
 from .supervised.dice import Dice, DiceConfig
 from .supervised.focal import Focal, FocalConfig, focal
+from .supervised.lovasz import Lovasz, LovaszConfig
 from .supervised.ohem import OHEM, OHEMConfig
 from .supervised.soft_bce import SoftBCE, SoftBCEConfig
+from .supervised.tversky import Tversky, TverskyConfig
 
 __all__ = [
     "CAD",
@@ -80,6 +82,8 @@ __all__ = [
     "LogitLoss",
     "LogitLossConfig",
     "LossOutput",
+    "Lovasz",
+    "LovaszConfig",
     "OHEMConfig",
     "PADConfig",
     "PreLogitL2Config",
@@ -87,6 +91,8 @@ __all__ = [
     "SoftBCEConfig",
     "SupervisedLoss",
     "SupervisedLossConfig",
+    "Tversky",
+    "TverskyConfig",
     "distillation_losses",
     "focal",
     "supervised_losses",

@@ -50,7 +50,8 @@ class SupervisedLoss(nn.Module, ABC):
         """Score predictions.
 
         Args:
-            logits: (B, C, H, W) float, at the target's size.
+            logits: (B, C, H, W) float, at the target's size; of two classes (B, 1, H, W) will do, whose
+                sigmoid is the probability of id 1.
             target: (B, H, W) int64 class ids; pixels of 255 do not count.
             border_weight: (B, H, W) float, what each pixel counts by its distance to the nearest
                 border of its class; given where the config says `uses_border_weight`.
@@ -65,7 +66,11 @@ class SupervisedLossConfig(ABC):
 
     @abstractmethod
     def build(self, num_classes: int) -> SupervisedLoss:
-        """The loss for `num_classes` classes.
+        """The loss for a network's scores.
+
+        Args:
+            num_classes: How many scores there are per pixel: one per class, or a single one for id 1
+                against id 0.
 
         Raises:
             ConfigError: The settings do not fit that number.

@@ -27,7 +27,7 @@ class ClassWeightedConfig(SupervisedLossConfig, ABC):
     """The settings of a mean over pixels in which classes count differently."""
 
     class_weights: tuple[float, ...] = ()
-    """One weight per class; none for equal weights."""
+    """One weight per class, of a single score those of id 0 and id 1; none for equal weights."""
 
     def __post_init__(self) -> None:
         for weight in self.class_weights:
@@ -36,12 +36,16 @@ class ClassWeightedConfig(SupervisedLossConfig, ABC):
     def check_weights(self, num_classes: int) -> None:
         """Refuse any number of weights but none or one per class.
 
+        Args:
+            num_classes: Scores per pixel; a single one tells two classes apart.
+
         Raises:
             ConfigError: Their numbers differ.
         """
-        if self.class_weights and len(self.class_weights) != num_classes:
+        classes = max(2, num_classes)
+        if self.class_weights and len(self.class_weights) != classes:
             raise ConfigError(
-                f"{len(self.class_weights)} class weights were given for {num_classes} classes",
+                f"{len(self.class_weights)} class weights were given for {classes} classes",
                 fix="give one weight per class",
             )
 
@@ -79,12 +83,16 @@ def log_probability(logits: Tensor, target: Tensor) -> Tensor:
     """The logarithm of the probability of each pixel's true class.
 
     Args:
-        logits: (B, C, H, W) float.
+        logits: (B, C, H, W) float; (B, 1, H, W) of id 1 against id 0.
         target: (B, H, W) int64 class ids.
 
     Returns:
         (B, H, W) float32; 0, without gradient, where the id is 255.
     """
+    if logits.shape[1] == 1:
+        score = logits[:, 0].float()
+        log_p = -F.softplus(torch.where(target == 1, -score, score))
+        return log_p.masked_fill(target == IGNORE_ID, 0.0)
     return -F.cross_entropy(logits.float(), target, ignore_index=IGNORE_ID, reduction="none")
 
 

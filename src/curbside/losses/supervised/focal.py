@@ -33,8 +33,10 @@ class Focal(ClassWeighted):
     """Mean of `-(1 - p)^gamma log p` over pixels with a label, p being the true class's probability; 0
     where a batch has none.
 
-    Source: Lin et al. 2017, Focal Loss for Dense Object Detection; over a softmax, as is usual for
-    segmentation.
+    p is a softmax, as is usual for segmentation; of one logit, the sigmoid, as published. The class weights
+    are the paper's alpha, but divide the sum, too: a mean remains.
+
+    Source: Lin et al. 2017, Focal Loss for Dense Object Detection.
     """
 
     def __init__(self, config: FocalConfig) -> None:
