@@ -83,7 +83,23 @@ def test_every_score_of_the_summary_is_the_one_that_its_name_says():
     assert summary.miou == summary.miou_truth == pytest.approx(7 / 12)
     assert summary.accuracy == pytest.approx((2 / 3, 1))
     assert summary.mean_accuracy == pytest.approx(5 / 6)
+    assert summary.precision == pytest.approx((1, 1 / 2))
+    assert summary.f1 == pytest.approx((4 / 5, 2 / 3))
     assert summary.pixel_accuracy == pytest.approx(3 / 4)
     # One of 15 bins holds all four (3 right, 2.5 expected); fine bins hold the two values apart.
     assert summary.ece == pytest.approx(0.5 / 4, abs=1e-6)
     assert summary.ece_fine == pytest.approx((abs(1 - 1.22) + abs(2 - 1.28)) / 4, abs=1e-6)
+
+
+def test_precision_and_f1_are_none_where_there_is_nothing_to_tell():
+    # Truth: 3 of class 0, 2 of class 1, 1 of class 2. Class 2 is never shown; class 3 only shown, once; one
+    # pixel is shown as no class at all; class 4 is nowhere.
+    scores = SegmentationScores(5)
+    scores.update(
+        np.array([[0, 0, 0, 1, 1, 2, 255]], np.uint8),
+        ids=np.array([[0, 0, 255, 1, 0, 3, 0]], np.uint8),
+    )
+    summary = scores.summary()
+    assert summary.precision == (pytest.approx(2 / 3), 1, None, 0, None)
+    assert summary.accuracy == (pytest.approx(2 / 3), 1 / 2, 0, None, None)
+    assert summary.f1 == (pytest.approx(2 / 3), pytest.approx(2 / 3), 0, 0, None)

@@ -27,11 +27,12 @@ from .instances import (
 )
 from .object_matches import FoundObjects, MatchCurve, TrueObjects
 from .panoptic import ClassQuality, PanopticScores, PanopticSummary, Quality
-from .precision_recall import PrecisionRecall
+from .precision_recall import BestThreshold, PrecisionRecall, PrecisionRecallCurve
 from .segmentation import SegmentationScores, SegmentationSummary
 
 __all__ = [
     "AveragePrecision",
+    "BestThreshold",
     "BoundaryIoU",
     "Calibration",
     "ClassQuality",
@@ -46,6 +47,7 @@ __all__ = [
     "PanopticScores",
     "PanopticSummary",
     "PrecisionRecall",
+    "PrecisionRecallCurve",
     "Quality",
     "Reliability",
     "SegmentationScores",

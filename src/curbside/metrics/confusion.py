@@ -100,6 +100,17 @@ class ConfusionMatrix:
         """Share of each true class that was found, (C,) float64; nan where the truth has none."""
         return self.rates().diagonal().copy()
 
+    def class_precision(self) -> np.ndarray:
+        """Share of what was taken for each class that is of it, (C,) float64; nan where nothing was."""
+        with np.errstate(invalid="ignore"):
+            return self._counts.diagonal() / self._counts[:, :-1].sum(axis=0)
+
+    def f1(self) -> np.ndarray:
+        """Harmonic mean of `class_precision` and `class_accuracy`, (C,) float64; nan where the class is in
+        neither truth nor prediction. It is 2 IoU / (1 + IoU)."""
+        iou = self.iou()
+        return 2 * iou / (1 + iou)
+
     def mean_accuracy(self) -> float:
         """Mean class accuracy over the classes in the truth; nan before the first pixel."""
         found = self.class_accuracy()[self.truth > 0]

@@ -1,6 +1,9 @@
-"""Average precision per class, streaming, from histograms fine where probabilities crowd."""
+"""Precision and recall per class, streaming, from histograms fine where probabilities crowd."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,7 +12,7 @@ from ..imaging import top_class
 from ..labels import IGNORE_ID
 from .histogram import histogram
 
-__all__ = ["PrecisionRecall"]
+__all__ = ["BestThreshold", "PrecisionRecall", "PrecisionRecallCurve"]
 
 # A bin is a float32's exponent and the first 9 bits of its mantissa: of p up to one half, of 1 - p
 # above it. So a bin is never wider than 1/512 of its distance from 0 or from 1, down to 2**-64.
@@ -27,6 +30,35 @@ _UPPER = np.float32(0.5 + 2.0**-10)  # the smallest p counted from 1
 _FLOOR = np.int32(_ZERO << _SHIFT)
 _PAST = np.int32(0xFFFF << _SHIFT)  # past the last bin
 _ROUNDING = 1e-3  # a softmax may end a little above 1
+_FEWEST = 3  # both ends of a curve and its best point
+
+
+class PrecisionRecallCurve(NamedTuple):
+    """What the rule "of the class where p >= threshold" finds, from the highest threshold down."""
+
+    thresholds: np.ndarray
+    """(N,) float64 in 0..1, falling."""
+    precision: np.ndarray
+    """(N,) float64, share of what is found that is of the class."""
+    recall: np.ndarray
+    """(N,) float64, share of the class that is found; never falls, ends at 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestThreshold:
+    """The rule "of the class where p >= threshold" with the highest F1, which has the highest IoU, too:
+    IoU = F1 / (2 - F1)."""
+
+    threshold: float
+    """The probability from which on a pixel is taken for the class; the highest of equally good ones."""
+    precision: float
+    """Share of what is found that is of the class."""
+    recall: float
+    """Share of the class that is found."""
+    f1: float
+    """Harmonic mean of the two."""
+    iou: float
+    """Intersection over union."""
 
 
 class PrecisionRecall:
@@ -110,6 +142,50 @@ class PrecisionRecall:
         self._positive += other._positive
         return self
 
+    def curve(self, class_id: int, *, points: int | None = None) -> PrecisionRecallCurve:
+        """Precision against recall of a class over every bin that holds pixels.
+
+        A threshold is the smallest float32 that falls into a bin: for these thresholds the curve is exact,
+        between two of them lie probabilities that are alike but for the width of a bin.
+
+        Args:
+            class_id: The class.
+            points: Keep at most so many, spread evenly along the curve: its ends, the best threshold and
+                what lies between; 3 or more. All where not given.
+
+        Returns:
+            The curve, of no point where the truth has no pixel of the class.
+        """
+        if points is not None and points < _FEWEST:
+            raise ValueError(f"a curve of {points} points loses its ends or its best point")
+        bins, hits, taken = self._ranked(class_id)
+        if not bins.size:
+            return PrecisionRecallCurve(*np.empty((3, 0)))
+        curve = PrecisionRecallCurve(_least_in(bins), hits / taken, hits / hits[-1])
+        if points is None or len(bins) <= points:
+            return curve
+        steps = np.hypot(np.diff(curve.recall), np.diff(curve.precision))
+        way = np.append(0.0, np.cumsum(steps))
+        even = np.searchsorted(way, np.linspace(0, way[-1], points - 2))
+        kept = np.union1d(even, [np.argmax(_f1(hits, taken)), len(way) - 1])
+        return PrecisionRecallCurve(*(values[kept] for values in curve))
+
+    def best_threshold(self, class_id: int) -> BestThreshold | None:
+        """The threshold with the highest F1 and IoU of a class; None where the truth has none of it."""
+        bins, hits, taken = self._ranked(class_id)
+        if not bins.size:
+            return None
+        f1 = _f1(hits, taken)
+        best = int(np.argmax(f1))
+        found, shown, every = int(hits[best]), int(taken[best]), int(hits[-1])
+        return BestThreshold(
+            threshold=float(_least_in(bins[best : best + 1])[0]),
+            precision=found / shown,
+            recall=found / every,
+            f1=float(f1[best]),
+            iou=found / (shown + every - found),
+        )
+
     def auprc(self) -> np.ndarray:
         """Area under the precision-recall curve per class, (C,) float64; nan if not in the truth.
 
@@ -128,6 +204,30 @@ class PrecisionRecall:
         areas = self.auprc()
         found = areas[~np.isnan(areas)]
         return float(found.mean()) if found.size else float("nan")
+
+    def _ranked(self, class_id: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The bins that hold pixels from the highest down, (N,) int64, with the pixels of the class and all
+        pixels from there on up; none where the truth has no pixel of the class."""
+        bins = np.flatnonzero(self._all[class_id])[::-1]
+        hits = self._positive[class_id, bins].cumsum()
+        if not bins.size or not hits[-1]:
+            return bins[:0], hits[:0], hits[:0]
+        return bins, hits, self._all[class_id, bins].cumsum()
+
+
+def _f1(hits: np.ndarray, taken: np.ndarray) -> np.ndarray:
+    """F1 of each threshold, from the pixels of the class and all pixels that it takes, both (N,)."""
+    return 2 * hits / (taken + hits[-1])
+
+
+def _least_in(bins: np.ndarray) -> np.ndarray:
+    """The smallest float32 of each bin, (N,) float64; 0 of the first. `_bin_of` turned round."""
+    from_zero = (np.minimum(bins, _LOW_BINS - 1) + _ZERO).astype(np.int32) << _SHIFT
+    low = np.where(bins > 0, from_zero.view(np.float32).astype(np.float64), 0.0)
+    # Counted from 1, a bin begins above 1 - (the smallest 1 - p of the bin below it), by float32's step.
+    below = (_BINS - bins + _NEAREST).astype(np.int32) << _SHIFT
+    high = np.floor((1 - below.view(np.float32).astype(np.float64)) * 2.0**24 + 1) / 2.0**24
+    return np.where(bins < _LOW_BINS, low, np.maximum(high, _UPPER))
 
 
 def _count(table: np.ndarray, classes: np.ndarray, bins: np.ndarray) -> None:

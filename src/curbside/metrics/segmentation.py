@@ -48,7 +48,11 @@ class SegmentationSummary:
     boundary_iou: tuple[float | None, ...]
     """Boundary IoU per class."""
     accuracy: tuple[float | None, ...]
-    """Share found per class."""
+    """Share found per class: its recall."""
+    precision: tuple[float | None, ...]
+    """Share of what was taken for each class that is of it."""
+    f1: tuple[float | None, ...]
+    """Harmonic mean of precision and recall per class, also known as Dice."""
     auprc: tuple[float | None, ...]
     """Area under the precision-recall curve per class."""
     truth: tuple[int, ...]
@@ -152,6 +156,8 @@ class SegmentationScores:
             iou=_numbers(matrix.iou()),
             boundary_iou=_numbers(self.boundary.iou()),
             accuracy=_numbers(matrix.class_accuracy()),
+            precision=_numbers(matrix.class_precision()),
+            f1=_numbers(matrix.f1()),
             auprc=_numbers(curves.auprc() if curves else nothing),
             truth=tuple(int(count) for count in matrix.truth),
         )
