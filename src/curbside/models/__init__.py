@@ -14,10 +14,13 @@ from .base import (
     Network,
     NetworkConfig,
     SegmentationModel,
+    best_class,
     load_network,
     model_configs,
+    nearest,
     networks,
     normalize,
+    two_sided,
     upsample,
 )
 from .deeplabv3 import DeepLabV3, DeepLabV3Config
@@ -111,6 +114,7 @@ __all__ = [
     "UnetConfig",
     "UnetPlusPlus",
     "UnetPlusPlusConfig",
+    "best_class",
     "inference_form",
     "instance_model_configs",
     "instance_networks",
@@ -118,7 +122,9 @@ __all__ = [
     "load_network",
     "load_weights",
     "model_configs",
+    "nearest",
     "networks",
     "normalize",
+    "two_sided",
     "upsample",
 ]

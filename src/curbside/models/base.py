@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,10 +25,13 @@ __all__ = [
     "Network",
     "NetworkConfig",
     "SegmentationModel",
+    "best_class",
     "load_network",
     "model_configs",
+    "nearest",
     "networks",
     "normalize",
+    "two_sided",
     "upsample",
 ]
 
@@ -36,7 +40,8 @@ class ModelOutput(NamedTuple):
     """What every network returns."""
 
     logits: Tensor
-    """(B, C, H / stride, W / stride) scores before softmax, at the decoder's stride; see `upsample`."""
+    """(B, C, H / stride, W / stride) scores before softmax, at the decoder's stride; see `upsample`. Of a
+    binary label space one, before the sigmoid: see `two_sided`."""
     aux: tuple[Tensor, ...] = ()
     """(B, C, h, w) scores of each auxiliary head, in training mode only."""
     boundary: Tensor | None = None
@@ -64,7 +69,7 @@ class Model(nn.Module, ABC):
     """A network over an encoder, whatever its task.
 
     Attributes:
-        num_classes: Number of classes that it scores.
+        num_classes: Number of scores that it gives per place: one per class, of a binary label space one.
         normalization: What its encoder expects of pixel values.
         key_maps: How published checkpoints of this architecture name its weights.
         training_only: Names of the submodules that only training mode runs; they are not deployed.
@@ -219,3 +224,46 @@ def upsample(scores: Tensor, size_hw: Sequence[int]) -> Tensor:
     if tuple(scores.shape[-2:]) == tuple(size_hw):
         return scores  # an idle resize stays in the exported graph and copies all of them
     return F.interpolate(scores, size=tuple(size_hw), mode="bilinear", align_corners=False)
+
+
+def nearest(values: Tensor, size_hw: Sequence[int]) -> Tensor:
+    """Labels or weights of pixels at another size, each from the pixel nearest to its centre.
+
+    Args:
+        values: (B, h, w) of any type.
+        size_hw: The height and width wanted.
+
+    Returns:
+        (B, H, W) of the same type; the values themselves where that is their size.
+    """
+    if tuple(values.shape[-2:]) == tuple(size_hw):
+        return values
+    picked = F.interpolate(values[:, None].float(), size=tuple(size_hw), mode="nearest-exact")
+    return picked[:, 0].to(values.dtype)
+
+
+def best_class(scores: Tensor) -> Tensor:
+    """The most probable class everywhere.
+
+    Args:
+        scores: (B, C, H, W) float, or (B, 1, H, W) of a binary label space.
+
+    Returns:
+        (B, H, W) uint8.
+    """
+    found = scores[:, 0] > 0 if scores.shape[1] == 1 else scores.argmax(dim=1)
+    return found.to(torch.uint8)
+
+
+def two_sided(scores: Tensor) -> Tensor:
+    """Scores of which a softmax may be taken: the one score of a binary label space beside a 0 for id 0.
+
+    Args:
+        scores: (B, C, H, W) float.
+
+    Returns:
+        (B, 2, H, W) of (B, 1, H, W); others as they are.
+    """
+    if scores.shape[1] != 1:
+        return scores
+    return torch.cat([torch.zeros_like(scores), scores], dim=1)

@@ -17,7 +17,7 @@ wrong with one, and `write_quarantine` sets samples aside.
 
 from .doctor import Diagnosis, examine
 from .duplicates import Leak
-from .figures import ClassWeights, SplitFigures
+from .figures import ClassWeights, SplitFigures, class_weights
 from .findings import CHECKS, Check, Finding
 from .layout import DEPTH_SCALE, MAX_INDEX, SPLITS, TARGETS, SampleData, SampleRecord
 from .objects import FoundObject, check_values, find_objects, lacks_objects
@@ -46,6 +46,7 @@ __all__ = [
     "SampleRecord",
     "SplitFigures",
     "check_values",
+    "class_weights",
     "evenly_spaced",
     "examine",
     "find_objects",

@@ -233,7 +233,7 @@ def examine(
         many_valued=many_valued,
         examples=examples,
         pictures=pictures,
-        weights=class_weights(usable[SPLITS[0]], listing.space),
+        weights=class_weights([item.pixels or {} for item in usable[SPLITS[0]]], listing.space),
         seconds=time.perf_counter() - started,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -170,17 +170,17 @@ class ClassWeights:
     """1 / ln(1.02 + share of the class). Source: Paszke et al. 2016, ENet."""
 
 
-def class_weights(items: Iterable[Inspection], space: LabelSpace) -> ClassWeights | None:
+def class_weights(masks: Iterable[Mapping[int, int]], space: LabelSpace) -> ClassWeights | None:
     """Class weights from the pixels of a split; None where no pixel is labelled.
 
     Args:
-        items: Its usable samples.
-        space: What the ids of their masks mean.
+        masks: Of each of its masks, the number of pixels by their id.
+        space: What the ids mean.
     """
     pixels: Counter[int] = Counter()
     beside: Counter[int] = Counter()  # labelled pixels of the pictures that a class is in
-    for item in items:
-        found = {i: count for i, count in (item.pixels or {}).items() if i != IGNORE_ID}
+    for mask in masks:
+        found = {i: count for i, count in mask.items() if i != IGNORE_ID}
         pixels.update(found)
         labelled = sum(found.values())
         beside.update(dict.fromkeys(found, labelled))

@@ -1,6 +1,6 @@
 """Training: a config in, a run folder out. `fit(config)` trains or goes on; `load_run(folder)` opens one."""
 
-from .config import DataConfig, DistillationConfig, TrainConfig
+from .config import DataConfig, DistillationConfig, PhaseConfig, TrainConfig
 from .fit import FitResult, fit, run_kinds
 from .instance_config import InstanceTrainConfig, ObjectDataConfig
 from .instance_run import InstanceRun, fit_instances, load_instance_run
@@ -27,6 +27,7 @@ __all__ = [
     "LoopConfig",
     "ObjectDataConfig",
     "OptimizerConfig",
+    "PhaseConfig",
     "QuantizationAwareConfig",
     "Run",
     "RunConfig",

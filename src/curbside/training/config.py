@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from ..datasets import BorderWeightConfig
 from ..errors import ConfigError
@@ -17,11 +18,12 @@ from ..losses import (
     SupervisedLossConfig,
 )
 from ..losses.base import check_factor
+from ..losses.pixels import ClassWeightedConfig
 from ..manifest import Task
 from ..models import ModelConfig
-from .run_config import BatchesConfig, LoopConfig
+from .run_config import BatchesConfig, LoopConfig, OptimizerConfig, ScheduleConfig
 
-__all__ = ["DataConfig", "DistillationConfig", "TrainConfig"]
+__all__ = ["DataConfig", "DistillationConfig", "PhaseConfig", "TrainConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +98,31 @@ class DistillationConfig:
         return tuple(share / sum(shares) for share in shares)
 
 
+SuperviseAt = Literal["input", "logits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseConfig:
+    """A phase of a training before the run itself, which starts from its best weights."""
+
+    model: ModelConfig
+    """The part of the network that it trains, such as the encoder with a classifier of its own."""
+    epochs: float = 50.0
+    """Passes over the training split; ignored where `steps` is given."""
+    steps: int | None = None
+    """Length of the phase in optimiser steps, in the place of `epochs`."""
+    supervise_at: SuperviseAt = "logits"
+    """Where its loss is taken, see the run's own."""
+    batch_size: int | None = None
+    """Pictures per forward pass; the run's where not given."""
+    crop_hw: tuple[int, int] | None = None
+    """Height and width of a training crop; the run's where not given."""
+    optimizer: OptimizerConfig | None = None
+    """The optimiser; the run's where not given."""
+    schedule: ScheduleConfig | None = None
+    """The learning rate over time; the run's where not given."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(LoopConfig):
     """A whole training run of a semantic network."""
@@ -108,6 +135,12 @@ class TrainConfig(LoopConfig):
     """The samples."""
     loss: SupervisedLossConfig = field(default_factory=CrossEntropyConfig)
     """The supervised loss."""
+    class_balance: Literal["none", "inverse", "median", "enet"] = "none"
+    """Weights of the classes, counted from the training masks when the run begins: inversely to their
+    shares, by the median of their frequencies, or ENet's 1 / ln(1.02 + share); see `ClassWeights`."""
+    supervise_at: SuperviseAt = "input"
+    """Where the loss is taken: at the picture's size, to which the logits are enlarged, or at the logits'
+    own, to which the labels are brought by their nearest pixel."""
     aux_weight: float = 0.4
     """Factor of the loss on each auxiliary head, of networks that have any."""
     aux_loss: SupervisedLossConfig | None = None
@@ -116,9 +149,17 @@ class TrainConfig(LoopConfig):
     """The loss of the boundary head, of networks that have one."""
     distillation: DistillationConfig | None = None
     """The teacher, where there is one."""
+    phases: tuple[PhaseConfig, ...] = ()
+    """Phases of training before this one, in their order, each from the weights of the one before."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.class_balance != "none" and not isinstance(self.loss, ClassWeightedConfig):
+            raise ConfigError(
+                f"{type(self.loss).__name__.removesuffix('Config')} weighs no classes, so that"
+                f" class balance {self.class_balance} means nothing",
+                fix="choose class balance none, or a loss with class weights, such as cross-entropy",
+            )
         check_factor("weight of auxiliary heads", self.aux_weight)
         if self.data.unlabelled and self.distillation is None:
             raise ConfigError(
@@ -136,3 +177,42 @@ class TrainConfig(LoopConfig):
         ]
         kinds = (SupervisedLossConfig, LogitLossConfig)
         return any(isinstance(loss, kinds) and loss.uses_border_weight for loss in losses)
+
+    def of_phase(self, number: int, weights: Path | None) -> TrainConfig:
+        """The run that a phase is.
+
+        Args:
+            number: Which phase, from 1.
+            weights: What it starts from.
+        """
+        phase = self.phases[number - 1]
+        name = f"phase-{number}"
+        return replace(
+            self,
+            name=f"{self.name}-{name}",
+            out=self.run_folder / name,
+            model=phase.model,
+            weights=weights,
+            epochs=phase.epochs,
+            steps=phase.steps,
+            supervise_at=phase.supervise_at,
+            data=replace(
+                self.data,
+                batch_size=phase.batch_size or self.data.batch_size,
+                crop_hw=phase.crop_hw or self.data.crop_hw,
+            ),
+            optimizer=phase.optimizer or self.optimizer,
+            schedule=phase.schedule or self.schedule,
+            distillation=None,
+            phases=(),
+            keep=(),
+        )
+
+    def weighted(self, weights: Sequence[float]) -> TrainConfig:
+        """The run with the weights that its class balance came to, in every loss that takes some."""
+        found = {
+            name: replace(loss, class_weights=tuple(weights))
+            for name, loss in (("loss", self.loss), ("aux_loss", self.aux_loss))
+            if isinstance(loss, ClassWeightedConfig)
+        }
+        return replace(self, **found)  # type: ignore[arg-type]

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..datasets import TrainItem
 from ..errors import ConfigError
 from ..losses import FeatureLossConfig, LogitLossConfig, LossOutput, distillation_losses
-from ..models import ModelOutput, SegmentationModel, normalize, upsample
+from ..models import ModelOutput, SegmentationModel, nearest, normalize, two_sided, upsample
 from .adapters import FeatureComparison
 from .config import DistillationConfig
 
@@ -92,7 +91,7 @@ class Distiller(nn.Module):
             self._teachers, self._shares, self.feature_losses, strict=True
         ):
             said = ModelOutput(next(taught)) if teacher is None else _ask(teacher, batch.image)
-            found = self._on_logits(batch, output.logits, logits, said.logits)
+            found = self._on_logits(batch, *map(two_sided, (output.logits, logits, said.logits)))
             found += [loss(output.features, said.features) for loss in feature_losses]  # type: ignore[attr-defined]
             often: Counter[str] = Counter()
             for one in found:
@@ -115,8 +114,8 @@ class Distiller(nn.Module):
                 loss(
                     full if size == full.shape[-2:] else upsample(coarse, size),
                     upsample(taught.float(), size),
-                    _nearest(batch.counts, size),
-                    None if batch.border_weight is None else _nearest(batch.border_weight, size),
+                    nearest(batch.counts, size),
+                    None if batch.border_weight is None else nearest(batch.border_weight, size),
                 )
             )
         return found
@@ -134,10 +133,3 @@ def _ask(teacher: SegmentationModel, image: Tensor) -> ModelOutput:
     pixels = normalize(image, teacher.normalization).to(like.dtype)
     with torch.autocast(image.device.type, enabled=False):
         return teacher(pixels.to(memory_format=torch.channels_last))
-
-
-def _nearest(values: Tensor, size_hw: Sequence[int]) -> Tensor:
-    if tuple(values.shape[-2:]) == tuple(size_hw):
-        return values
-    picked = F.interpolate(values[:, None].float(), size=tuple(size_hw), mode="nearest-exact")
-    return picked[:, 0].to(values.dtype)

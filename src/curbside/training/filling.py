@@ -17,7 +17,7 @@ from ..datasets import CacheSettings, CacheWriter
 from ..errors import ConfigError, DataError
 from ..hardware import core_count
 from ..imaging import Piece, resize_frame
-from ..models import inference_form, normalize
+from ..models import inference_form, normalize, two_sided
 from ..prepared import Sample
 from .run_folder import Run
 
@@ -65,7 +65,7 @@ class AskedTeacher:
             raise ConfigError(
                 "the teacher's logits are not finite", fix="let it compute with --precision fp32"
             )
-        return F.log_softmax(logits, dim=1)
+        return F.log_softmax(two_sided(logits), dim=1)
 
 
 class Filling:

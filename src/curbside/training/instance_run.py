@@ -48,7 +48,7 @@ def fit_instances(config: InstanceTrainConfig) -> FitResult:
     train = data.samples(config.data.train_split)
     val = evenly_spaced(data.samples(config.data.val_split), config.data.val_pictures)
     loop = Loop(config, len(train))
-    model = loop.network(len(data.space.classes))
+    model = loop.network(len(data.space.classes), config.weights)
     task = InstanceTask(config, model, data.space, loop.plan.total, val, data.classes)
     seen = ObjectDataset(
         train,

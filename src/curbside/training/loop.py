@@ -58,8 +58,12 @@ class Loop:
         self._last = _claim(config)
         self.start = _step_of(self._last)
 
-    def network(self, num_classes: int) -> Any:
-        """The network to train, its first weights drawn by the run's seed or read from its file.
+    def network(self, num_classes: int, weights: Path | None) -> Any:
+        """The network to train, its first weights drawn by the run's seed or read from a file.
+
+        Args:
+            num_classes: Number of scores that it gives per place.
+            weights: The file.
 
         Raises:
             ConfigError: The settings do not fit each other.
@@ -68,14 +72,25 @@ class Loop:
         config = self._config
         torch.manual_seed(config.seed)
         # Where weights come from a file or the last checkpoint, none are fetched.
-        ready = config.weights is not None or self._last is not None
+        ready = weights is not None or self._last is not None
         model = (config.model.from_random() if ready else config.model).build(num_classes)
         _check_batch(model, config)
-        if config.weights and self._last is None:
-            rank_zero_warn(str(load_weights(model, config.weights)), category=UserWarning)
+        if weights and self._last is None:
+            rank_zero_warn(str(load_weights(model, weights)), category=UserWarning)
         if config.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model
+
+    def claim(self, space: LabelSpace, dataset: Mapping[str, Any]) -> None:
+        """Write `config.json`, which makes the folder this run's.
+
+        Args:
+            space: The label space.
+            dataset: What it says of the data.
+        """
+        if not rank_zero_only.rank:  # type: ignore[attr-defined]
+            facts = describe(self._config, space, dataset, lightning_precision(self._config))
+            write_json(self._config.run_folder / "config.json", facts)
 
     def train(
         self,
@@ -95,9 +110,8 @@ class Loop:
         config, folder = self._config, self._config.run_folder
         trainer = self._trainer(task)
         batches = loaders(trainer)
-        if self._last is None and not rank_zero_only.rank:  # type: ignore[attr-defined]
-            facts = describe(config, space, dataset, lightning_precision(config))
-            write_json(folder / "config.json", facts)
+        if self._last is None:
+            self.claim(space, dataset)
         began = time.monotonic()
         if self.start < self.plan.total:
             try:

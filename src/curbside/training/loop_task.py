@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import lightning.pytorch as lightning
 import torch
@@ -45,7 +45,7 @@ class LoopTask(lightning.LightningModule):
         latest: The newest value of every loss part and score, by its name in the log.
     """
 
-    score: ClassVar[Score]
+    score: Score
 
     def __init__(self, config: LoopConfig, model: nn.Module, total_steps: int) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ from torch.nn.utils import parametrize
 from ..datasets import Augmentation, ResumableBatches, SegmentationDataset, collate_train
 from ..errors import ConfigError, MissingDependencyError
 from ..losses import LogitKDConfig
-from ..models import SegmentationModel, inference_form, normalize, upsample
+from ..models import SegmentationModel, inference_form, normalize, two_sided, upsample
 from ..prepared import Sample
 from ..progress import track
 from .run_folder import Run
@@ -105,7 +105,7 @@ def fine_tune_for_int8(
     release = _round(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    supervised = run.config.loss.build(run.space.num_classes)
+    supervised = run.config.loss.build(run.space.num_channels)
     own = LogitKDConfig(temperature=1.0, weight=config.self_weight).build()
     losses: list[float] = []
     # BatchNorm is folded into the weights, so evaluation mode differs in dropout alone.
@@ -119,7 +119,10 @@ def fine_tune_for_int8(
             logits = upsample(model(image).logits, target.shape[-2:])  # (B, C, H, W)
         except AssertionError as error:  # torchao's, where a range is no number
             raise _diverged(len(losses)) from error
-        loss = supervised(logits, target).total + own(logits, expected, batch.counts).total
+        loss = (
+            supervised(logits, target).total
+            + own(two_sided(logits), two_sided(expected), batch.counts).total
+        )
         if not torch.isfinite(loss):
             raise _diverged(len(losses))
         optimizer.zero_grad()

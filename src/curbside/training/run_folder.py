@@ -216,11 +216,12 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
     config = config_from_json(about["config"], where=where, kind=TrainConfig)
     space = LabelSpace.from_dict(about["label_space"])
     # The run's own weights are loaded into it, so nothing is to be fetched.
-    model = config.model.from_random().build(space.num_classes)
+    model = config.model.from_random().build(space.num_channels)
     facts = load_weights_into(model, weights_path)
-    step, miou = int(facts.get("step", 0)), float(facts.get("val_miou", "nan"))
+    step = int(facts.get("step", 0))
     source = source_of(about, weights_path, step)
-    scores = {"validation": {"miou": miou, "split": config.data.val_split, "step": step}}
+    best = {key.removeprefix("val_"): facts[key] for key in facts if key.startswith("val_")}
+    scores = {"validation": {**best, "split": config.data.val_split, "step": step}}
     return Run(
         folder=folder,
         config=config,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_warn
@@ -9,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from ..datasets import Mixture, open_mixture
 from ..errors import ConfigError
 from ..prepared import Sample
+from .balance import balanced
 from .config import TrainConfig
 from .fit import FitResult, fit
 from .loading import loaders, taught_samples, unlabelled_samples
@@ -26,11 +28,17 @@ def fit_semantic(config: TrainConfig) -> FitResult:
     train = data.samples(config.data.train_split)
     val = data.samples(config.data.val_split)
     _check_shares(config, train)
+    config = balanced(config, train)
     loop = Loop(config, sum(map(len, train)))
+    if loop.start == 0 and config.phases:
+        loop.claim(data.space, _counts(data, train, val))
+        weights = _through_phases(config)
+    else:
+        weights = config.weights
     alone = unlabelled_samples(config, data.space)
     named = config.distillation.teacher if config.distillation else ()
     teachers, caches = open_teachers(named, data.space, taught_samples(config, train, alone))
-    model = loop.network(data.space.num_classes)
+    model = loop.network(data.space.num_channels, weights)
     for name in model.depth_only:
         model.get_submodule(name).requires_grad_(False)
         rank_zero_warn(f"{name}: stays as it is, there is no loss for it", category=UserWarning)
@@ -47,6 +55,18 @@ def fit_semantic(config: TrainConfig) -> FitResult:
         data.space,
         _counts(data, train, val),
     )
+
+
+def _through_phases(config: TrainConfig) -> Path | None:
+    """Train the phases before a run, or go on with them, and say where the last one's weights are."""
+    weights = config.weights
+    for number in range(1, len(config.phases) + 1):
+        done = fit_semantic(config.of_phase(number, weights))
+        weights = done.folder / "model.safetensors"
+        if done.resumed_at < done.steps:
+            best = f"{done.score_name} {100 * done.best_score:.2f} % at step {done.best_step}"
+            rank_zero_warn(f"phase {number} of {config.name}: {best}", category=UserWarning)
+    return weights
 
 
 def _check_shares(config: TrainConfig, train: list[list[Sample]]) -> None:

@@ -12,7 +12,7 @@ from ..datasets import TrainItem, ValItem
 from ..imaging import resize_ids
 from ..labels import LabelSpace
 from ..metrics import ConfusionMatrix
-from ..models import ModelOutput, SegmentationModel, upsample
+from ..models import ModelOutput, SegmentationModel, best_class, nearest, upsample
 from .config import TrainConfig
 from .distiller import Distiller
 from .loop_task import LoopTask, Score
@@ -36,7 +36,6 @@ class SegmentationTask(LoopTask):
 
     config: TrainConfig
     model: SegmentationModel
-    score = Score(key="val/miou", name="mIoU")
 
     def __init__(
         self,
@@ -49,8 +48,11 @@ class SegmentationTask(LoopTask):
     ) -> None:
         super().__init__(config, model, total_steps)
         self.space = space
-        self.loss = config.loss.build(space.num_classes)
-        self.aux_loss = (config.aux_loss or config.loss).build(space.num_classes)
+        self.score = Score(key="val/miou", name="mIoU")
+        if space.binary:
+            self.score = Score(key="val/iou", name=f"IoU of {space.names[1]}")
+        self.loss = config.loss.build(space.num_channels)
+        self.aux_loss = (config.aux_loss or config.loss).build(space.num_channels)
         self.boundary = config.boundary.build()
         self.distiller = (
             Distiller(config.distillation, model, teachers) if config.distillation else None
@@ -72,26 +74,26 @@ class SegmentationTask(LoopTask):
         """The loss of a batch."""
         self.report(batch.problems)
         output = self.model(self.normalized(batch.image, self.model.normalization))
-        logits = upsample(output.logits, batch.target.shape[-2:])  # (B, C, H, W)
-        total, parts = self._supervise(batch, output, logits)
+        total, parts = self._supervise(batch, output)
         if self.distiller is not None and self.config.distillation is not None:
+            logits = upsample(output.logits, batch.target.shape[-2:])  # (B, C, H, W)
             distilled = self.distiller(batch, output, logits)
             total = self.config.distillation.supervised * total + distilled.total
             parts |= distilled.parts
         return self.noted(total, parts)
 
-    def _supervise(
-        self, batch: TrainItem, output: ModelOutput, logits: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def _supervise(self, batch: TrainItem, output: ModelOutput) -> tuple[Tensor, dict[str, Tensor]]:
         """The losses against labels: of the logits, of the auxiliary and of the boundary head, and of the
         logits once more where that head sees a border."""
-        target = batch.target.long()  # (B, H, W)
-        supervised = self.loss(logits, target, batch.border_weight)
+        at_input = self.config.supervise_at == "input"
+        size = batch.target.shape[-2:] if at_input else output.logits.shape[-2:]
+        target = nearest(batch.target.long(), size)  # (B, H, W)
+        weight = None if batch.border_weight is None else nearest(batch.border_weight, size)
+        logits = upsample(output.logits, size)  # (B, C, H, W)
+        supervised = self.loss(logits, target, weight)
         total, parts = supervised.total, dict(supervised.parts)
         for aux in output.aux:
-            extra = self.aux_loss(
-                upsample(aux, target.shape[-2:]), target, batch.border_weight
-            ).total
+            extra = self.aux_loss(upsample(aux, size), target, weight).total
             total = total + self.config.aux_weight * extra
             parts["aux"] = parts.get("aux", 0) + extra.detach()
         if output.boundary is not None:
@@ -100,7 +102,7 @@ class SegmentationTask(LoopTask):
             parts |= border.parts
             if self.config.boundary.aware_weight:
                 on_border = self.boundary.aware_target(output.boundary, target)
-                aware = self.loss(logits, on_border, batch.border_weight).total
+                aware = self.loss(logits, on_border, weight).total
                 total = total + self.config.boundary.aware_weight * aware
                 parts["aware"] = aware.detach()
         return total, parts
@@ -116,13 +118,7 @@ class SegmentationTask(LoopTask):
             return
         model = self.scored_model
         logits = model(self.normalized(batch.image, model.normalization)).logits
-        ids = (
-            upsample(logits.float(), batch.image.shape[-2:])
-            .argmax(dim=1)
-            .to(torch.uint8)
-            .cpu()
-            .numpy()
-        )
+        ids = best_class(upsample(logits.float(), batch.image.shape[-2:])).cpu().numpy()
         for predicted, target, index in zip(ids, batch.targets, batch.indices, strict=True):
             part = int(np.searchsorted(self._ends[:-1], index, side="right"))
             self._confusions[part].update(resize_ids(predicted, target.shape), target)
@@ -140,6 +136,9 @@ class SegmentationTask(LoopTask):
                 total += part
                 whole += part
         scores = {"val/miou": whole.miou(), "val/pixel_accuracy": whole.pixel_accuracy()}
+        if self.space.binary:
+            iou = float(whole.iou()[1])
+            scores |= {"val/iou": iou, "val/f1": 2 * iou / (1 + iou)}
         if len(self._parts) > 1:
             scores |= {
                 f"val/miou/{name}": part.miou()

@@ -1,4 +1,5 @@
-"""CamVid: SegNet's masks of ids, or the original masks of colours folded to the same eleven classes.
+"""CamVid: SegNet's masks of ids, or the original masks of colours folded to the same eleven classes;
+void is ignored, or a twelfth class where it is asked for.
 
 Ids, in SegNet's layout::
 
@@ -57,17 +58,20 @@ _LAYOUT = (
 class Camvid(Source):
     """CamVid's eleven classes, from SegNet's masks of ids or the original colours."""
 
+    labels: Literal["camvid11", "camvid12"] = "camvid11"
+    """The eleven classes of published scores, void ignored; or twelve, void learnt and scored as one."""
     form: Literal["auto", "ids", "colors"] = "auto"
     """Masks to read; auto takes those that are there."""
 
     @property
     def space(self) -> LabelSpace:
-        """CamVid's eleven classes; void is ignore."""
-        return load_space(_SPACE)
+        """CamVid's eleven classes, or twelve with void."""
+        return load_space(self.labels)
 
     def options(self) -> dict[str, Any]:
-        """The masks that were read."""
-        return {"form": self._form}
+        """The masks that were read, and what became of void where it is no ignore."""
+        void = {} if self.labels == "camvid11" else {"labels": self.labels}
+        return {"form": self._form, **void}
 
     @cached_property
     def _form(self) -> str:
@@ -96,6 +100,11 @@ class Camvid(Source):
         hint = did_you_mean(self.root, lambda folder: any(_forms_in(folder).values()))
         raise DataError(f"{self.root} has no masks that can be read{hint}", fix=_LAYOUT)
 
+    @property
+    def _void(self) -> int:
+        """The id that void gets."""
+        return VOID_ID if VOID_ID in self.space.ids else IGNORE_ID
+
     def plan(self) -> list[Item]:
         """One item per name that has a picture or a mask; a split without masks has no targets.
 
@@ -105,9 +114,9 @@ class Camvid(Source):
                 split cannot be used.
         """
         if self._form == "ids":
-            items = self._plan_divided("annot", "", _read_ids)
+            items = self._plan_divided("annot", "", partial(_read_ids, void=self._void))
         elif _divided(self.root, "_labels"):
-            items = self._plan_divided("_labels", "_L", read_colors)
+            items = self._plan_divided("_labels", "_L", partial(read_colors, void=self._void))
         else:
             flat = _flat(self.root)
             assert flat is not None
@@ -138,7 +147,8 @@ class Camvid(Source):
                 reader = partial(_refuse_unlisted, root=self.root)
                 items.append(_item(pair, "train", reader))
             else:
-                items.append(_item(pair, listed.get(name) or published_split(name), read_colors))
+                read = partial(read_colors, void=self._void)
+                items.append(_item(pair, listed.get(name) or published_split(name), read))
         return sorted(items, key=lambda item: SPLITS.index(item.split))
 
 
@@ -230,19 +240,20 @@ def _refuse_unlisted(mask: Path, *, root: Path) -> np.ndarray:
     )
 
 
-def _read_ids(path: Path) -> np.ndarray:
-    ids = {i: i for i in (*load_space(_SPACE).ids, IGNORE_ID)}
-    return read_mapped(path, ids | {VOID_ID: IGNORE_ID}, space=_SPACE)
+def _read_ids(path: Path, *, void: int) -> np.ndarray:
+    ids = {i: i for i in load_space(_SPACE).ids}
+    return read_mapped(path, ids | {VOID_ID: void, IGNORE_ID: void}, space=_SPACE)
 
 
-def read_colors(path: Path) -> np.ndarray:
+def read_colors(path: Path, *, void: int = IGNORE_ID) -> np.ndarray:
     """A mask of CamVid's thirty-two colours, folded to its eleven classes.
 
     Args:
         path: The mask, RGB or with a palette.
+        void: The id that void gets.
 
     Returns:
-        (H, W) uint8 ids of `camvid11`, 255 = ignore.
+        (H, W) uint8 ids of `camvid11`.
 
     Raises:
         DataError: The file is missing or damaged.
@@ -263,6 +274,8 @@ def read_colors(path: Path) -> np.ndarray:
             f"them {tuple(most.to_bytes(3))}",
             fix="give the original PNG: JPEG and smooth resizing mix the colours of the classes",
         )
+    if void != IGNORE_ID:
+        mapped[mapped == IGNORE_ID] = void
     return mapped
 
 

@@ -81,7 +81,7 @@ def count_macs(
 
     Args:
         config: The run.
-        num_classes: How many classes there are.
+        num_classes: How many scores the networks give per place, see `LabelSpace.num_channels`.
         teachers: The network of each teacher of the config, None for one that is a cache.
         once: MACs that were spent beforehand.
     """

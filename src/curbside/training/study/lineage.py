@@ -60,7 +60,7 @@ class Draft:
         """What a step of it costs."""
         return count_macs(
             self.config,
-            self.space.num_classes,
+            self.space.num_channels,
             tuple(None if one.cache else one.model for one in self.sources),
             once=sum(one.once for one in self.sources),
         )
@@ -190,7 +190,7 @@ def _outside(path: Path, student: TrainConfig, data: Mixture) -> tuple[_Source, 
     about = read_description(run.parent.parent if run.is_file() else run)
     require_same_space(LabelSpace.from_dict(about["label_space"]), space)
     config = config_from_json(about["config"], where=str(run), kind=TrainConfig)
-    cost = count_macs(replace(config, distillation=None), space.num_classes, ())
+    cost = count_macs(replace(config, distillation=None), space.num_channels, ())
     steps = config.length(about.get("dataset", {}).get("train", 0))
     teacher = Teacher(path=run, training_macs=cost.spent("flops", steps))
     if run == path:
@@ -200,7 +200,7 @@ def _outside(path: Path, student: TrainConfig, data: Mixture) -> tuple[_Source, 
     cache = open_cache(path, space, taught_samples(student, train, alone))
     settings = cache.settings
     passes = sum(folder.pictures for folder in cache.folders) * (2 if settings.flip else 1)
-    macs = complexity(config.model, space.num_classes, settings.input_hw).macs[settings.input_hw]
+    macs = complexity(config.model, space.num_channels, settings.input_hw).macs[settings.input_hw]
     return _Source(
         model=config.model,
         cache=path,

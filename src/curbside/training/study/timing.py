@@ -80,10 +80,10 @@ class _Bench:
         teachers: list[SegmentationModel | None] = [
             None
             if isinstance(one, Path)
-            else inference_form(one.from_random().build(data.space.num_classes).eval())
+            else inference_form(one.from_random().build(data.space.num_channels).eval())
             for one in run.teachers
         ]
-        model = config.model.from_random().build(data.space.num_classes)
+        model = config.model.from_random().build(data.space.num_channels)
         self._task = SegmentationTask(config, model, data.space, _LONG, teachers)
         # What the readers have ready must be used up before their own speed shows.
         self._idle = 2 * config.data.workers + 1
@@ -112,7 +112,7 @@ class _Bench:
         on_gpu = self._config.accelerator != "cpu" and torch.cuda.is_available()
         device = "cuda" if on_gpu else "cpu"
         dtype = half_dtype(lightning_precision(self._config))
-        model = config.from_random().build(self._task.space.num_classes).eval()
+        model = config.from_random().build(self._task.space.num_channels).eval()
         model = inference_form(model).to(device=device, dtype=dtype)
         pictures = torch.zeros(_PICTURES, 3, *size_hw, device=device, dtype=dtype)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
