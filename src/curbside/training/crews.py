@@ -192,9 +192,6 @@ class RayCrew(Crew):
         address: The cluster; one is started on this machine where not given.
     """
 
-    work: ClassVar[Callable[[Any, Any], None]]
-    """Does a job of a plan; a static method."""
-
     def __init__(self, places: int = 1, address: str | None = None) -> None:
         self.places = places
         self._connection = on_ray(None, address)
@@ -215,6 +212,11 @@ class RayCrew(Crew):
             max_retries=0,
         )(_do_on_ray)
         return self
+
+    @staticmethod
+    @abstractmethod
+    def work(plan: Any, job: Any) -> None:
+        """Do a job of a plan, on one of the machines."""
 
     def start(self, plan: PlanOfJobs, job: SomeJob) -> None:
         stop = self._stops[job.key] = (plan.folder / f"{job.key}.stop").absolute()

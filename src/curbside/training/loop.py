@@ -8,13 +8,12 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as lightning
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 from torch import nn
 from torch.utils.data import DataLoader
@@ -24,8 +23,9 @@ from ..evaluation import plots
 from ..files import write_json, write_text
 from ..labels import LabelSpace
 from ..models import load_weights
+from .boards import boards
 from .fit import FitResult
-from .loop_task import LoopTask
+from .loop_task import LoopTask, Score
 from .plan import Plan, Validations
 from .precision import lightning_precision
 from .record import Checkpoints, MetricsFile, Progress, read_metrics
@@ -81,15 +81,19 @@ class Loop:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model
 
-    def claim(self, space: LabelSpace, dataset: Mapping[str, Any]) -> None:
+    def claim(
+        self, space: LabelSpace, dataset: Mapping[str, Any], score: Score | None = None
+    ) -> None:
         """Write `config.json`, which makes the folder this run's.
 
         Args:
             space: The label space.
             dataset: What it says of the data.
+            score: What decides which weights are the best, where that is known yet.
         """
         if not rank_zero_only.rank:  # type: ignore[attr-defined]
             facts = describe(self._config, space, dataset, lightning_precision(self._config))
+            facts |= {} if score is None else {"score": asdict(score)}
             write_json(self._config.run_folder / "config.json", facts)
 
     def train(
@@ -107,11 +111,11 @@ class Loop:
             space: The label space, for `config.json`.
             dataset: What `config.json` says of the data.
         """
-        config, folder = self._config, self._config.run_folder
+        folder = self._config.run_folder
         trainer = self._trainer(task)
         batches = loaders(trainer)
         if self._last is None:
-            self.claim(space, dataset)
+            self.claim(space, dataset, task.score)
         began = time.monotonic()
         if self.start < self.plan.total:
             try:
@@ -147,7 +151,6 @@ class Loop:
         warnings.filterwarnings("default", message="skipped:")
         folder = config.run_folder
         metrics = MetricsFile(folder / "metrics.csv", resumed_at=start)
-        board = TensorBoardLogger(folder, name="tensorboard", version="", purge_step=start or None)
         return lightning.Trainer(
             accelerator=config.accelerator,
             devices=config.devices,
@@ -157,7 +160,7 @@ class Loop:
             max_epochs=-1,
             gradient_clip_val=config.optimizer.clip_norm,
             accumulate_grad_batches=config.data.accumulate,
-            logger=[metrics, board],
+            logger=[metrics, *boards(config, resumed_at=start)],
             callbacks=[
                 Validations(plan),
                 Progress(plan.total, task),

@@ -235,6 +235,9 @@ class LoopConfig(RunConfig):
     keep: tuple[float, ...] = ()
     """Parts of the run, 0..1, after which its weights are kept in `kept/`: a teacher that stopped
     early can be the better one."""
+    logger: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
+    """Who gets the losses and scores beside `metrics.csv`: TensorBoard, Weights & Biases, both, or
+    nobody."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Arithmetic of the forward pass; auto takes bf16 where the device computes it, else fp32."""
     channels_last: bool = True

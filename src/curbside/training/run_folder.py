@@ -11,6 +11,7 @@
     calibration.json    the temperature of these weights, where `curbside calibrate` fitted one
     losses.svg          the losses drawn; scores.svg, the scores
     tensorboard/        the same for TensorBoard
+    wandb/, wandb.id    the same for Weights & Biases, where it was asked for
 """
 
 from __future__ import annotations

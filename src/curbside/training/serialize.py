@@ -73,8 +73,8 @@ def config_from_json(data: Any, *, where: str, kind: type[RunConfig] = RunConfig
     return found
 
 
-_FREE = ("out", "accelerator", "devices", "num_nodes", "data.workers")
-"""Where a run lies, and what it runs on: they may change in a run that goes on."""
+_FREE = ("out", "accelerator", "devices", "num_nodes", "data.workers", "logger")
+"""Where a run lies, what it runs on, and who is told of it: they may change in a run that goes on."""
 
 
 def changed_settings(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from .. import crews
 from ..crews import Crew
-from .plan import Plan
+from .plan import Job, Plan
 from .work import Outcome, do_job
 
 __all__ = ["Crew", "LocalCrew", "RayCrew", "run_jobs"]
@@ -61,4 +61,6 @@ class LocalCrew(crews.LocalCrew):
 class RayCrew(crews.RayCrew):
     """Tasks of a Ray cluster, one per job of a study; see `crews.RayCrew`."""
 
-    work = staticmethod(do_job)
+    @staticmethod
+    def work(plan: Plan, job: Job) -> None:
+        do_job(plan, job)
