@@ -64,12 +64,12 @@ def test_report_files_are_complete(fake, samples, tmp_path):
 
     page = Reader(path.read_text())
     said = " ".join(page.texts)
-    headings = ("Measured on", "Classes", "By weather", "What is taken for what", "Reliability")
-    for heading in (*headings, "Worst pictures"):
+    headings = ("Measured on", "Classes", "Precision and recall", "By weather", "Reliability")
+    for heading in (*headings, "What is taken for what", "Worst pictures"):
         assert heading in page.texts
     assert f"{found.overall.miou:.4f}" in page.texts and "by hand" in page.texts
     assert "1 pictures could not be read" in said
-    assert page.tags.count("svg") == 4  # classes, weather, confusion, reliability
+    assert page.tags.count("svg") == 5  # classes, curves, weather, confusion, reliability
     assert page.tags.count("img") == 2 * 3  # picture, truth and prediction of each worst
     assert f"{found.worst[0].id}, mIoU {found.worst[0].miou:.3f}" in page.texts
 
@@ -91,7 +91,7 @@ def test_ids_only_report_says_why_there_is_no_calibration(fake, samples, tmp_pat
     predictor = fake("ids")
     path = write_report(evaluate(predictor, samples), tmp_path, predictor, samples)
     page = Reader(path.read_text())
-    assert "Reliability" not in page.texts
+    assert "Reliability" not in page.texts and "Precision and recall" not in page.texts
     assert any("--outputs logits" in text for text in page.texts)
 
 
@@ -106,12 +106,14 @@ def test_hostile_names_stay_text(fake, samples, tmp_path, space):
     html = path.read_text()
     assert "<script" not in html
     page = Reader(html)
-    assert "script" not in page.tags and page.tags.count("svg") == 4
-    assert page.texts.count(HOSTILE) >= 3  # table, swatches, bars, matrix
+    assert "script" not in page.tags and page.tags.count("svg") == 5
+    assert page.texts.count(HOSTILE) >= 4  # two tables, swatches, bars, matrix
+    assert any(text.startswith(f"{HOSTILE}: 0.") for text in page.texts)  # curves
     rows = [
         line for line in path.with_name("report.md").read_text().splitlines() if "alert" in line
     ]
-    assert rows and all(len(re.findall(r"(?<!\\)\|", row)) == 7 and "<" not in row for row in rows)
+    cells = [len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows]
+    assert cells == [8, 7] and not any("<" in row for row in rows)  # scores and best threshold
 
 
 def test_plots_are_well_formed_and_the_same_each_time():

@@ -91,7 +91,7 @@ def test_the_page_shows_both_diagrams(fake, samples, tmp_path):
     html = write_report(found, tmp_path, predictor, samples).read_text()
     assert f"Uncalibrated: expected calibration error {1 - SURE_BEFORE:.4f}." in html
     assert f"With the temperature: expected calibration error {found.overall.ece:.4f}." in html
-    assert html.count("<svg") == 4  # classes, confusion and two of reliability
+    assert html.count("<svg") == 5  # classes, curves, confusion and two of reliability
 
 
 def test_the_verb_shows_both(fake, folder, tmp_path, monkeypatch, capsys):

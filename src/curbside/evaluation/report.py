@@ -8,18 +8,22 @@ from pathlib import Path
 import numpy as np
 
 from ..prepared import Sample
-from . import plots
+from . import curve_plots, plots
 from .page import Page, write_files
 from .per_image import write_per_image
 from .result import Evaluation
 from .scoring import Predictor
-from .tables import Table, class_table, group_table, markdown, score_table
+from .tables import Table, class_table, group_table, markdown, score_table, threshold_table
 from .thumbnails import class_map
 
 __all__ = ["write_report"]
 
 _MAP_WIDTH = 340  # pixels
 
+_ON_THESE = (
+    "The best threshold is the probability from which on a pixel is best taken for the class: the one with"
+    " the highest F1, and so IoU, on these very pictures. Choose it on others than those it is judged on."
+)
 _WHISKERS = (
     "Whiskers: 95 % intervals over pictures. Neighbours of one drive are alike, so with other drives"
     " the scores may differ by more."
@@ -75,14 +79,21 @@ def _page(evaluation: Evaluation, predictor: Predictor, samples: Sequence[Sample
         _WHISKERS if evaluation.miou_interval else "",
     )
     page.put(class_table(evaluation))
+    if any(evaluation.curves):
+        page.heading("Precision and recall")
+        page.text(_ON_THESE)
+        page.figure(*_curves(evaluation))
+        page.put(threshold_table(evaluation))
     if evaluation.groups:
         page.heading(f"By {evaluation.by}")
-        intervals = [group.miou_interval for group in evaluation.groups]
+        summaries = [group.summary for group in evaluation.groups]
+        binary = evaluation.space.binary
+        intervals = [group.main_interval for group in evaluation.groups]
         page.figure(
             plots.bars(
                 [group.value for group in evaluation.groups],
-                [group.summary.miou for group in evaluation.groups],
-                label="mean intersection over union",
+                [found.iou[1] if binary else found.miou for found in summaries],
+                label=evaluation.main[0] if binary else "mean intersection over union",
                 intervals=intervals,
             ),
             _WHISKERS if any(intervals) else "",
@@ -102,6 +113,29 @@ def _page(evaluation: Evaluation, predictor: Predictor, samples: Sequence[Sample
     if evaluation.worst:
         _show_worst(page, evaluation, predictor, {sample.id: sample for sample in samples})
     return page
+
+
+def _curves(evaluation: Evaluation) -> tuple[str, str]:
+    """The precision-recall curves with their caption."""
+    found, names = evaluation.overall, evaluation.space.names
+    best = evaluation.best_thresholds[1] if evaluation.space.binary else None
+    if best is not None and (curve := evaluation.curves[1]) is not None:
+        shown = None
+        if found.precision[1] is not None and found.accuracy[1] is not None:
+            shown = found.precision[1], found.accuracy[1]
+        said = f"{names[1]}: area under the curve {found.auprc[1]:.4f}. Grey: lines of equal F1."
+        return curve_plots.one_curve(curve, best, shown), said
+    series = {
+        name: (drawn, marked)
+        for name, drawn, marked in zip(
+            names, evaluation.curves, evaluation.best_thresholds, strict=True
+        )
+        if drawn is not None and marked is not None
+    }
+    said = "Each class against all others. Dots: the best thresholds."
+    if len(series) > curve_plots.MOST_NAMED:
+        said += f" The {curve_plots.MOST_NAMED} classes with the lowest F1 are named, others grey."
+    return curve_plots.all_curves(series), said
 
 
 def _reliability(evaluation: Evaluation) -> list[tuple[str, str]]:
@@ -146,6 +180,8 @@ def _show_worst(
 def _markdown(evaluation: Evaluation) -> str:
     parts: list[str | Table] = [f"# {_title(evaluation)}"]
     parts += [score_table(evaluation), class_table(evaluation)]
+    if any(evaluation.curves):
+        parts.append(threshold_table(evaluation))
     if evaluation.groups:
         parts.append(group_table(evaluation))
     parts.append(Table(headers=("measured on", ""), rows=tuple(evaluation.measured_on().items())))

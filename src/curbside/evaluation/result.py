@@ -10,7 +10,7 @@ import numpy as np
 
 from ..labels import CommonSpace, LabelMap, LabelSpace
 from ..manifest import TemperatureScaling
-from ..metrics import Reliability, SegmentationSummary
+from ..metrics import BestThreshold, PrecisionRecallCurve, Reliability, SegmentationSummary
 from .intervals import Interval
 
 __all__ = ["ClassScore", "Evaluation", "GroupScore", "WorstImage", "way_said"]
@@ -33,9 +33,15 @@ class ClassScore:
     boundary_iou: float | None
     """Intersection over union of the parts near contours."""
     accuracy: float | None
-    """Share of its pixels that was found."""
+    """Share of its pixels that was found: its recall."""
+    precision: float | None
+    """Share of what was taken for it that is of it."""
+    f1: float | None
+    """Harmonic mean of precision and recall."""
     auprc: float | None
     """Area under its precision-recall curve."""
+    best_threshold: BestThreshold | None
+    """The probability from which on it would best be taken for it, on these very pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,8 @@ class GroupScore:
     """Their scores."""
     miou_interval: Interval | None
     """The 95 % interval of their mIoU over pictures; None with too few of them."""
+    main_interval: Interval | None
+    """The same for the score that `Evaluation.main` names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +86,11 @@ class Evaluation:
     """Scores per value of the tag, by value; empty without a tag."""
     confusion: np.ndarray
     """Pixels, (C, C) int64: rows are the truth, columns the prediction."""
+    curves: tuple[PrecisionRecallCurve | None, ...]
+    """Precision against recall of each class, thinned; None where no probabilities came or the truth has no
+    such class."""
+    best_thresholds: tuple[BestThreshold | None, ...]
+    """The threshold with the highest F1 of each class; None where it has no curve."""
     reliability: Reliability | None
     """Accuracy against confidence in 15 bins; None without confidence."""
     reliability_uncalibrated: Reliability | None
@@ -130,15 +143,32 @@ class Evaluation:
                 iou_interval=self.iou_intervals[item.id],
                 boundary_iou=found.boundary_iou[item.id],
                 accuracy=found.accuracy[item.id],
+                precision=found.precision[item.id],
+                f1=found.f1[item.id],
                 auprc=found.auprc[item.id],
+                best_threshold=self.best_thresholds[item.id],
             )
             for item in self.space.classes
         )
+
+    @property
+    def main(self) -> tuple[str, float | None]:
+        """The score that models are ranked by, with its name: the mIoU; of a binary label space the IoU of
+        what is looked for."""
+        if self.space.binary:
+            return f"IoU of {self.space.names[1]}", self.overall.iou[1]
+        return "mIoU", self.overall.miou
+
+    @property
+    def main_interval(self) -> Interval | None:
+        """The 95 % interval of the main score over pictures; None with too few of them."""
+        return self.iou_intervals[1] if self.space.binary else self.miou_interval
 
     def headline(self) -> dict[str, float | None]:
         """The main scores by the names people read, in the order they are shown."""
         found = self.overall
         return {
+            **self._sought(),
             "mIoU": found.miou,
             "mIoU, classes in the truth": found.miou_truth,
             "pixel accuracy": found.pixel_accuracy,
@@ -149,6 +179,22 @@ class Evaluation:
             **self._uncalibrated(),
             "mean AUPRC": found.mean_auprc,
         }
+
+    def _sought(self) -> dict[str, float | None]:
+        """The scores of what a binary label space looks for; none of another space."""
+        if not self.space.binary:
+            return {}
+        name, found, best = self.space.names[1], self.overall, self.best_thresholds[1]
+        scores = {
+            f"IoU of {name}": found.iou[1],
+            f"F1 of {name}": found.f1[1],
+            f"precision of {name}": found.precision[1],
+            f"recall of {name}": found.accuracy[1],
+        }
+        if best is not None:
+            scores[f"best threshold of {name}"] = best.threshold
+            scores[f"IoU of {name} at the best threshold"] = best.iou
+        return scores
 
     def _uncalibrated(self) -> dict[str, float | None]:
         found = self.overall.ece_uncalibrated
@@ -189,12 +235,15 @@ class Evaluation:
             "images": self.images,
             "hardware": self.hardware,
             "seconds": self.seconds,
+            "main": dict(zip(("score", "value"), self.main, strict=True)),
+            "main_interval": self.main_interval,
             "scores": asdict(self.overall),
             "miou_interval": self.miou_interval,
             "classes": [asdict(item) for item in self.classes()],
             "by": self.by,
             "groups": [asdict(group) for group in self.groups],
             "confusion": self.confusion.tolist(),
+            "curves": [_curve_dict(curve) for curve in self.curves],
             "reliability": _reliability_dict(self.reliability),
             "reliability_uncalibrated": _reliability_dict(self.reliability_uncalibrated),
             "worst": [asdict(item) for item in self.worst],
@@ -225,6 +274,12 @@ class Evaluation:
 
 def _span(values: tuple[int, ...]) -> str:
     return " to ".join(str(value) for value in dict.fromkeys((values[0], values[-1])))
+
+
+def _curve_dict(curve: PrecisionRecallCurve | None) -> dict[str, list[float]] | None:
+    if curve is None:
+        return None
+    return {name: values.tolist() for name, values in curve._asdict().items()}
 
 
 def _reliability_dict(diagram: Reliability | None) -> dict[str, list[float | None]] | None:

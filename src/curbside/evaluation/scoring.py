@@ -13,7 +13,13 @@ from ..errors import ConfigError, DataError, LabelError
 from ..hardware import core_count, cpu_model
 from ..labels import LabelSpace
 from ..manifest import Manifest
-from ..metrics import Calibration, Reliability, SegmentationScores
+from ..metrics import (
+    Calibration,
+    PrecisionRecall,
+    PrecisionRecallCurve,
+    Reliability,
+    SegmentationScores,
+)
 from ..prepared import Sample
 from ..progress import track
 from ..results import SemanticResult
@@ -36,6 +42,7 @@ Truth = TypeVar("Truth")
 
 MAX_GROUPS = 32
 """A tag with more values is refused: it names pictures, not conditions, and groups take memory."""
+_CURVE_POINTS = 100
 
 
 class Predictor(Protocol):
@@ -212,6 +219,7 @@ class Scorer:
             )
         predictor, manifest, data = self._predictor, self._predictor.manifest, self._first
         per_image = np.stack(self._counts)
+        curves = total.precision_recall
         # A mask that is ignored as a whole says nothing.
         told = [picture for picture in self._pictures if not np.isnan(picture.miou)]
         return Evaluation(
@@ -220,15 +228,15 @@ class Scorer:
             common=predictor.common if isinstance(predictor, CommonPredictor) else None,
             by=self._by,
             groups=tuple(
-                GroupScore(
-                    value=value,
-                    images=len(self._members[value]),
-                    summary=self._groups[value].summary(),
-                    miou_interval=miou_interval(per_image[self._members[value]]),
-                )
+                self._group(value, per_image[self._members[value]])
                 for value in (sorted(self._groups) if self._by else ())
             ),
             confusion=total.confusion.counts,
+            curves=tuple(_curve(curves, class_id) for class_id in range(total.num_classes)),
+            best_thresholds=tuple(
+                curves.best_threshold(class_id) if curves else None
+                for class_id in range(total.num_classes)
+            ),
             reliability=_reliability(total.calibration),
             reliability_uncalibrated=_reliability(total.uncalibrated),
             miou_interval=miou_interval(per_image),
@@ -248,6 +256,17 @@ class Scorer:
             input_size_hw=manifest.input.size_hw,
             hardware=f"{cpu_model()}, {core_count()} cores",
             seconds=time.perf_counter() - self._started,
+        )
+
+    def _group(self, value: str, per_image: np.ndarray) -> GroupScore:
+        """The scores of the pictures of a group, whose pixel counts are given."""
+        interval = miou_interval(per_image)
+        return GroupScore(
+            value=value,
+            images=len(per_image),
+            summary=self._groups[value].summary(),
+            miou_interval=interval,
+            main_interval=iou_intervals(per_image)[1] if self._first.space.binary else interval,
         )
 
 
@@ -302,6 +321,11 @@ def check_tag(samples: Sequence[Sample], by: str | None) -> None:
 def group_of(sample: Sample, by: str | None) -> str:
     """The value of the tag that a sample is grouped by; empty without a tag."""
     return "" if by is None else sample.record.tags.get(by, "(none)")
+
+
+def _curve(curves: PrecisionRecall | None, class_id: int) -> PrecisionRecallCurve | None:
+    curve = curves.curve(class_id, points=_CURVE_POINTS) if curves else None
+    return curve if curve is not None and curve.thresholds.size else None
 
 
 def _reliability(calibration: Calibration) -> Reliability | None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ..metrics import SegmentationSummary
 from .intervals import Interval
 from .result import Evaluation
 
-__all__ = ["Table", "class_table", "group_table", "markdown", "score", "score_table"]
+__all__ = [
+    "Table",
+    "class_table",
+    "group_table",
+    "markdown",
+    "score",
+    "score_table",
+    "threshold_table",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +43,15 @@ def markdown(parts: Iterable[str | Table]) -> str:
 
 def score_table(evaluation: Evaluation) -> Table:
     """The main scores."""
-    rows = [(name, score(value)) for name, value in evaluation.headline().items()]
-    rows.insert(1, ("mIoU, 95 % interval over pictures", _interval(evaluation.miou_interval)))
+    intervals = {
+        evaluation.main[0]: evaluation.main_interval,
+        "mIoU": evaluation.miou_interval,
+    }
+    rows = []
+    for name, value in evaluation.headline().items():
+        rows.append((name, score(value)))
+        if name in intervals:
+            rows.append((f"{name}, 95 % interval over pictures", _interval(intervals[name])))
     return Table(headers=("score", "value"), rows=tuple(rows))
 
 
@@ -46,43 +62,79 @@ def class_table(evaluation: Evaluation) -> Table:
             "class",
             "IoU",
             "boundary IoU",
-            "accuracy",
+            "precision",
+            "recall",
+            "F1",
             "AUPRC",
-            "pixels in the truth",
+            "true pixels",
         ),
         rows=tuple(
             (
                 item.name,
                 *(
                     score(value)
-                    for value in (item.iou, item.boundary_iou, item.accuracy, item.auprc)
+                    for value in (
+                        item.iou,
+                        item.boundary_iou,
+                        item.precision,
+                        item.accuracy,
+                        item.f1,
+                        item.auprc,
+                    )
                 ),
-                f"{item.pixels:,}",
+                _count(item.pixels),
             )
             for item in evaluation.classes()
         ),
     )
 
 
+def threshold_table(evaluation: Evaluation) -> Table:
+    """The best threshold of each class that has one, and what comes of it."""
+    return Table(
+        headers=("class", "best threshold", "precision", "recall", "F1", "IoU", "IoU as it is"),
+        rows=tuple(
+            (
+                item.name,
+                *(
+                    score(value)
+                    for value in (
+                        item.best_threshold.threshold,
+                        item.best_threshold.precision,
+                        item.best_threshold.recall,
+                        item.best_threshold.f1,
+                        item.best_threshold.iou,
+                        item.iou,
+                    )
+                ),
+            )
+            for item in evaluation.classes()
+            if item.best_threshold is not None
+        ),
+    )
+
+
 def group_table(evaluation: Evaluation) -> Table:
     """The scores group by group."""
-    columns = {
-        "mIoU": "miou",
-        "pixel accuracy": "pixel_accuracy",
-        "boundary IoU": "mean_boundary_iou",
-        "ECE": "ece",
-        "ECE at T = 1": "ece_uncalibrated",
-        "mean AUPRC": "mean_auprc",
+    columns: dict[str, Callable[[SegmentationSummary], float | None]] = {
+        "mIoU": lambda found: found.miou,
+        "pixel accuracy": lambda found: found.pixel_accuracy,
+        "boundary IoU": lambda found: found.mean_boundary_iou,
+        "ECE": lambda found: found.ece,
+        "ECE at T = 1": lambda found: found.ece_uncalibrated,
+        "mean AUPRC": lambda found: found.mean_auprc,
     }
     if evaluation.overall.ece_uncalibrated is None:
         del columns["ECE at T = 1"]
+    if evaluation.space.binary:
+        columns = {evaluation.main[0]: lambda found: found.iou[1], **columns}
     return Table(
         headers=(evaluation.by or "group", "images", *columns),
         rows=tuple(
             (
                 group.value,
                 str(group.images),
-                *(score(getattr(group.summary, name)) for name in columns.values()),
+                *(score(value(group.summary)) for value in columns.values()),
             )
             for group in evaluation.groups
         ),
@@ -92,6 +144,16 @@ def group_table(evaluation: Evaluation) -> Table:
 def score(value: float | None) -> str:
     """A score with four decimals; a dash where there is none."""
     return "–" if value is None else f"{value:.4f}"
+
+
+def _count(pixels: int) -> str:
+    """A number of pixels in at most seven characters, so that a table fits a terminal."""
+    if pixels < 100_000:
+        return f"{pixels:,}"
+    for size, unit in ((1e6, "M"), (1e9, "G"), (1e12, "T")):
+        if pixels < 999.5 * size or unit == "T":
+            break
+    return f"{pixels / size:#.3g}".rstrip(".") + f" {unit}"
 
 
 def _interval(ends: Interval | None) -> str:

@@ -108,8 +108,9 @@ class ConfusionMatrix:
     def f1(self) -> np.ndarray:
         """Harmonic mean of `class_precision` and `class_accuracy`, (C,) float64; nan where the class is in
         neither truth nor prediction. It is 2 IoU / (1 + IoU)."""
-        iou = self.iou()
-        return 2 * iou / (1 + iou)
+        with np.errstate(invalid="ignore"):
+            hits, shown = self._counts.diagonal(), self._counts[:, :-1].sum(axis=0)
+            return 2 * hits / (self.truth + shown)
 
     def mean_accuracy(self) -> float:
         """Mean class accuracy over the classes in the truth; nan before the first pixel."""

@@ -31,6 +31,7 @@ _FLOOR = np.int32(_ZERO << _SHIFT)
 _PAST = np.int32(0xFFFF << _SHIFT)  # past the last bin
 _ROUNDING = 1e-3  # a softmax may end a little above 1
 _FEWEST = 3  # both ends of a curve and its best point
+_FARTHER = 1.03  # a step on a curve is as long as it is, by what F1 lacks to this
 
 
 class PrecisionRecallCurve(NamedTuple):
@@ -150,8 +151,8 @@ class PrecisionRecall:
 
         Args:
             class_id: The class.
-            points: Keep at most so many, spread evenly along the curve: its ends, the best threshold and
-                what lies between; 3 or more. All where not given.
+            points: Keep at most so many, 3 or more: the ends of the curve, the best threshold, and what lies
+                between, the closer together the higher F1 is there. All where not given.
 
         Returns:
             The curve, of no point where the truth has no pixel of the class.
@@ -164,11 +165,26 @@ class PrecisionRecall:
         curve = PrecisionRecallCurve(_least_in(bins), hits / taken, hits / hits[-1])
         if points is None or len(bins) <= points:
             return curve
+        f1 = _f1(hits, taken)
         steps = np.hypot(np.diff(curve.recall), np.diff(curve.precision))
-        way = np.append(0.0, np.cumsum(steps))
+        way = np.append(0.0, np.cumsum(steps / (_FARTHER - f1[1:])))
         even = np.searchsorted(way, np.linspace(0, way[-1], points - 2))
-        kept = np.union1d(even, [np.argmax(_f1(hits, taken)), len(way) - 1])
+        kept = np.union1d(even, [np.argmax(f1), len(way) - 1])
         return PrecisionRecallCurve(*(values[kept] for values in curve))
+
+    def counts_at(self, class_id: int, threshold: float) -> tuple[int, int, int]:
+        """What the rule "of the class where p >= threshold" takes, up to the width of a bin.
+
+        Args:
+            class_id: The class.
+            threshold: The probability.
+
+        Returns:
+            Pixels that are taken rightly, those that are taken, and those of the class.
+        """
+        first = int(_bin_of(np.array([threshold], np.float32))[0])
+        hits, every = self._positive[class_id, first:].sum(), self._positive[class_id].sum()
+        return int(hits), int(self._all[class_id, first:].sum()), int(every)
 
     def best_threshold(self, class_id: int) -> BestThreshold | None:
         """The threshold with the highest F1 and IoU of a class; None where the truth has none of it."""
