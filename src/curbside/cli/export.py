@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..models import InstanceModel, SegmentationModel
     from ..training import InstanceRun, Run, RunConfig, YoloConfig
 
-__all__ = ["export_run", "main"]
+__all__ = ["export_instance_run", "export_run", "main"]
 
 _PICTURES = 8
 _SIZE_HW = (512, 512)
@@ -65,7 +65,7 @@ def _export(
         as_json: Print JSON instead of lines.
     """
 
-    from ..export import ExportConfig, check_export, export_instances
+    from ..export import ExportConfig, check_export
     from ..training import InstanceRun, YoloConfig
 
     if check != (out is None):
@@ -102,16 +102,7 @@ def _export(
     assert trained is not None
     pictures = _pictures(verify_data, verify_split) if verify_data else None
     if isinstance(trained, InstanceRun):
-        objects = export_instances(
-            trained.model,
-            out,
-            config=config,
-            space=trained.space,
-            title=trained.title,
-            source=trained.source,
-            scores=trained.scores,
-            pictures=pictures,
-        )
+        objects = export_instance_run(trained, out, config, pictures)
         _show_objects(trained.title, out, config, objects, verify_data, as_json)
         return
     found = export_run(trained, out, config, pictures)
@@ -212,6 +203,24 @@ def export_run(
         source=run.source,
         scores=run.scores,
         temperature_scaling=run.temperature_scaling,
+        pictures=pictures,
+    )
+
+
+def export_instance_run(
+    run: InstanceRun, out: Path, config: ExportConfig, pictures: Sequence[np.ndarray] | None = None
+) -> InstanceVerification:
+    """The same of a run that finds objects; see `curbside.export.export_instances`."""
+    from ..export import export_instances
+
+    return export_instances(
+        run.model,
+        out,
+        config=config,
+        space=run.space,
+        title=run.title,
+        source=run.source,
+        scores=run.scores,
         pictures=pictures,
     )
 

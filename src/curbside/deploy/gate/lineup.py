@@ -56,6 +56,8 @@ class FileScore:
     """Its size, with the parts that belong to it."""
     precision: str
     """What its arithmetic really ran in."""
+    device: str
+    """What it computed on: `cpu`, `cuda` or `hailo`."""
     input_size_hw: tuple[int, int]
     """Size of the network's input, in pixels."""
     agreement: float
@@ -95,6 +97,7 @@ class FileScore:
             "task": self.task,
             "size_bytes": self.size_bytes,
             "precision": self.precision,
+            "device": self.device,
             "input_size_hw": list(self.input_size_hw),
             "agreement": self.agreement,
             "latency": asdict(self.latency),
@@ -238,6 +241,7 @@ def time_files(
                 task=predictor.manifest.task,
                 size_bytes=_size_of(path),
                 precision=predictor.precision,
+                device=predictor.backend.device,
                 input_size_hw=predictor.manifest.input.size_hw,
                 agreement=float(np.mean(times.agreements)),
                 latency=times.network.summary(),

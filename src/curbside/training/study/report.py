@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from ...errors import DataError
-from ...evaluation import Page
+from ...evaluation import Page, section
 from ...evaluation.tables import Table
 from ...files import write_json, write_text
 from . import figures, tables
@@ -18,6 +16,8 @@ from .results import read_results
 from .verdict import Verdict
 
 __all__ = ["check_section", "write_section", "write_study_report"]
+
+_KIND = "study"
 
 
 def write_study_report(plan: Plan, verdict: Verdict, failed: Mapping[str, str]) -> Path:
@@ -70,46 +70,21 @@ def write_section(path: Path, plan: Plan, verdict: Verdict, failed: Mapping[str,
         DataError: One of the marks stands there without the other.
         StorageError: The file cannot be written.
     """
-    section = f"## {_title(plan)}\n\n{_markdown(plan, verdict, failed)}\n"
-    text, first, last = check_section(path, plan.folder)
-    section = f"{first}\n{section}{last}"
-    if first in text:
-        whole = re.compile(f"{re.escape(first)}.*?{re.escape(last)}", re.DOTALL)
-        text = whole.sub(lambda _: section, text)
-    else:
-        text = f"{text.rstrip()}\n\n{section}\n".lstrip()
-    write_text(path, text)
+    body = f"## {_title(plan)}\n\n{_markdown(plan, verdict, failed)}\n"
+    section.put_section(path, _KIND, plan.folder.absolute().name, body)
 
 
-def check_section(path: Path, folder: Path) -> tuple[str, str, str]:
+def check_section(path: Path, folder: Path) -> None:
     """See that a document can take the section of a study.
 
     Args:
         path: The document.
         folder: Where the study lies.
 
-    Returns:
-        The text of the document, empty where there is none yet, and the marks around the section.
-
     Raises:
         DataError: One of the marks stands there without the other, or the document is no text.
     """
-    name = folder.absolute().name
-    first, last = f"<!-- study {name} -->", f"<!-- /study {name} -->"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        text = ""
-    except (OSError, UnicodeError) as error:
-        raise DataError(
-            f"{path} cannot be read as a document ({type(error).__name__})",
-            fix="name a Markdown file",
-        ) from error
-    if text.count(first) != text.count(last) or text.count(first) > 1:
-        raise DataError(
-            f"{path} does not have one {first} with one {last} behind it", fix="repair the marks"
-        )
-    return text, first, last
+    section.check_section(path, _KIND, folder.absolute().name)
 
 
 def _title(plan: Plan) -> str:
