@@ -89,6 +89,9 @@ _EXTRA_OF = {
     "onnxscript": "export",
     "PySide6": "app",
     "ray": "ray",
+    "optuna": "sweep",
+    "plotly": "sweep",
+    "wandb": "wandb",
 }
 
 

@@ -46,8 +46,6 @@ def boards(config: LoopConfig, *, resumed_at: int) -> list[Logger]:
 
 
 def _wandb(config: LoopConfig, folder: Path) -> WandbLogger:
-    # It would report its own faults over the network.
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     try:
         import wandb
         from lightning.pytorch.loggers import WandbLogger
