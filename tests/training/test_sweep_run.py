@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import multiprocessing
 import os
@@ -18,7 +19,7 @@ from builders_data import blocks_folder
 
 pytest.importorskip("optuna")
 
-from curbside.errors import ConfigError, MissingDependencyError
+from curbside.errors import ConfigError, MissingDependencyError, StorageError
 from curbside.files import write_json, write_text
 from curbside.models import LRASPPConfig
 from curbside.training import DataConfig, TrainConfig
@@ -133,11 +134,24 @@ def test_a_trial_under_the_median_of_the_others_is_broken_off(tmp_path) -> None:
     assert [one.number for one in trials.all()] == list(range(9))
 
 
-def test_nobody_is_broken_off_where_none_is_asked(tmp_path) -> None:
-    sweep = _sweep(tmp_path / "s", pruner="none")
-    crew = _Scripted(lambda number: [0.5 / (1 + number)] * 2)
-    run_sweep(sweep, _open(sweep), crew, 8, print)
-    assert crew.stopped == {}
+@pytest.mark.parametrize("pruner", ["none", "hyperband"])
+def test_who_breaks_trials_off_can_be_chosen(tmp_path, pruner) -> None:
+    sweep = _sweep(tmp_path / "s", pruner=pruner)
+    crew = _Scripted(lambda number: [0.5 / (1 + number)] * 9)
+    trials = _open(sweep)
+    run_sweep(sweep, trials, crew, 8, print)
+    assert bool(crew.stopped) == (pruner == "hyperband")
+    assert [one.state for one in trials.all()].count("pruned") == len(crew.stopped)
+
+
+def test_a_sweep_may_be_moved(tmp_path) -> None:
+    sweep = _sweep(tmp_path / "s")
+    run_sweep(sweep, _open(sweep), _Scripted(lambda _: [0.5]), 1, print)
+    (tmp_path / "s").rename(tmp_path / "t")
+    moved = _sweep(tmp_path / "t")
+    crew = _Scripted(lambda _: [0.4])
+    run_sweep(moved, _open(moved), crew, 2, print)
+    assert crew.started == [1] and [one.score for one in _open(moved).all()] == [0.5, 0.4]
 
 
 def _work(sweep: Sweep, total: int, pause: float) -> None:
@@ -337,6 +351,15 @@ def test_the_process_of_a_trial_trains_it_and_says_its_score(tmp_path, monkeypat
     monkeypatch.setattr(trial_process, "parent_is_gone", lambda: True)
     assert trial_process.main(str(sweep.folder), gone.key, str(problem)) == 130
     assert not (sweep.folder / gone.key).exists()  # whoever took it over is alone with it
+
+
+def test_a_place_without_locks_is_told(tmp_path, monkeypatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(StorageError, match="a file system that has locks"):
+        _sweep(tmp_path / "s").claim()
 
 
 def test_without_optuna_the_extra_is_named(tmp_path, monkeypatch) -> None:

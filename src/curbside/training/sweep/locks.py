@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...errors import StorageError
+
 __all__ = ["Hold", "locked"]
 
 
@@ -20,7 +22,7 @@ class Hold:
 
     def __init__(self, path: Path) -> None:
         self._file = _open(path)
-        fcntl.flock(self._file, fcntl.LOCK_SH)
+        _lock(self._file, path, fcntl.LOCK_SH)
 
     @classmethod
     def of_nobody(cls, path: Path) -> Hold | None:
@@ -30,13 +32,11 @@ class Hold:
         """
         file = _open(path)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(file)
-            return None
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH)
+            _lock(file, path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file, path, fcntl.LOCK_SH)
             return cls(path)
+        except BlockingIOError:
+            return None
         finally:
             os.close(file)
 
@@ -54,7 +54,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     file = _open(path)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file, path, fcntl.LOCK_EX)
         yield
     finally:
         os.close(file)
@@ -63,3 +63,15 @@ def locked(path: Path) -> Iterator[None]:
 def _open(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def _lock(file: int, path: Path, how: int) -> None:
+    try:
+        fcntl.flock(file, how)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be locked ({error.strerror})",
+            fix="choose a folder on a file system that has locks",
+        ) from error

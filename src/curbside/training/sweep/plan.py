@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from ..serialize import changed_settings, config_from_json, config_to_json
 from .locks import locked
 from .space import Space, Values
 
-__all__ = ["Job", "PrunerName", "SamplerName", "Sweep", "lock_of", "trial_key"]
+__all__ = ["Claim", "Job", "PrunerName", "SamplerName", "Sweep", "lock_of", "trial_key"]
 
 FORMAT = "curbside-sweep"
 _FIX = "choose another --out, or remove that folder to start anew"
@@ -47,11 +47,21 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What makes a folder the one of a sweep."""
+
+    id: str
+    """Tells it from every other of the same name."""
+    name: str
+    """The name of its study, that of the folder when it was made; it may be moved since."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sweep:
     """Everything that decides a sweep."""
 
     folder: Path
-    """Where it lies; the study is called by its name."""
+    """Where it lies."""
     bases: Mapping[str, RunConfig]
     """The run that is changed, for every choice of whole parts by `base_key`."""
     space: Space
@@ -88,11 +98,11 @@ class Sweep:
         """The words of the command that trains at a point again."""
         return ["curbside", "train", *self.words, *self.space.flags(values)]
 
-    def claim(self) -> str:
+    def claim(self) -> Claim:
         """Make the folder this sweep's, or see that it is.
 
         Returns:
-            What tells the sweep from every other of the same name.
+            What the folder says.
 
         Raises:
             ConfigError: It holds another sweep, or something else.
@@ -108,12 +118,13 @@ class Sweep:
         with locked(self.folder / "sweep.lock"):
             if path.exists():
                 return self._agreed(path)
-            identity = secrets.token_hex(8)
-            write_json(path, {"format": FORMAT, "id": identity, **self._decides()}, durable=True)
-            return identity
+            claim = Claim(id=secrets.token_hex(8), name=self.name)
+            about = {"format": FORMAT, **asdict(claim), **self._decides()}
+            write_json(path, about, durable=True)
+            return claim
 
-    def _agreed(self, path: Path) -> str:
-        """The identity of the sweep that a file describes, which must be this one."""
+    def _agreed(self, path: Path) -> Claim:
+        """What a file says of the sweep that it describes, which must be this one."""
         data = read_json(path, error=ConfigError, fix=_FIX)
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ConfigError(f"{path} does not describe a sweep", fix=_FIX)
@@ -132,7 +143,7 @@ class Sweep:
                         f"{self.folder} holds a sweep with another {name} ({first}, not {second})",
                         fix=_FIX,
                     )
-            return str(data["id"])
+            return Claim(id=data["id"], name=data["name"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"{path} does not describe a sweep ({type(error).__name__}: {error})", fix=_FIX

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import ConfigError, MissingDependencyError
 from .locks import Hold, locked
-from .plan import Job, Sweep, lock_of, trial_key, without_password
+from .plan import Claim, Job, Sweep, lock_of, trial_key, without_password
 from .space import Choices, Parameter, Values
 from .work import Outcome
 
@@ -69,14 +69,14 @@ class Trials:
 
     Args:
         sweep: The sweep, claimed.
-        identity: What `Sweep.claim` gave.
+        claim: What `Sweep.claim` gave.
 
     Raises:
         ConfigError: The storage cannot be opened, or holds another sweep of this name.
         MissingDependencyError: Optuna is not installed.
     """
 
-    def __init__(self, sweep: Sweep, identity: str) -> None:
+    def __init__(self, sweep: Sweep, claim: Claim) -> None:
         self._sweep = sweep
         self._optuna = optuna = _optuna()
         self._pruner = {
@@ -88,17 +88,17 @@ class Trials:
             one.name: _distribution(optuna, one) for one in sweep.space.parameters
         }
         with self._alone():
-            self._study = self._open(identity)
+            self._study = self._open(claim)
 
     def _alone(self) -> Any:
         return locked(self._sweep.folder / "sweep.lock")
 
-    def _open(self, identity: str) -> Any:
+    def _open(self, claim: Claim) -> Any:
         optuna, url = self._optuna, self._sweep.storage
         try:
             study = optuna.create_study(
                 storage=url or _journal(optuna, self._sweep.folder / "study.journal"),
-                study_name=self._sweep.name,
+                study_name=claim.name,
                 direction="maximize",
                 sampler=optuna.samplers.RandomSampler(),  # it proposes nothing, see `_propose`
                 pruner=self._pruner,
@@ -106,8 +106,8 @@ class Trials:
             )
             known = study.user_attrs.get("curbside")
             if known is None and not study.get_trials(deepcopy=False):
-                study.set_user_attr("curbside", identity)
-                known = identity
+                study.set_user_attr("curbside", claim.id)
+                known = claim.id
         except Exception as error:
             if url is None:
                 raise
@@ -119,9 +119,9 @@ class Trials:
                 fix="give the URL of a database that is there, with its driver installed, such as"
                 " sqlite:///FILE; or no --storage",
             ) from error
-        if known != identity:
+        if known != claim.id:
             raise ConfigError(
-                f"the storage holds another sweep of the name {self._sweep.name}",
+                f"the storage holds another sweep of the name {claim.name}",
                 fix="choose an --out with another name",
             )
         return study
@@ -167,7 +167,10 @@ class Trials:
             )
         # In a copy: what a process that is killed meanwhile leaves there is nobody's trial.
         copy = optuna.create_study(
-            study_name=sweep.name, direction="maximize", sampler=sampler, pruner=self._pruner
+            study_name=self._study.study_name,
+            direction="maximize",
+            sampler=sampler,
+            pruner=self._pruner,
         )
         copy.add_trials(trials)
         drawn = copy.ask(self._distributions).params
