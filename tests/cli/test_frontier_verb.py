@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders_data import blocks_folder
+from builders_objects import objects_folder
 from builders_outward import make_prepared
 from tiny_instances import SPACE as THINGS
 from tiny_instances import make_constant_onnx, manifest_of, random_raw
 from tiny_models import make_onnx, write_clip
 
 from curbside.cli import main
+from curbside.cli._frontier import _is_made
 from curbside.evaluation import evaluate
-from curbside.files import sha256_file, write_json
+from curbside.files import write_json
 from curbside.labels import LabelClass, LabelSpace, load_space
-from curbside.manifest import METADATA_KEY
+from curbside.manifest import METADATA_KEY, TemperatureScaling
 from curbside.prepared import PreparedFolder
 from curbside.runtime import load_predictor
 
@@ -31,10 +34,19 @@ _COUNTED = ("running_mean", "running_var", "num_batches_tracked")
 """What BatchNorm counts, which is no parameter."""
 
 
-def _run(folder: Path, data: Path, channels: int) -> Path:
+def _write_run(config: object, space: LabelSpace, channels: int, folder: Path) -> Path:
     """A run folder of a network with random weights."""
-    from curbside.models import EncoderConfig, LRASPPConfig
     from curbside.training.run_folder import describe
+
+    torch.manual_seed(0)
+    model = config.model.from_random().build(channels)
+    write_json(folder / "config.json", describe(config, space, {}, "fp32"))
+    save_file(model.state_dict(), folder / "model.safetensors")
+    return folder
+
+
+def _run(folder: Path, data: Path, channels: int) -> Path:
+    from curbside.models import EncoderConfig, LRASPPConfig
 
     encoder = EncoderConfig(name="mobilenetv4_conv_small_035", stages=4)
     config = training.TrainConfig(
@@ -43,12 +55,8 @@ def _run(folder: Path, data: Path, channels: int) -> Path:
         data=training.DataConfig(root=(data,), crop_hw=(64, 96), eval_hw=(64, 96)),
         out=folder,
     )
-    torch.manual_seed(channels)
     space = load_space("camvid11")
-    model = config.model.from_random().build(space.num_channels)
-    write_json(folder / "config.json", describe(config, space, {}, "fp32"))
-    save_file(model.state_dict(), folder / "model.safetensors")
-    return folder
+    return _write_run(config, space, space.num_channels, folder)
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +79,7 @@ def drawn(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict:
     return json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
 
 
-def test_two_runs_are_exported_scored_once_and_timed_every_time(
-    made: Path, tmp_path: Path, capsys, monkeypatch
-) -> None:
+def test_two_runs_are_exported_scored_and_timed(made: Path, tmp_path: Path, capsys) -> None:
     out, results = tmp_path / "out", tmp_path / "results.md"
     arguments = [made / "a/net", made / "b/net", "--data", made / "data", "--out", out]
     first = drawn(capsys, *arguments, "--results", results)
@@ -81,51 +87,38 @@ def test_two_runs_are_exported_scored_once_and_timed_every_time(
     assert [item["name"] for item in first["networks"]] == ["a/net", "b/net"]
     samples = PreparedFolder(made / "data").samples("val")
     for item, folder in zip(first["networks"], ("a/net", "b/net"), strict=True):
-        assert item["file"] == str(out / "models" / f"{folder}.onnx")
-        # The score is that of the checkpoint, evaluated through torch.
-        alone = evaluate(training.load_run_predictor(made / folder, device="cpu"), samples)
-        assert item["score"] == pytest.approx(alone.overall.miou, abs=2e-3)
         assert item["interval"][0] <= item["score"] <= item["interval"][1]
+        assert item["file"] == str(out / "models" / f"{folder}.onnx")
         assert item["whole"]["count"] >= 2 and item["whole"]["p50_ms"] >= item["network"]["p50_ms"]
         weights = load_file(made / folder / "model.safetensors")
         learnt = [value for key, value in weights.items() if not key.endswith(_COUNTED)]
         assert item["parameters"] == sum(value.numel() for value in learnt)
+    # The score is that of the checkpoint, evaluated through torch.
+    alone = evaluate(training.load_run_predictor(made / "b/net", device="cpu"), samples)
+    assert first["networks"][1]["score"] == pytest.approx(alone.overall.miou, abs=2e-3)
     one, two = sorted(first["networks"], key=lambda item: item["whole"]["p50_ms"])
     assert one["dominated_by"] is None
     assert two["dominated_by"] == (one["name"] if two["score"] <= one["score"] else None)
     assert "<!-- frontier out -->" in results.read_text() and "| a/net |" in results.read_text()
     for name in ("report.html", "report.md", "report.json", "frontier.svg"):
         assert (out / name).stat().st_size > 500
-
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("it was scored, or exported, again")
-
-    files = {path: path.stat().st_mtime_ns for path in out.glob("models/*/*.onnx")}
-    assert len(files) == 2
-    with monkeypatch.context() as patch:
-        patch.setattr("curbside.deploy.gate.lineup.score_file", never)
-        again = drawn(capsys, *arguments)
-        with pytest.raises(AssertionError, match="again"):  # other pictures are another score
-            main(["frontier", *map(str, arguments), "--limit", "2"])
-    assert {path: path.stat().st_mtime_ns for path in files} == files
-    assert [item["score"] for item in again["networks"]] == [
-        item["score"] for item in first["networks"]
+    # Other weights, another size, another temperature are another file.
+    file = out / "models/a/net.onnx"
+    run = training.load_run_predictor(made / "a/net", device="cpu").manifest
+    others = replace(run, source={**run.source, "weights_sha256": "0" * 64})
+    facts = dict.fromkeys((item.name for item in fields(TemperatureScaling)), 1)
+    warmer = replace(run, temperature_scaling=TemperatureScaling(**facts))
+    made_of = [
+        _is_made(file, manifest, size_hw, threads=1)
+        for manifest in (run, others, warmer)
+        for size_hw in ((64, 96), (32, 64))
     ]
-    # Other weights, or another size, are another file.
-    shutil.copytree(made / "a/net", tmp_path / "a/net")
-    weights = tmp_path / "a/net/model.safetensors"
-    save_file({key: value * 0.5 for key, value in load_file(weights).items()}, weights)
-    changed = [tmp_path / "a/net", *arguments[2:], "--limit", "2", "--size-hw", "32", "64"]
-    shutil.copytree(out / "models/a", out / "models", dirs_exist_ok=True)  # by its name alone
-    before = sha256_file(out / "models/net.onnx")
-    (item,) = drawn(capsys, *changed)["networks"]
-    assert (item["name"], item["input_size_hw"]) == ("net", [32, 64])
-    assert sha256_file(out / "models/net.onnx") != before
+    assert made_of == [True] + 5 * [False]
+    file.write_bytes(b"half a file")
+    assert not _is_made(file, run, (64, 96), threads=1)
 
 
-def test_label_spaces_meet_at_common_classes_on_a_clip(
-    made: Path, tmp_path: Path, capsys, monkeypatch
-) -> None:
+def test_label_spaces_meet_at_common_classes_on_a_clip(made: Path, tmp_path: Path, capsys) -> None:
     file = tmp_path / "camvid.onnx"
     arguments = ["frontier", str(made / "tiny.onnx"), "--data", str(made / "data")]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
@@ -142,12 +135,40 @@ def test_label_spaces_meet_at_common_classes_on_a_clip(
     one, two = data["networks"]
     assert (one["score"], one["parameters"]) == (two["score"], None)
     assert one["interval"] is None
+
+
+def test_a_score_is_taken_once_and_again_where_anything_has_changed(
+    made: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-    options = ["--common", "--limit", "2", "--runs", "1", "--out", str(tmp_path / "out")]
-    assert main([*arguments, *options]) == 0
-    shown = capsys.readouterr()
-    assert "tiny.onnx: its score is known" in shown.err
-    assert "On the front, quickest first: tiny.onnx" in " ".join(shown.out.split())
+    data = blocks_folder(tmp_path / "data", train=1, val=2)
+    files = [shutil.copy(made / "tiny.onnx", tmp_path / name) for name in ("m.onnx", "n.onnx")]
+
+    def told(*arguments: object) -> list[str]:
+        """What is said of every network; a file and its copy are one, by their bytes."""
+        more = ["--data", str(data), "--common", "--runs", "1", "--out", str(tmp_path / "out")]
+        assert main(["frontier", *map(str, arguments), *more]) == 0
+        said = capsys.readouterr()
+        assert "On the front, quickest first: " in " ".join(said.out.split())
+        lines = [line for line in said.err.splitlines() if line.startswith("curbside frontier: ")]
+        return [line.removeprefix("curbside frontier: ") for line in lines[:-1]]
+
+    assert told(files[0]) == ["scoring m.onnx"]
+    assert told(*files) == ["m.onnx: its score is known", "n.onnx: its score is known"]
+    assert told(files[0], "--limit", "1") == ["scoring m.onnx"]
+    assert told(files[0], "--split", "train") == ["scoring m.onnx"]
+    make_onnx(files[0], size_hw=(32, 48))
+    assert told(*files) == ["scoring m.onnx", "n.onnx: its score is known"]
+    mask = next((data / "val/masks").iterdir())
+    mask.write_bytes((data / "train/masks/000.png").read_bytes())
+    assert told(files[0]) == ["scoring m.onnx"]
+    for kept in (tmp_path / "out/scores").iterdir():
+        kept.write_text("{")
+    assert told(files[0]) == ["scoring m.onnx"]
+    next((data / "val/images").iterdir()).write_bytes(b"no image")
+    for _ in range(2):  # a score with a picture left out is not kept
+        said = told(files[0])
+        assert said[0] == "scoring m.onnx" and said[1].startswith("left out: ")
 
 
 def test_networks_that_find_objects_are_drawn_by_mask_ap(made: Path, tmp_path, capsys) -> None:
@@ -189,6 +210,29 @@ def test_networks_that_find_objects_are_drawn_by_mask_ap(made: Path, tmp_path, c
     elsewhere = ["--data", str(made / "data"), "--out", str(tmp_path / "out")]
     assert main(["frontier", str(files[0]), *elsewhere]) == 2
     assert "data has no objects of car in val" in capsys.readouterr().err
+
+
+def test_a_run_that_finds_objects_is_exported_once(tmp_path: Path, capsys) -> None:
+    pytest.importorskip("faster_coco_eval")
+    from curbside.datasets import open_object_folders
+    from curbside.models import EncoderConfig, PrototypeMasksConfig
+
+    data = objects_folder(tmp_path / "data", train=1, val=1)
+    encoder = EncoderConfig(name="mobilenetv4_conv_small_035")
+    model = PrototypeMasksConfig(encoder=encoder, channels=8, depth=1, prototypes=4)
+    config = training.InstanceTrainConfig(
+        name="tiny",
+        model=model,
+        data=training.ObjectDataConfig(root=(data,), crop_hw=(64, 96), eval_hw=(64, 96)),
+        out=tmp_path / "run",
+    )
+    space = open_object_folders([data]).space
+    run = _write_run(config, space, len(space.classes), tmp_path / "run")
+    arguments = [run, "--data", data, "--out", tmp_path / "out"]
+    (item,) = drawn(capsys, *arguments)["networks"]
+    assert item["score"] < 0.5 and item["input_size_hw"] == [64, 96] and item["parameters"] > 0
+    file = tmp_path / "out/models/run.onnx"
+    assert _is_made(file, training.load_run_predictor(run).manifest, (64, 96), threads=1)
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,8 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _parameters(run: Path) -> int:
     """The weights of a run's network, in the form that is deployed."""
     from ..labels import LabelSpace
-    from ..models.complexity import complexity
-    from ..training import YoloConfig, load_config
+    from ..models.complexity import on_meta
+    from ..training import InstanceTrainConfig, YoloConfig, load_config
     from ..training.run_folder import read_description
 
     config: Any = load_config(run)
@@ -111,7 +111,14 @@ def _parameters(run: Path) -> int:
             fix=f"name its file: curbside export {run} --out M.onnx",
         )
     space = LabelSpace.from_dict(read_description(run)["label_space"])
-    return complexity(config.model, space.num_channels).parameters
+    objects = isinstance(config, InstanceTrainConfig)
+    channels = len(space.classes) if objects else space.num_channels
+    model = on_meta(config.model, channels)
+    idle = [model.get_submodule(name) for name in model.training_only]
+    total, *more = (
+        sum(weight.numel() for weight in module.parameters()) for module in (model, *idle)
+    )
+    return total - sum(more)
 
 
 def make_task(

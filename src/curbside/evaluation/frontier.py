@@ -188,13 +188,10 @@ def dominators(latencies: Sequence[float], scores: Sequence[float]) -> tuple[int
 
 
 def main_score(found: Evaluation | InstanceEvaluation) -> MainScore:
-    """What a network is judged by: mIoU, for two classes the IoU of the one that is looked for; of a
-    network that finds objects the average precision of its masks."""
+    """What a network is judged by: `Evaluation.main`; of one that finds objects the average precision of
+    its masks."""
     if isinstance(found, InstanceEvaluation):
         ap = found.overall.mask.average.ap
         return MainScore(name="mask AP", value=ap, interval=None, images=found.images)
-    name, value, interval = "mIoU", found.overall.miou, found.miou_interval
-    if found.space.binary:
-        name, value = f"IoU of {found.space.names[1]}", found.overall.iou[1]
-        interval = found.iou_intervals[1]
-    return MainScore(name=name, value=value, interval=interval, images=found.images)
+    name, value = found.main
+    return MainScore(name=name, value=value, interval=found.main_interval, images=found.images)
