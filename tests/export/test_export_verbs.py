@@ -29,6 +29,7 @@ def run(monkeypatch: pytest.MonkeyPatch, fitted, space: LabelSpace) -> None:
         source={"recipe": "test"},
         scores={"validation": {"miou": 0.5}},
         temperature_scaling=None,
+        threshold=None,
     )
     monkeypatch.setattr(training, "load_run", lambda folder: opened)
     monkeypatch.setattr(training, "load_config", lambda folder: None)

@@ -45,6 +45,7 @@ from curbside.training import (
     load_run_predictor,
     loop_task,
 )
+from curbside.training.loop_task import Score
 from curbside.training.record import Checkpoints
 from curbside.training.task import SegmentationTask
 
@@ -431,7 +432,9 @@ def test_a_kill_costs_no_more_steps_than_was_asked_for(
 
 def test_a_lower_score_replaces_nothing_even_after_a_resume(tmp_path: Path) -> None:
     task = SimpleNamespace(
-        latest={"val/miou": 0.5}, scored_model=torch.nn.Linear(1, 1), score=SegmentationTask.score
+        latest={"val/miou": 0.5},
+        scored_model=torch.nn.Linear(1, 1),
+        score=Score(key="val/miou", name="mIoU"),
     )
     first, resumed = Checkpoints(tmp_path, task, None), Checkpoints(tmp_path, task, None)
     trainer = SimpleNamespace(sanity_checking=False, global_step=7, is_global_zero=False)

@@ -203,6 +203,7 @@ def export_run(
         source=run.source,
         scores=run.scores,
         temperature_scaling=run.temperature_scaling,
+        threshold=run.threshold,
         pictures=pictures,
     )
 

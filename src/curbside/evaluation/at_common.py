@@ -71,7 +71,10 @@ class CommonPredictor:
     @property
     def manifest(self) -> Manifest:
         """The model's, with the common classes for its label space."""
-        return replace(self._predictor.manifest, space=self.common.space)
+        manifest, space = self._predictor.manifest, self.common.space
+        return replace(
+            manifest, space=space, threshold=manifest.threshold if space.binary else None
+        )
 
     @property
     def precision(self) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import ConfigError
 from ..manifest import OutputSpec
-from ..models import SegmentationModel, inference_form, upsample
+from ..models import SegmentationModel, best_class, inference_form, upsample
 from .picture import PictureGraph
 
 __all__ = ["DeployableGraph", "Outputs"]
@@ -27,6 +27,7 @@ class DeployableGraph(PictureGraph):
         outputs: `ids` gives the class map alone; `confidence` adds the probability of the class
             shown; `logits` adds the scores at the decoder's stride, for a host that wants the
             probability of every class.
+        least_score: Of a binary label space, the score from which on a pixel is id 1.
 
     Raises:
         ConfigError: The size is none that a network takes, or a choice is unknown.
@@ -39,6 +40,7 @@ class DeployableGraph(PictureGraph):
         size_hw: tuple[int, int],
         channels: Literal["bgr", "rgb"] = "bgr",
         outputs: Outputs = "ids",
+        least_score: float = 0.0,
     ) -> None:
         super().__init__(model.normalization, size_hw=size_hw, channels=channels)
         if outputs not in get_args(Outputs):
@@ -47,6 +49,7 @@ class DeployableGraph(PictureGraph):
                 fix=f"choose one of {', '.join(get_args(Outputs))}",
             )
         self.model = inference_form(model)
+        self._least_score = least_score
         meanings: dict[Outputs, tuple[Outputs, ...]] = {
             "ids": ("ids",),
             "confidence": ("ids", "confidence"),
@@ -63,11 +66,10 @@ class DeployableGraph(PictureGraph):
         image = self.image(frame)
         logits = self.model(image).logits
         scores = upsample(logits, self.input_spec.size_hw)
-        made = {"ids": scores.argmax(dim=1).to(torch.uint8), "image": image, "logits": logits}
+        ids = best_class(scores, least=self._least_score)
+        made = {"ids": ids, "image": image, "logits": logits}
         if any(spec.meaning == "confidence" for spec in self.output_specs):
-            # The winner's softmax alone: no normalised copy of all channels is made.
-            best = scores.amax(dim=1, keepdim=True)
-            made["confidence"] = (scores - best).exp().sum(dim=1).reciprocal()
+            made["confidence"] = _confidence(scores, ids)
         return tuple(made[name] for name in self.output_names)
 
     @property
@@ -79,3 +81,12 @@ class DeployableGraph(PictureGraph):
         """
         promised = [spec.name for spec in self.output_specs]
         return tuple(dict.fromkeys([*promised, "logits", "image"]))
+
+
+def _confidence(scores: Tensor, ids: Tensor) -> Tensor:
+    """The probability of the class shown: (B, C, H, W) and (B, H, W) to (B, H, W)."""
+    if scores.shape[1] == 1:
+        return torch.where(ids > 0, scores[:, 0], -scores[:, 0]).sigmoid()
+    # The winner's softmax alone: no normalised copy of all channels is made.
+    best = scores.amax(dim=1, keepdim=True)
+    return (scores - best).exp().sum(dim=1).reciprocal()

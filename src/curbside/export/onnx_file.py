@@ -13,7 +13,7 @@ from ..deploy import OperatorCheck, check_operators, target_named, write_manifes
 from ..errors import ConfigError, ModelFileError
 from ..files import atomic_path
 from ..labels import LabelSpace
-from ..manifest import Manifest, TemperatureScaling
+from ..manifest import DecisionThreshold, Manifest, TemperatureScaling
 from ..models import InstanceModel, SegmentationModel
 from .graph import DeployableGraph, Outputs
 from .instance_graph import InstanceGraph
@@ -64,6 +64,7 @@ def export_onnx(
     source: Mapping[str, Any] | None = None,
     scores: Mapping[str, Any] | None = None,
     temperature_scaling: TemperatureScaling | None = None,
+    threshold: DecisionThreshold | None = None,
     pictures: Sequence[np.ndarray] | None = None,
 ) -> Verification:
     """Write a network as an ONNX file, and only if it answers as the network does.
@@ -77,6 +78,7 @@ def export_onnx(
         source: The run behind it, for the Manifest.
         scores: The run's scores, for the Manifest.
         temperature_scaling: What the scores of the file are to be divided by.
+        threshold: Of a binary label space, from which probability on a pixel is id 1.
         pictures: (H, W, 3) uint8 BGR each, of any size, to compare on; generated ones where None.
 
     Returns:
@@ -91,13 +93,15 @@ def export_onnx(
     """
     if path.suffix.lower() != ".onnx":
         raise ConfigError(f"{path} does not end in .onnx", fix="name the file with --out M.onnx")
-    if model.num_classes != space.num_classes:
+    if model.num_classes != space.num_channels:
         raise ModelFileError(
             f"the network has {model.num_classes} classes,"
-            f" the label space {space.name} has {space.num_classes}",
+            f" the label space {space.name} has {space.num_channels}",
             fix="export with the label space that it was trained on",
         )
-    graph = graph_of(model, config)
+    divided = 1.0 if temperature_scaling is None else temperature_scaling.temperature
+    least = 0.0 if threshold is None else threshold.score / divided
+    graph = graph_of(model, config, least_score=least)
     manifest = Manifest(
         input=graph.input_spec,
         outputs=graph.output_specs,
@@ -106,6 +110,7 @@ def export_onnx(
         model=title,
         source=dict(source or {}),
         temperature_scaling=temperature_scaling,
+        threshold=threshold,
         scores=dict(scores or {}),
     )
     proto = to_onnx(graph, config.opset)
@@ -145,8 +150,15 @@ def check_export(model: SegmentationModel | InstanceModel, config: ExportConfig)
     return check_operators(proto, target_named(config.target))
 
 
-def graph_of(model: SegmentationModel | InstanceModel, config: ExportConfig) -> PictureGraph:
+def graph_of(
+    model: SegmentationModel | InstanceModel, config: ExportConfig, *, least_score: float = 0.0
+) -> PictureGraph:
     """A network as its file will hold it.
+
+    Args:
+        model: The network.
+        config: The shape of the file.
+        least_score: See `DeployableGraph`.
 
     Raises:
         ConfigError: The settings are impossible.
@@ -154,5 +166,9 @@ def graph_of(model: SegmentationModel | InstanceModel, config: ExportConfig) -> 
     if isinstance(model, InstanceModel):
         return InstanceGraph(model, size_hw=config.size_hw, channels=config.channels).eval()
     return DeployableGraph(
-        model, size_hw=config.size_hw, channels=config.channels, outputs=config.outputs
+        model,
+        size_hw=config.size_hw,
+        channels=config.channels,
+        outputs=config.outputs,
+        least_score=least_score,
     ).eval()

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..deploy import with_logits
 from ..errors import ModelFileError
 from ..imaging import resize_frame
-from ..models import SegmentationModel, normalize, upsample
+from ..models import SegmentationModel, best_class, normalize, two_sided, upsample
 from ..progress import track
 from ..runtime import load_semantic_predictor
 
@@ -90,8 +90,9 @@ def verify(path: Path, model: SegmentationModel, pictures: Sequence[np.ndarray])
                 frame = resize_frame(picture, predictor.manifest.input.size_hw)
                 expected = _expected(model, frame) / predictor.manifest.temperature
                 given = predictor(frame)
-                scores = upsample(expected, given.size_hw)[0]
-                same += int((given.ids == scores.argmax(dim=0).numpy()).sum())
+                scores = upsample(expected, given.size_hw)
+                ids = best_class(scores, least=predictor.manifest.least_score)
+                same += int((given.ids == ids[0].numpy()).sum())
                 pixels += given.ids.size
                 logits = witness.infer(witness.prepare(frame))["logits"]
                 logit_difference = max(
@@ -99,9 +100,10 @@ def verify(path: Path, model: SegmentationModel, pictures: Sequence[np.ndarray])
                 )
                 logit_range = max(logit_range, float(expected.abs().max()))
                 if given.confidence is not None:
-                    winner = scores.softmax(dim=0).amax(dim=0).numpy()
+                    every = two_sided(scores).softmax(dim=1)
+                    shown = every.gather(1, ids[:, None].long())[0, 0].numpy()
                     confidence_difference = max(
-                        confidence_difference, float(np.abs(given.confidence - winner).max())
+                        confidence_difference, float(np.abs(given.confidence - shown).max())
                     )
         has_confidence = predictor.manifest.output("confidence") is not None
     return Verification(

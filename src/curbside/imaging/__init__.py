@@ -1,6 +1,6 @@
 """Pixels: reading and writing them safely, geometry with its inverses, normalisation, drawing."""
 
-from .classes import class_map, softmax, top_class
+from .classes import class_map, sigmoid, softmax, top_class
 from .drawing import (
     blend_classes,
     colorize,
@@ -68,6 +68,7 @@ __all__ = [
     "resize_frame",
     "resize_ids",
     "resize_scores",
+    "sigmoid",
     "softmax",
     "top_class",
     "verify_image",

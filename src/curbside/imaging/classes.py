@@ -7,7 +7,7 @@ import numpy as np
 
 from .geometry import resize_scores
 
-__all__ = ["class_map", "softmax", "top_class"]
+__all__ = ["class_map", "sigmoid", "softmax", "top_class"]
 
 _MOST_MIXED = 0.5
 """Share of the picture in cells of several classes above which resizing everything is quicker."""
@@ -86,3 +86,12 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     np.exp(result, out=result)
     result /= result.sum(axis=0)
     return result
+
+
+def sigmoid(scores: np.ndarray) -> np.ndarray:
+    """Scores as probabilities, each by itself: a new float32 array of any shape."""
+    result = np.negative(scores, dtype=np.float32)
+    with np.errstate(over="ignore"):  # of exp, where the probability is 0
+        np.exp(result, out=result)
+    result += 1
+    return np.reciprocal(result, out=result)

@@ -8,9 +8,11 @@ from .manifest import Manifest
 from .sidecar import METADATA_KEY, manifest_from_metadata, read_sidecar, write_sidecar
 from .temperature import TemperatureScaling
 from .tensors import DepthSpec, InputSpec, Meaning, OutputSpec, Task
+from .threshold import DecisionThreshold
 
 __all__ = [
     "METADATA_KEY",
+    "DecisionThreshold",
     "DepthSpec",
     "InputSpec",
     "Manifest",

@@ -13,6 +13,7 @@ from ..imaging import Normalization
 from ..labels import NO_CLASSES, LabelSpace
 from .temperature import TemperatureScaling
 from .tensors import MEANINGS, DepthSpec, InputSpec, Meaning, OutputSpec, Task
+from .threshold import DecisionThreshold
 
 __all__ = ["MAKE_ONE", "SEAL", "Manifest", "seal_of"]
 
@@ -55,6 +56,9 @@ class Manifest:
     that were measured before this one was chosen; empty for a plain ONNX file."""
     temperature_scaling: TemperatureScaling | None = None
     """What the scores were divided by; it is folded into the graph, nobody needs to apply it."""
+    threshold: DecisionThreshold | None = None
+    """Of a binary label space, from which probability on a pixel is id 1; 0.5 where it was never chosen. A
+    class map inside the graph follows it."""
     depth: DepthSpec | None = None
     """What its metres are good for, of a network that gives depth and of no other."""
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -82,6 +86,12 @@ class Manifest:
         if ("depth" in found) != (self.depth is not None):
             raise ModelFileError(
                 "the Manifest must promise depth and say what it is good for, or neither",
+                fix=MAKE_ONE,
+            )
+        if self.threshold is not None and (self.task != "semantic" or not self.space.binary):
+            raise ModelFileError(
+                f"the Manifest has a threshold for the {len(self.space.classes)} classes of"
+                f" {self.space.name}, and only yes or no has one",
                 fix=MAKE_ONE,
             )
         if self.task == "semantic" and self.input.fit == "letterbox":
@@ -114,7 +124,8 @@ class Manifest:
     def host(self) -> tuple[str, ...]:
         """What is left to do after the network, in order; the runtime does it."""
         if self.task == "semantic":
-            scores = () if self.output("ids") else ("bilinear", "argmax")
+            choice = "threshold" if self.space.binary else "argmax"
+            scores = () if self.output("ids") else ("bilinear", choice)
             return (*scores, "nearest to the frame")
         if self.task == "depth":
             return ("bilinear to the frame",)
@@ -127,6 +138,11 @@ class Manifest:
     def temperature(self) -> float:
         """What the scores that come out were divided by; 1 where it was never fitted."""
         return self.temperature_scaling.temperature if self.temperature_scaling else 1.0
+
+    @property
+    def least_score(self) -> float:
+        """Of a binary label space, the score from which on a pixel is id 1."""
+        return self.threshold.score / self.temperature if self.threshold else 0.0
 
     def with_scores(self, name: str, scores: Mapping[str, Any]) -> Manifest:
         """A copy with scores added under a name."""
@@ -151,6 +167,7 @@ class Manifest:
             "calibration": dict(self.calibration),
             "deployment": dict(self.deployment),
             **self._scaling_dict(),
+            **({} if self.threshold is None else {"threshold": self.threshold.to_dict()}),
             **({} if self.depth is None else {"depth": asdict(self.depth)}),
             "scores": dict(self.scores),
         }
@@ -222,6 +239,9 @@ class Manifest:
                 temperature_scaling=None
                 if data.get("temperature_scaling") is None
                 else TemperatureScaling.from_dict(data["temperature_scaling"]),
+                threshold=None
+                if data.get("threshold") is None
+                else DecisionThreshold.from_dict(data["threshold"]),
                 depth=None if data.get("depth") is None else DepthSpec.from_dict(data["depth"]),
                 scores=dict(data.get("scores", {})),
             )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from .facts import read_facts
 
 __all__ = ["TemperatureScaling"]
 
@@ -62,14 +62,7 @@ class TemperatureScaling:
         Raises:
             KeyError, TypeError, ValueError: A fact is missing or none.
         """
-        kinds: dict[str, Callable[[Any], Any]] = {"float": _number, "int": int, "str": str}
-        return cls(**{item.name: kinds[str(item.type)](data[item.name]) for item in fields(cls)})
+        return read_facts(cls, data)
 
 
 _TEMPERATURES = (1e-3, 1e3)
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, (bool, str)) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
-    return float(value)

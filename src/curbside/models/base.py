@@ -242,16 +242,17 @@ def nearest(values: Tensor, size_hw: Sequence[int]) -> Tensor:
     return picked[:, 0].to(values.dtype)
 
 
-def best_class(scores: Tensor) -> Tensor:
+def best_class(scores: Tensor, *, least: float = 0.0) -> Tensor:
     """The most probable class everywhere.
 
     Args:
         scores: (B, C, H, W) float, or (B, 1, H, W) of a binary label space.
+        least: Of the latter, the score from which on a pixel is id 1.
 
     Returns:
         (B, H, W) uint8.
     """
-    found = scores[:, 0] > 0 if scores.shape[1] == 1 else scores.argmax(dim=1)
+    found = scores[:, 0] >= least if scores.shape[1] == 1 else scores.argmax(dim=1)
     return found.to(torch.uint8)
 
 

@@ -13,6 +13,7 @@ from ..training import (
     DistillationConfig,
     OptimizerConfig,
     PhaseConfig,
+    RecalibrationConfig,
     ScheduleConfig,
     TrainConfig,
 )
@@ -46,6 +47,7 @@ def camvid_enet() -> TrainConfig:
         class_balance="enet",
         epochs=60,
         validate_every=0.1,
+        recalibrate=RecalibrationConfig(),
         phases=(PhaseConfig(model=ENetConfig(encoder_only=True), epochs=45),),
     )
 

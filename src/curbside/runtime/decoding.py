@@ -13,6 +13,7 @@ from ..imaging import (
     resize_depth,
     resize_ids,
     resize_scores,
+    sigmoid,
     softmax,
     top_class,
 )
@@ -41,7 +42,8 @@ def decode_semantic(
     Args:
         outputs: Arrays by name: `ids` (1, H, W) whole numbers; `confidence` (1, H, W) float32 in
             0..1 or uint8 in 0..255; `logits` (1, C, h, w) float, or with the channels last where the
-            Manifest says so, at any stride.
+            Manifest says so, at any stride. Of a binary label space C may be 1: id 1 is where that
+            score reaches the Manifest's threshold.
         manifest: What the outputs mean.
         size_hw: The frame's height and width.
         probabilities: Also give every class's probability, where there are logits.
@@ -50,15 +52,25 @@ def decode_semantic(
     """
     named = {output.meaning: outputs[output.name][0] for output in manifest.outputs}
     shown, every = named.get("confidence"), None
-    if "logits" in named and (probabilities or (confidence and shown is None)):
-        scores = softmax(resize_scores(_planes(named["logits"], manifest), manifest.input.size_hw))
+    input_hw = manifest.input.size_hw
+    asked = probabilities or (confidence and shown is None)
+    if "logits" in named and (asked or "ids" not in named):
+        planes = _planes(named["logits"], manifest)
+        if len(planes) == 1:
+            score = resize_scores(planes, input_hw)[0]
+            ids = (score >= np.float32(manifest.least_score)).view(np.uint8)
+            if asked:
+                scores = np.stack([sigmoid(-score), sigmoid(score)])
+                shown = np.where(ids, scores[1], scores[0])
+        elif asked:
+            scores = softmax(resize_scores(planes, input_hw))
+            ids, shown = top_class(scores)
+        else:
+            ids = class_map(planes, input_hw)
         if probabilities:
             every = np.stack([resize_ids(channel, size_hw) for channel in scores])  # (C, H, W)
-        ids, shown = top_class(scores)
-    elif "ids" in named:
-        ids = named["ids"].astype(np.uint8, copy=False)
     else:
-        ids = class_map(_planes(named["logits"], manifest), manifest.input.size_hw)
+        ids = named["ids"].astype(np.uint8, copy=False)
     if shown is not None:
         if shown.dtype == np.uint8:
             shown = shown.astype(np.float32) / 255.0

@@ -179,7 +179,8 @@ def _semantic_outputs(
         if item.dtype in ("uint8", "int32", "int64") and item.shape == (1, *size_hw):
             return (OutputSpec(name=item.name, meaning="ids"),)
     for item in outputs:
-        if item.dtype in _FLOATS and len(item.shape) == 4 and item.shape[:2] == (1, classes):
+        counts = (1, 2) if classes == 2 else (classes,)  # yes or no may be one score
+        if item.dtype in _FLOATS and len(item.shape) == 4 and item.shape[1] in counts:
             return (OutputSpec(name=item.name, meaning="logits"),)
     return ()
 

@@ -75,24 +75,26 @@ def _differences(
         else:
             kinds = _TYPES.get(output.meaning, _FLOATS)
             tensor = made[output.name]
-            shape = _shape(output, manifest, rank=len(tensor.shape))
+            shape = _shape(output, manifest, tensor)
             yield from _unlike("output", tensor, kinds, shape)
     if manifest.output("logits") and not manifest.space.contiguous:
         yield f"logits need ids 0, 1, 2, ..., and the label space {manifest.space.name} has gaps"
 
 
-def _shape(output: OutputSpec, manifest: Manifest, *, rank: int) -> Shape:
+def _shape(output: OutputSpec, manifest: Manifest, tensor: Tensor) -> Shape:
     """What an output's shape must be; None where any size will do. Depth may do without an axis for its
-    one channel."""
+    one channel, and yes or no may be told by one score or by two."""
     if output.meaning in ("ids", "confidence"):
         return (1, *manifest.input.size_hw)
     if output.meaning == "detections":
         return (1, None, None)
-    if output.meaning == "depth" and rank == 3:
+    if output.meaning == "depth" and len(tensor.shape) == 3:
         return (1, None, None)
     channels = 1 if output.meaning == "depth" else None
     if output.meaning in ("logits", "class_scores"):
         channels = len(manifest.space.classes)
+    if output.meaning == "logits" and manifest.space.binary:
+        channels = 1 if tensor.shape[1 if output.layout == "NCHW" else -1] == 1 else 2
     return (1, channels, None, None) if output.layout == "NCHW" else (1, None, None, channels)
 
 

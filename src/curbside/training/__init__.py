@@ -7,7 +7,14 @@ from .instance_run import InstanceRun, fit_instances, load_instance_run
 from .predictors import load_run_predictor, load_semantic_run_predictor
 from .quantization_aware import FineTuned, QuantizationAwareConfig, fine_tune_for_int8
 from .record import read_metrics
-from .run_config import FoldersConfig, LoopConfig, OptimizerConfig, RunConfig, ScheduleConfig
+from .run_config import (
+    FoldersConfig,
+    LoopConfig,
+    OptimizerConfig,
+    RecalibrationConfig,
+    RunConfig,
+    ScheduleConfig,
+)
 from .run_folder import Run, load_config, load_run
 from .semantic import fit_semantic
 from .serialize import config_from_json, config_to_json
@@ -29,6 +36,7 @@ __all__ = [
     "OptimizerConfig",
     "PhaseConfig",
     "QuantizationAwareConfig",
+    "RecalibrationConfig",
     "Run",
     "RunConfig",
     "ScheduleConfig",

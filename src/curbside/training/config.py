@@ -113,6 +113,8 @@ class PhaseConfig:
     """Length of the phase in optimiser steps, in the place of `epochs`."""
     supervise_at: SuperviseAt = "logits"
     """Where its loss is taken, see the run's own."""
+    loss: SupervisedLossConfig | None = None
+    """The supervised loss; the run's where not given."""
     batch_size: int | None = None
     """Pictures per forward pass; the run's where not given."""
     crop_hw: tuple[int, int] | None = None
@@ -161,6 +163,8 @@ class TrainConfig(LoopConfig):
                 fix="choose class balance none, or a loss with class weights, such as cross-entropy",
             )
         check_factor("weight of auxiliary heads", self.aux_weight)
+        for number in range(1, len(self.phases) + 1):
+            self.of_phase(number, None)  # refuses what cannot be before anything is trained
         if self.data.unlabelled and self.distillation is None:
             raise ConfigError(
                 "pictures without labels teach nothing without a teacher",
@@ -196,6 +200,7 @@ class TrainConfig(LoopConfig):
             epochs=phase.epochs,
             steps=phase.steps,
             supervise_at=phase.supervise_at,
+            loss=phase.loss or self.loss,
             data=replace(
                 self.data,
                 batch_size=phase.batch_size or self.data.batch_size,
@@ -204,6 +209,7 @@ class TrainConfig(LoopConfig):
             optimizer=phase.optimizer or self.optimizer,
             schedule=phase.schedule or self.schedule,
             distillation=None,
+            recalibrate=None,
             phases=(),
             keep=(),
         )

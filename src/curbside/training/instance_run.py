@@ -29,6 +29,7 @@ from .instance_task import InstanceTask, instance_manifest
 from .loading import feed
 from .loop import Loop
 from .predictors import open_predictor
+from .recalibration import recalibrate_weights
 from .run_folder import load_weights_into, read_description, run_files, source_of
 from .serialize import config_from_json
 
@@ -60,7 +61,7 @@ def fit_instances(config: InstanceTrainConfig) -> FitResult:
         min_share=config.data.min_share,
     )
     scored = ObjectDataset(val, classes=data.classes, size_hw=config.data.eval_hw)
-    return loop.train(
+    result = loop.train(
         task,
         lambda trainer: feed(
             config,
@@ -72,6 +73,13 @@ def fit_instances(config: InstanceTrainConfig) -> FitResult:
         data.space,
         data.describe(config.data.train_split, config.data.val_split),
     )
+    if config.recalibrate is not None and not result.rank:
+        model = config.model.from_random().build(len(data.space.classes))
+        size_hw = config.data.eval_hw
+        recalibrate_weights(
+            config.run_folder, model, train, size_hw, config.recalibrate, letterbox=True
+        )
+    return result
 
 
 @dataclass(frozen=True, kw_only=True)

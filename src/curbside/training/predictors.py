@@ -101,6 +101,7 @@ class TorchBackend:
             model=run.title,
             source=run.source,
             temperature_scaling=run.temperature_scaling,
+            threshold=run.threshold,
             scores=run.scores,
         )
         self.precision = "fp32"

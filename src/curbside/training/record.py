@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import Any
 import lightning.pytorch as lightning
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
-from safetensors.torch import save_file
 
-from ..files import as_storage_error, atomic_path, link_or_copy, write_text
+from ..files import as_storage_error, link_or_copy, write_text
 from .loop_task import LoopTask
+from .run_folder import write_weights
 
 __all__ = ["Checkpoints", "MetricsFile", "Progress", "read_metrics"]
 
@@ -145,13 +144,7 @@ class Checkpoints(lightning.Callback):
             self._save(path, step=step)
 
     def _save(self, path: Path, **facts: float) -> None:
-        weights = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in self._task.scored_model.state_dict().items()
-        }
-        with atomic_path(path) as temporary:
-            # One entry: safetensors writes several in no fixed order.
-            save_file(weights, temporary, metadata={"curbside": json.dumps(facts)})
+        write_weights(self._task.scored_model, path, facts)
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule

@@ -9,6 +9,7 @@
     model.safetensors   the weights to ship: those of the best score (their average, with EMA)
     kept/STEP.safetensors  weights after a step, where they were asked for
     calibration.json    the temperature of these weights, where `curbside calibrate` fitted one
+    threshold.json      of yes or no, the probability from which on a pixel is yes
     losses.svg          the losses drawn; scores.svg, the scores
     tensorboard/        the same for TensorBoard
     wandb/, wandb.id    the same for Weights & Biases, where it was asked for
@@ -23,18 +24,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, safe_open
+from safetensors.torch import load_file, safe_open, save_file
 from torch import nn
 
 from ..errors import ModelFileError
-from ..files import read_json, sha256_file, write_json
+from ..files import atomic_path, read_json, sha256_file, write_json
 from ..hardware import thread_count
 from ..labels import LabelSpace
-from ..manifest import TemperatureScaling
+from ..manifest import DecisionThreshold, TemperatureScaling
 from ..models import SegmentationModel
 from .config import TrainConfig
 from .run_config import RunConfig
@@ -50,8 +51,13 @@ __all__ = [
     "run_files",
     "set_threads",
     "source_of",
+    "weights_facts",
     "write_calibration",
+    "write_threshold",
+    "write_weights",
 ]
+
+Fitted = TypeVar("Fitted", TemperatureScaling, DecisionThreshold)
 
 _TRAIN = "train one with: curbside train RECIPE"
 
@@ -75,6 +81,9 @@ class Run:
     """Its best validation score."""
     temperature_scaling: TemperatureScaling | None = None
     """What its scores are to be divided by, where it was fitted."""
+
+    threshold: DecisionThreshold | None = None
+    """From which probability on a pixel is id 1, where it was chosen; of a binary label space alone."""
 
     @property
     def temperature(self) -> float:
@@ -205,7 +214,7 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
     Args:
         folder: The folder; or, in the place of its best weights, others that it kept, such as
             `runs/teacher/kept/000500.safetensors`, for which no temperature is fitted.
-        calibrated: Read `calibration.json` where there is one.
+        calibrated: Read `calibration.json` and `threshold.json` where they are there.
 
     Raises:
         ModelFileError: It is missing, unfinished, of another kind, or its parts do not fit.
@@ -230,7 +239,12 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
         model=model.eval(),
         source=source,
         scores=scores,
-        temperature_scaling=_read_calibration(folder, source) if calibrated else None,
+        temperature_scaling=_read_fitted(folder / "calibration.json", TemperatureScaling, source)
+        if calibrated
+        else None,
+        threshold=_read_fitted(folder / "threshold.json", DecisionThreshold, source)
+        if calibrated and space.binary
+        else None,
     )
 
 
@@ -249,13 +263,41 @@ def load_weights_into(model: nn.Module, path: Path) -> dict[str, Any]:
         )
     try:
         model.load_state_dict(load_file(path))
-        with safe_open(path, "pt") as file:
-            return json.loads((file.metadata() or {}).get("curbside", "{}"))
+        return weights_facts(path)
     except (SafetensorError, RuntimeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise ModelFileError(
             f"{path} does not fit its config ({reason})", fix="train again"
         ) from error
+
+
+def weights_facts(path: Path) -> dict[str, Any]:
+    """What was noted of weights when they were written: the step, scores, what was done with them since.
+
+    Raises:
+        SafetensorError, OSError, ValueError: The file is none of ours.
+    """
+    with safe_open(path, "pt") as file:
+        return json.loads((file.metadata() or {}).get("curbside", "{}"))
+
+
+def write_weights(model: nn.Module, path: Path, facts: Mapping[str, Any]) -> None:
+    """Write the weights of a network, which `load_weights_into` reads.
+
+    Args:
+        model: The network.
+        path: The file, ending in .safetensors.
+        facts: What is noted of them.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    weights = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
+    }
+    with atomic_path(path) as temporary:
+        # One entry: safetensors writes several in no fixed order.
+        save_file(weights, temporary, metadata={"curbside": json.dumps(dict(facts))})
 
 
 def source_of(about: Mapping[str, Any], weights_path: Path, step: int) -> dict[str, Any]:
@@ -280,16 +322,17 @@ def source_of(about: Mapping[str, Any], weights_path: Path, step: int) -> dict[s
 _CALIBRATE = "fit it again with: curbside calibrate RUN DATA; or delete the file"
 
 
-def _read_calibration(folder: Path, source: Mapping[str, Any]) -> TemperatureScaling | None:
-    path = folder / "calibration.json"
+def _read_fitted(path: Path, kind: type[Fitted], source: Mapping[str, Any]) -> Fitted | None:
+    """What was fitted for a run's weights; None where nothing was."""
     if not path.exists():
         return None
     data = read_json(path, error=ModelFileError, fix=_CALIBRATE)
     try:
-        found = TemperatureScaling.from_dict(data)
+        found = kind.from_dict(data)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
+        what = "calibration" if kind is TemperatureScaling else "threshold"
         raise ModelFileError(
-            f"{path} holds no calibration ({type(error).__name__}: {error})", fix=_CALIBRATE
+            f"{path} holds no {what} ({type(error).__name__}: {error})", fix=_CALIBRATE
         ) from error
     if found.weights_sha256 != source["weights_sha256"]:
         raise ModelFileError(
@@ -306,6 +349,17 @@ def write_calibration(folder: Path, scaling: TemperatureScaling) -> Path:
     """
     path = folder / "calibration.json"
     write_json(path, scaling.to_dict(), durable=True)
+    return path
+
+
+def write_threshold(folder: Path, threshold: DecisionThreshold) -> Path:
+    """Write `threshold.json` of a run folder, which `load_run` reads, and say where it is.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    path = folder / "threshold.json"
+    write_json(path, threshold.to_dict(), durable=True)
     return path
 
 

@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..prepared import Sample
 from .balance import balanced
 from .config import TrainConfig
+from .finishing import finish
 from .fit import FitResult, fit
 from .loading import loaders, taught_samples, unlabelled_samples
 from .loop import Loop
@@ -47,7 +48,7 @@ def fit_semantic(config: TrainConfig) -> FitResult:
     names = [part.name for part in data.parts]
     parts = dict(zip(names, map(len, val), strict=True))
     task = SegmentationTask(config, model, data.space, loop.plan.total, teachers, parts)
-    return loop.train(
+    result = loop.train(
         task,
         lambda trainer: loaders(
             config, [*train, *alone], val, caches, trainer, pause=loop.plan.next_pause
@@ -55,6 +56,9 @@ def fit_semantic(config: TrainConfig) -> FitResult:
         data.space,
         _counts(data, train, val),
     )
+    if not result.rank:
+        finish(config, data.space, train, val)
+    return result
 
 
 def _through_phases(config: TrainConfig) -> Path | None:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from ..datasets import TrainItem, ValItem
-from ..imaging import resize_ids
 from ..labels import LabelSpace
 from ..metrics import ConfusionMatrix
-from ..models import ModelOutput, SegmentationModel, best_class, nearest, upsample
+from ..models import ModelOutput, SegmentationModel, nearest, upsample
 from .config import TrainConfig
 from .distiller import Distiller
 from .loop_task import LoopTask, Score
 from .precision import half_dtype
+from .validation import predicted
 
 __all__ = ["SegmentationTask"]
 
@@ -117,11 +117,10 @@ class SegmentationTask(LoopTask):
         if not batch.targets:
             return
         model = self.scored_model
-        logits = model(self.normalized(batch.image, model.normalization)).logits
-        ids = best_class(upsample(logits.float(), batch.image.shape[-2:])).cpu().numpy()
-        for predicted, target, index in zip(ids, batch.targets, batch.indices, strict=True):
+        image = self.normalized(batch.image, model.normalization)
+        for ids, target, index in predicted(model, image, batch):
             part = int(np.searchsorted(self._ends[:-1], index, side="right"))
-            self._confusions[part].update(resize_ids(predicted, target.shape), target)
+            self._confusions[part].update(ids, target)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores, over all processes, and those of each folder where there are several."""

@@ -41,6 +41,7 @@ class FusedClassMaps:
             model=self._predictor.title,
             source={f"{k} {n}": v for n, m in networks.items() for k, v in m.source.items()},
             temperature_scaling=None,
+            threshold=None,
         )
 
     @property

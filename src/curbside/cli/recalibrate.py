@@ -1,0 +1,109 @@
+"""Compute the statistics of a run's batch normalisation anew, and say what each kind of them scores."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..training.recalibration import StatisticsScores
+
+__all__ = ["main"]
+
+
+def main(argv: list[str]) -> None:
+    """Entry of `curbside recalibrate`."""
+    tyro.cli(_recalibrate, args=argv, prog="curbside recalibrate", description=__doc__)
+
+
+def _recalibrate(
+    run: tyro.conf.Positional[Path],
+    /,
+    *,
+    data: tuple[Path, ...] = (),
+    batch_size: int = 16,
+    pictures: int | None = None,
+    dry_run: bool = False,
+    threads: int | None = None,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
+) -> None:
+    """Compute the statistics of a run's batch normalisation anew, and say what each kind of them scores.
+
+    Training keeps a running average of what its batches were normalised by, and where that is bad, a good
+    network scores badly. The statistics are computed anew over whole training pictures, as deployment
+    sees them, and written into the weights that the run ships; those of before are kept. A recipe asks
+    for the same step with --recalibrate.
+
+    Args:
+        run: The run folder of a semantic network.
+        data: The prepared folders to learn the statistics from and to score on; the run's own where not
+            given.
+        batch_size: Whole pictures that are normalised together.
+        pictures: Of how many training pictures, spread evenly; all where not given.
+        dry_run: Only measure; nothing is written.
+        threads: Threads for the network; all cores where not given.
+        as_json: Print JSON instead of lines.
+    """
+    from itertools import chain
+
+    from ..datasets import open_mixture
+    from ..training import RecalibrationConfig, load_run
+    from ..training.recalibration import compare_statistics, keep_and_write
+    from ..training.run_folder import set_threads, weights_facts
+
+    config = RecalibrationConfig(batch_size=batch_size, pictures=pictures)
+    if run.is_file():
+        raise ConfigError(
+            f"{run} is a file, and statistics belong to the weights of a run folder",
+            fix="recalibrate the run folder, then export it again",
+        )
+    set_threads(threads)
+    opened = load_run(run, calibrated=False)
+    held = opened.config.data
+    mixture = open_mixture(data or held.root, opened.space.name if data else held.space)
+    train, val = (
+        list(chain(*mixture.samples(split))) for split in (held.train_split, held.val_split)
+    )
+    facts = weights_facts(run / "model.safetensors")
+    if "recalibrated" in facts and not dry_run:
+        raise ConfigError(
+            f"{run} is recalibrated already; the statistics of its training are in kept/",
+            fix="give --dry-run to measure it again",
+        )
+    scores = compare_statistics(opened, train, val, config)
+    kept = None
+    if not dry_run:
+        kept = keep_and_write(run, opened.model.cpu(), facts, scores.pictures, config)
+    stale = [name for name in ("calibration.json", "threshold.json") if (run / name).exists()]
+    if kept is not None and stale:
+        print(
+            f"curbside recalibrate: {' and '.join(stale)} were fitted for the weights before:"
+            f" curbside calibrate {run} DATA fits them again",
+            file=sys.stderr,
+        )
+    if as_json:
+        print(json.dumps({**scores.to_dict(), "kept": kept and str(kept)}, indent=2))
+    else:
+        _show(scores, opened.space.binary, run, kept)
+
+
+def _show(scores: StatisticsScores, binary: bool, run: Path, kept: Path | None) -> None:
+    name = "IoU" if binary else "mIoU"
+    rows = {
+        "running, as training kept them": scores.running,
+        f"recalibrated on {scores.pictures} pictures": scores.recalibrated,
+        "of every picture itself": scores.batch_of_one,
+        f"of batches of {scores.batch_size}": scores.batch,
+    }
+    print(f"{name} on {scores.scored} pictures of {scores.split}, by the statistics used")
+    for text, value in rows.items():
+        said = "impossible: a layer sees one value" if value is None else f"{100 * value:.2f} %"
+        print(f"  {text:<32} {said}")
+    if kept is not None:
+        print(f"wrote     {run / 'model.safetensors'}, recalibrated; before: {kept}")

@@ -1,0 +1,67 @@
+"""What is done with a run's best weights when its training is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+from lightning.pytorch.utilities import rank_zero_warn
+
+from ..errors import ConfigError, DataError
+from ..files import read_json
+from ..labels import LabelSpace
+from ..prepared import Sample
+from .config import TrainConfig
+from .recalibration import recalibrate_weights
+from .run_folder import load_run, write_threshold
+from .threshold import choose_threshold
+
+__all__ = ["finish"]
+
+
+def finish(
+    config: TrainConfig,
+    space: LabelSpace,
+    train: Sequence[Sequence[Sample]],
+    val: Sequence[Sequence[Sample]],
+) -> None:
+    """Recalibrate the statistics of the weights that a run ships, where it asks for that, and choose the
+    threshold of yes or no on its validation split. What is done already is not done again.
+
+    Args:
+        config: The run, trained to its end.
+        space: Its label space.
+        train: The samples that it learnt from, of each of its folders.
+        val: Those that it was scored on.
+    """
+    folder = config.run_folder
+    if config.recalibrate is not None:
+        model = config.model.from_random().build(space.num_channels)
+        pictures = recalibrate_weights(
+            folder, model, list(chain(*train)), config.data.eval_hw, config.recalibrate
+        )
+        if pictures:
+            _say(f"statistics of batch normalisation recalibrated on {pictures} pictures")
+    if not space.binary:
+        return
+    weights = load_run(folder, calibrated=False).source["weights_sha256"]
+    path = folder / "threshold.json"
+    if path.is_file():
+        held = read_json(path, error=ConfigError, fix="remove it: it is made again")
+        if isinstance(held, dict) and held.get("weights_sha256") == weights:
+            return
+    try:
+        found, _ = choose_threshold(folder, list(chain(*val)))
+    except DataError as error:
+        _say(f"no threshold was chosen: {error.what}")
+        return
+    write_threshold(folder, found)
+    name = space.names[1]
+    _say(
+        f"{name} from a probability of {found.threshold:.4f} on: IoU {100 * found.iou:.2f} %, F1"
+        f" {100 * found.f1:.2f} %; at 0.5 IoU {100 * found.iou_at_half:.2f} %"
+    )
+
+
+def _say(text: str) -> None:
+    rank_zero_warn(text, category=UserWarning)
