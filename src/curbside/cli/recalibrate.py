@@ -53,11 +53,12 @@ def _recalibrate(
     from itertools import chain
 
     from ..datasets import open_mixture
-    from ..training import RecalibrationConfig, load_run
+    from ..training import load_run
+    from ..training.batch_statistics import check_statistics
     from ..training.recalibration import compare_statistics, keep_and_write
     from ..training.run_folder import set_threads, weights_facts
 
-    config = RecalibrationConfig(batch_size=batch_size, pictures=pictures)
+    check_statistics(min(batch_size, pictures or batch_size))
     if run.is_file():
         raise ConfigError(
             f"{run} is a file, and statistics belong to the weights of a run folder",
@@ -76,10 +77,10 @@ def _recalibrate(
             f"{run} is recalibrated already; the statistics of its training are in kept/",
             fix="give --dry-run to measure it again",
         )
-    scores = compare_statistics(opened, train, val, config)
+    scores = compare_statistics(opened, train, val, batch_size=batch_size, pictures=pictures)
     kept = None
     if not dry_run:
-        kept = keep_and_write(run, opened.model.cpu(), facts, scores.pictures, config)
+        kept = keep_and_write(run, opened.model.cpu(), facts, scores.pictures, batch_size)
     stale = [name for name in ("calibration.json", "threshold.json") if (run / name).exists()]
     if kept is not None and stale:
         print(

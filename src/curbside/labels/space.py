@@ -120,6 +120,11 @@ class LabelSpace:
         return self.contiguous and len(self.classes) == 2
 
     @property
+    def painted(self) -> tuple[LabelClass, ...]:
+        """The classes whose colour lies over a frame; of a binary space what is looked for alone."""
+        return self.classes[1:] if self.binary else self.classes
+
+    @property
     def num_channels(self) -> int:
         """The number of output channels of a network for this space: one per class; of a binary one a
         single score, whose sigmoid is the probability of id 1.

@@ -13,7 +13,6 @@ from ..training import (
     DistillationConfig,
     OptimizerConfig,
     PhaseConfig,
-    RecalibrationConfig,
     ScheduleConfig,
     TrainConfig,
 )
@@ -33,6 +32,7 @@ def camvid_enet() -> TrainConfig:
     """ENet as published, 11 classes, void ignored: the encoder on small labels, then the whole network."""
     # The paper: Adam 5e-4, decay 2e-4, batch 10, classes weighed by 1 / ln(1.02 + share), and no word of
     # augmentation; pieces at about their own scale keep 367 pictures from being learnt by heart.
+    adam = OptimizerConfig(kind="adam", lr=5e-4, weight_decay=2e-4)
     return TrainConfig(
         name="camvid-enet",
         model=ENetConfig(),
@@ -43,12 +43,19 @@ def camvid_enet() -> TrainConfig:
             eval_hw=(360, 480),
             augment=AugmentConfig(zoom=(0.75, 1.5)),
         ),
-        optimizer=OptimizerConfig(kind="adam", lr=5e-4, weight_decay=2e-4),
+        optimizer=adam,
         class_balance="enet",
         epochs=60,
         validate_every=0.1,
-        recalibrate=RecalibrationConfig(),
-        phases=(PhaseConfig(model=ENetConfig(encoder_only=True), epochs=45),),
+        recalibrate=16,
+        phases=(
+            PhaseConfig(
+                model=ENetConfig(encoder_only=True),
+                epochs=45,
+                optimizer=adam,
+                schedule=ScheduleConfig(),
+            ),
+        ),
     )
 
 

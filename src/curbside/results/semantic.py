@@ -49,17 +49,19 @@ class SemanticResult:
     def draw(
         self, frame_bgr: np.ndarray, *, alpha: float = 0.5, hidden: Collection[str] = ()
     ) -> np.ndarray:
-        """The frame with the class colours over it, a new (H, W, 3) uint8 BGR picture.
+        """The frame with the class colours over it, a new (H, W, 3) uint8 BGR picture; of a binary label
+        space with the colour of what is looked for alone.
 
         Args:
             frame_bgr: The frame that was predicted, (H, W, 3) uint8.
             alpha: 0 shows the frame alone, 1 the colours alone.
             hidden: Names of classes whose pixels show the frame; others than the space's mean nothing.
         """
+        bare = {item.name for item in self.space.classes} - {c.name for c in self.space.painted}
         picture = blend_classes(
             frame_bgr, self.ids, self.space.palette, alpha=alpha, ignore_id=IGNORE_ID
         )
-        return uncover(picture, frame_bgr, self.ids, self.space, hidden)
+        return uncover(picture, frame_bgr, self.ids, self.space, bare.union(hidden))
 
     def draw_confidence(
         self, frame_bgr: np.ndarray, *, alpha: float = 0.7, hidden: Collection[str] = ()

@@ -119,7 +119,7 @@ def _legend(height: int, result: SceneResult, view: View, hidden: frozenset[str]
     if part is None:
         return _names(height, (), ())
     space: LabelSpace = part.space
-    shown = [item for item in space.classes if item.name not in hidden]
+    shown = [item for item in space.painted if item.name not in hidden]
     if len(shown) > legend_rows(height):  # those that are there, then
         there = part.shares()
         shown = [item for item in shown if item.name in there]

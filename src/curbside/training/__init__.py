@@ -11,7 +11,6 @@ from .run_config import (
     FoldersConfig,
     LoopConfig,
     OptimizerConfig,
-    RecalibrationConfig,
     RunConfig,
     ScheduleConfig,
 )
@@ -36,7 +35,6 @@ __all__ = [
     "OptimizerConfig",
     "PhaseConfig",
     "QuantizationAwareConfig",
-    "RecalibrationConfig",
     "Run",
     "RunConfig",
     "ScheduleConfig",

@@ -20,7 +20,24 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import ConfigError
 
-__all__ = ["has_batch_statistics", "recalibrate", "using_batch_statistics"]
+__all__ = [
+    "check_statistics",
+    "has_batch_statistics",
+    "recalibrate",
+    "using_batch_statistics",
+]
+
+
+def check_statistics(pictures: int) -> None:
+    """Refuse a number of pictures that has no statistics.
+
+    Raises:
+        ConfigError: It is below 2.
+    """
+    if pictures < 2:
+        raise ConfigError(
+            f"statistics of {pictures} pictures are none", fix="give 2 or more, better a hundred"
+        )
 
 
 def has_batch_statistics(model: nn.Module) -> bool:

@@ -21,7 +21,6 @@ from ..models import SegmentationModel, normalize
 from ..prepared import Sample, evenly_spaced
 from ..progress import track
 from .batch_statistics import has_batch_statistics, recalibrate, using_batch_statistics
-from .run_config import RecalibrationConfig
 from .run_folder import Run, load_weights_into, write_weights
 from .validation import predicted
 
@@ -64,8 +63,9 @@ def compare_statistics(
     run: Run,
     train: Sequence[Sample],
     val: Sequence[Sample],
-    config: RecalibrationConfig,
     *,
+    batch_size: int,
+    pictures: int | None = None,
     device: str | None = None,
 ) -> StatisticsScores:
     """Recalibrate a run's network, in memory, and score it with every kind of statistics.
@@ -74,7 +74,8 @@ def compare_statistics(
         run: The run; its network ends recalibrated, nothing is written.
         train: What to recalibrate on.
         val: What to score on, of one split, with masks of the run's classes.
-        config: How.
+        batch_size: Whole pictures that are normalised together.
+        pictures: Of how many of `train`, spread evenly; all where not given.
         device: A torch device; a GPU where there is one.
 
     Raises:
@@ -90,25 +91,25 @@ def compare_statistics(
         )
     size = run.image_size_hw
 
-    def score(batch_size: int, *, own: bool, saying: str) -> float:
+    def score(together: int, *, own: bool, saying: str) -> float:
         with using_batch_statistics(model) if own else nullcontext():
-            return _score(model, val, size, batch_size, saying)
+            return _score(model, val, size, together, saying)
 
     running = score(1, own=False, saying="running")
     try:
         one = score(1, own=True, saying="batches of 1")
     except ValueError:  # torch's, for a single value per channel
         one = None
-    batch = score(config.batch_size, own=True, saying=f"batches of {config.batch_size}")
-    pictures = _recalibrate(model, train, size, config)
+    batch = score(batch_size, own=True, saying=f"batches of {batch_size}")
+    seen = _recalibrate(model, evenly_spaced(train, pictures or len(train)), size, batch_size)
     recalibrated = score(1, own=False, saying="recalibrated")
     return StatisticsScores(
         running=running,
         recalibrated=recalibrated,
         batch_of_one=one,
         batch=batch,
-        batch_size=config.batch_size,
-        pictures=pictures,
+        batch_size=batch_size,
+        pictures=seen,
         scored=len(val),
         split=val[0].record.split,
     )
@@ -119,7 +120,7 @@ def recalibrate_weights(
     model: Any,
     train: Sequence[Sample],
     size_hw: tuple[int, int],
-    config: RecalibrationConfig,
+    batch_size: int,
     *,
     letterbox: bool = False,
 ) -> int:
@@ -131,7 +132,7 @@ def recalibrate_weights(
         model: A network of its config.
         train: What to recalibrate on.
         size_hw: Size of the network's input.
-        config: How.
+        batch_size: Whole pictures that are normalised together.
         letterbox: Whether pictures keep their aspect on it.
 
     Returns:
@@ -145,8 +146,8 @@ def recalibrate_weights(
     facts = load_weights_into(model, weights)
     if "recalibrated" in facts:
         return 0
-    pictures = _recalibrate(model.eval(), train, size_hw, config, letterbox=letterbox)
-    keep_and_write(folder, model, facts, pictures, config)
+    pictures = _recalibrate(model.eval(), train, size_hw, batch_size, letterbox=letterbox)
+    keep_and_write(folder, model, facts, pictures, batch_size)
     return pictures
 
 
@@ -155,7 +156,7 @@ def keep_and_write(
     model: nn.Module,
     facts: dict[str, Any],
     pictures: int,
-    config: RecalibrationConfig,
+    batch_size: int,
 ) -> Path:
     """Put recalibrated weights in the place of those that a run ships, and say where those are kept.
 
@@ -164,28 +165,27 @@ def keep_and_write(
         model: The network.
         facts: What the run noted of the weights before.
         pictures: How many pictures it was recalibrated on.
-        config: How.
+        batch_size: How many of them were normalised together.
     """
     weights, kept = folder / "model.safetensors", folder / "kept" / "running.safetensors"
     kept.parent.mkdir(exist_ok=True)
     link_or_copy(weights, kept)
-    noted = {"pictures": pictures, "batch_size": config.batch_size}
+    noted = {"pictures": pictures, "batch_size": batch_size}
     write_weights(model, weights, {**facts, "recalibrated": noted})
     return kept
 
 
 def _recalibrate(
     model: Any,
-    train: Sequence[Sample],
+    samples: Sequence[Sample],
     size_hw: tuple[int, int],
-    config: RecalibrationConfig,
+    batch_size: int,
     *,
     letterbox: bool = False,
 ) -> int:
-    samples = evenly_spaced(train, config.pictures or len(train))
     device = next(model.parameters()).device
-    whole = _pictures(samples, model.normalization, size_hw, config.batch_size, letterbox)
-    count = -(-len(samples) // config.batch_size)
+    whole = _pictures(samples, model.normalization, size_hw, batch_size, letterbox)
+    count = -(-len(samples) // batch_size)
     moved = (batch.to(device) for batch in whole)
     return recalibrate(
         model, track(moved, total=count, description="recalibrating", unit="batches")

@@ -17,13 +17,13 @@ from ..errors import ConfigError
 from ..losses.base import check_factor
 from ..manifest import Task
 from ..models import NetworkConfig
+from .batch_statistics import check_statistics
 
 __all__ = [
     "BatchesConfig",
     "FoldersConfig",
     "LoopConfig",
     "OptimizerConfig",
-    "RecalibrationConfig",
     "RunConfig",
     "ScheduleConfig",
 ]
@@ -177,23 +177,6 @@ class ScheduleConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecalibrationConfig:
-    """The statistics of batch normalisation, computed anew after the training."""
-
-    batch_size: int = 16
-    """Whole pictures that are normalised together."""
-    pictures: int | None = None
-    """Of how many training pictures, spread evenly; all where not given."""
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 2 or (self.pictures is not None and self.pictures < 2):
-            raise ConfigError(
-                f"statistics of {self.pictures or self.batch_size} pictures are none",
-                fix="give 2 or more, better a hundred",
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunConfig(ABC):
     """A whole training run of any kind: a recipe returns one, `fit` is registered for every subclass."""
 
@@ -250,9 +233,9 @@ class LoopConfig(RunConfig):
     """Most steps that a kill can cost: `last.ckpt` is written at least this often."""
     ema_decay: float | None = None
     """Keep a moving average of the weights, score and export that; 0.99 to 0.9999."""
-    recalibrate: RecalibrationConfig | None = None
+    recalibrate: int | None = None
     """Compute the statistics of batch normalisation anew when the training is over, for the weights that
-    scored best; see `curbside recalibrate`."""
+    scored best, over whole training pictures in batches of so many; see `curbside recalibrate`."""
     keep: tuple[float, ...] = ()
     """Parts of the run, 0..1, after which its weights are kept in `kept/`: a teacher that stopped
     early can be the better one."""
@@ -285,6 +268,8 @@ class LoopConfig(RunConfig):
                 f"an EMA decay of {self.ema_decay} is impossible",
                 fix="choose one between 0 and 1, such as 0.999",
             )
+        if self.recalibrate is not None:
+            check_statistics(self.recalibrate)
         if any(not 0 < part <= 1 for part in self.keep):
             raise ConfigError(
                 f"weights cannot be kept after the parts {self.keep} of a run",
