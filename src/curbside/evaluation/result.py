@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..labels import CommonSpace, LabelMap, LabelSpace
-from ..manifest import TemperatureScaling
+from ..manifest import DecisionThreshold, TemperatureScaling
 from ..metrics import BestThreshold, PrecisionRecallCurve, Reliability, SegmentationSummary
 from .intervals import Interval
 
@@ -122,6 +122,8 @@ class Evaluation:
     """The run behind the model, from its Manifest."""
     temperature_scaling: TemperatureScaling | None
     """What its scores were divided by, from its Manifest."""
+    threshold: DecisionThreshold | None
+    """Of yes or no, from which probability on a pixel is yes, from its Manifest; None for 0.5."""
     precision: str
     """What the network really ran in."""
     input_size_hw: tuple[int, int]
@@ -213,6 +215,7 @@ class Evaluation:
             "images": f"{self.images}",
             "boundaries": f"{_span(self.overall.boundary_px)} px wide, 2 % of the diagonal",
             **self._temperature(),
+            **self._threshold(),
             "hardware": self.hardware,
             "time": f"{self.seconds:.1f} s, reading and scoring included",
         }
@@ -226,6 +229,7 @@ class Evaluation:
             "model": self.model,
             "source": dict(self.source),
             "temperature_scaling": self.temperature_scaling and self.temperature_scaling.to_dict(),
+            "threshold": self.threshold and self.threshold.to_dict(),
             "precision": self.precision,
             "input_size_hw": list(self.input_size_hw),
             "dataset": self.dataset,
@@ -270,6 +274,13 @@ class Evaluation:
             return {}
         where = f"{found.images} pictures of {found.dataset}, split {found.split}"
         return {"temperature": f"{found.temperature:.4f}, fitted on {where}"}
+
+    def _threshold(self) -> dict[str, str]:
+        found = self.threshold
+        if found is None:
+            return {}
+        where = f"{found.images} pictures of {found.dataset}, split {found.split}"
+        return {"threshold": f"{found.threshold:.4f}, chosen on {where}"}
 
 
 def _span(values: tuple[int, ...]) -> str:

@@ -252,6 +252,7 @@ class Scorer:
             model=manifest.model,
             source=dict(manifest.source),
             temperature_scaling=manifest.temperature_scaling,
+            threshold=manifest.threshold,
             precision=predictor.precision,
             input_size_hw=manifest.input.size_hw,
             hardware=f"{cpu_model()}, {core_count()} cores",
