@@ -50,15 +50,15 @@ def using_batch_statistics(model: nn.Module) -> Iterator[None]:
     """Let a network in evaluation mode normalise every batch by its own statistics; those that it keeps
     stay as they are."""
     norms = _norms(model)
-    before = [norm.momentum for norm in norms]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0
+        norm.momentum, norm.num_batches_tracked = 0.0, None  # nothing is averaged, nothing counted
         norm.train()
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, before, strict=True):
-            norm.momentum = momentum
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
             norm.eval()
 
 
