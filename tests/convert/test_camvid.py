@@ -299,3 +299,23 @@ def test_the_real_data_convert_whole(shared, tmp_path):
     for split in ("train", "val"):  # SegNet's own folders agree with the rule by names
         names = [s.id for s in PreparedFolder(tmp_path / "out").samples(split)]
         assert {published_split(name) for name in names} == {split}
+
+
+def test_void_is_a_twelfth_class_where_it_is_asked_for(tmp_path):
+    ids = make_camvid_tree(tmp_path / "ids", splits=["train"])
+    colors = make_camvid_colors_tree(tmp_path / "colors", COLORS, ["0006R0_f00930"])
+    for root, number in ((ids, 2), (colors, 1)):
+        plain, twelve = tmp_path / f"{root.name}11", tmp_path / f"{root.name}12"
+        run(root, plain)
+        run(root, twelve, labels="camvid12")
+        folders = [PreparedFolder(out).samples("train") for out in (plain, twelve)]
+        compared = 0
+        for before, after in zip(*folders, strict=True):
+            masks = before.read_semantic(), after.read_semantic()
+            assert (masks[0] == 255).any() and after.space.names[11] == "void"
+            np.testing.assert_array_equal(np.where(masks[0] == 255, 11, masks[0]), masks[1])
+            compared += 1
+        assert compared == number
+        info = json.loads((twelve / "dataset.json").read_text())
+        assert info["options"]["labels"] == "camvid12"
+        assert info["label_space"]["name"] == "camvid12"

@@ -542,3 +542,36 @@ def test_every_space_tells_all_of_its_own_classes(space: str) -> None:
     ours = load_space(space)
     own = between(space, space)
     assert set(covered(ours, ours)) == {row.target for row in own.classes if row.target}
+
+
+def test_road_or_not_is_told_by_every_dataset() -> None:
+    road = {
+        "cityscapes19": {"road"},
+        "camvid11": {"road"},
+        "camvid12": {"road"},
+        "idd-level3": {"road", "parking"},
+        "idd-level2": {"road", "drivable-other"},
+        "idd-level1": {"drivable"},
+        "idd-lite7": {"drivable"},
+        "safetrip24": {"roadway", "alley"},
+    }
+    for space, names in road.items():
+        became = between(space, "road2")
+        assert {row.source for row in became.classes if row.target == "road"} == names, space
+        lost = {row.source for row in became.lost}
+        assert lost == {"camvid12": {"void"}, "safetrip24": {"caution_zone"}}.get(space, set())
+        assert {row.target for row in became.classes} >= {"road", "not road"}
+        assert together("road2", space).keys() == {"road", "not road"}
+
+
+def test_yes_or_no_is_one_score_and_everything_else_one_per_class() -> None:
+    binary = [name for name in space_names() if load_space(name).binary]
+    assert binary == ["road2"] and load_space("road2").num_channels == 1
+    assert load_space("camvid12").num_channels == 12
+    assert [item.name for item in load_space("road2").painted] == ["road"]
+    assert load_space("camvid12").painted == load_space("camvid12").classes
+
+
+def test_void_is_lost_on_the_way_to_eleven_classes() -> None:
+    assert [row.source for row in between("camvid12", "camvid11").lost] == ["void"]
+    assert between("camvid11", "camvid12").unfed == ("void",)
