@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
@@ -296,6 +297,8 @@ def serve(do: Callable[[], None], problem: Path) -> int:
     # What a shell starts in the background inherits that the signal is ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
+    # A line, without the place in the code that it came from.
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
     try:
         do()
     except KeyboardInterrupt:
