@@ -163,7 +163,7 @@ class _Drawing:
                 line={"color": scores, "colorscale": "Viridis", "showscale": bool(scores)},
             )
         )
-        margin = {"l": 90, "r": 60, "t": 70, "b": 40}
+        margin = {"l": 170, "r": 60, "t": 70, "b": 40}
         return self._html(figure, 430, scored=False, margin=margin)
 
     def _axis(self, one: Parameter) -> dict[str, Any]:

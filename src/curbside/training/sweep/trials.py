@@ -26,6 +26,8 @@ _STARTUP = 5
 """So many trials are drawn by chance before the sampler and the pruner know enough."""
 _FEW = 4
 """Of so many complete trials and fewer nothing is said about importance."""
+_GOOD = 5
+"""So many of the best are compared with the others, unless that is more than half or a tenth is more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +261,9 @@ class Trials:
             return f"{len(complete)} complete trials are too few to say which parameter matters."
         if len({trial.score for trial in complete}) == 1:
             return "All complete trials have the same score, so no parameter matters."
-        evaluator = self._optuna.importance.PedAnovaImportanceEvaluator()
+        # What tells the best tenth from the rest; of one or two good trials it would tell anything.
+        best = max(0.1, min(0.5, _GOOD / len(complete)))
+        evaluator = self._optuna.importance.PedAnovaImportanceEvaluator(target_quantile=best)
         found = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
         return {name: float(share) for name, share in found.items()}
 
