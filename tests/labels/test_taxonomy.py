@@ -30,6 +30,7 @@ from curbside.labels import (
     mapping,
     space_names,
 )
+from curbside.labels.common_space import joined
 
 OBJECTS = ("coco80", "idd5")
 SPACES = [name for name in space_names() if name not in OBJECTS]
@@ -575,3 +576,12 @@ def test_yes_or_no_is_one_score_and_everything_else_one_per_class() -> None:
 def test_void_is_lost_on_the_way_to_eleven_classes() -> None:
     assert [row.source for row in between("camvid12", "camvid11").lost] == ["void"]
     assert between("camvid11", "camvid12").unfed == ("void",)
+
+
+def test_what_yes_or_no_looks_for_stays_id_1_among_others() -> None:
+    road, lite = load_space("road2"), load_space("idd-lite7")
+    for others in ([], [road], [load_space("cityscapes19")]):
+        found = joined([common(space, lite) for space in (*others, road)])
+        assert {item.space.names for item in found} == {("not road", "road")}
+        (to_road,) = {row.target for row in found[0].second.classes if row.source == "drivable"}
+        assert to_road == "road"

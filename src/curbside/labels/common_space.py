@@ -137,7 +137,9 @@ def _class(index: int, group: _Group, first: LabelSpace, second: LabelSpace) -> 
 def joined(found: Sequence[CommonSpace]) -> list[CommonSpace]:
     """Common spaces that have their second space in common, brought to the finest classes of all.
 
-    A class of the second space that has no partner in one of the first spaces is ignored for all.
+    A class of the second space that has no partner in one of the first spaces is ignored for all. The
+    classes stand in the order of the second space; with a binary one among the first, in its order, as
+    id 1 is what it looks for.
 
     Args:
         found: At least one, as `common` made them.
@@ -159,7 +161,11 @@ def joined(found: Sequence[CommonSpace]) -> list[CommonSpace]:
             f"{firsts} and {second.name} have no class in common",
             fix="see their classes with: curbside labels SPACE",
         )
-    parts.sort(key=lambda part: second.names.index(part[0]))
+    asks = next((n for n, item in enumerate(found) if item.first.source.binary), None)
+    if asks is None:
+        parts.sort(key=lambda part: second.names.index(part[0]))
+    else:
+        parts.sort(key=lambda part: found[asks].space.names.index(str(ways[asks][part[0]])))
     classes = tuple(_joint(index, part, second, found) for index, part in enumerate(parts))
     names = dict.fromkeys([*(item.first.source.name for item in found), second.name])
     space = LabelSpace(name=" & ".join(names), classes=classes)
