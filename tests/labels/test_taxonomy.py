@@ -582,6 +582,6 @@ def test_what_yes_or_no_looks_for_stays_id_1_among_others() -> None:
     road, lite = load_space("road2"), load_space("idd-lite7")
     for others in ([], [road], [load_space("cityscapes19")]):
         found = joined([common(space, lite) for space in (*others, road)])
-        assert {item.space.names for item in found} == {("not road", "road")}
-        (to_road,) = {row.target for row in found[0].second.classes if row.source == "drivable"}
-        assert to_road == "road"
+        (space,) = {item.space.names for item in found}
+        (yes,) = {row.target for row in found[0].second.classes if row.source == "drivable"}
+        assert len(space) == 2 and space[1] == yes
