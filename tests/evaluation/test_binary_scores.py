@@ -22,7 +22,7 @@ from curbside.results import SemanticResult
 SPACE = LabelSpace(
     name="way",
     classes=(
-        LabelClass(id=0, name="no way", color=(70, 70, 70)),
+        LabelClass(id=0, name="not way", color=(70, 70, 70)),
         LabelClass(id=1, name="way", color=(128, 64, 128)),
     ),
 )

@@ -150,7 +150,7 @@ def test_the_losses_of_pidnet_add_up(factor: float) -> None:
     )
     space = load_space("camvid11")
     task = SegmentationTask(config, config.model.build(space.num_classes), space, 1)
-    total, parts = task._supervise(batch, output, logits)
+    total, parts = task._supervise(batch, output)
 
     ohem, target = config.loss.build(11), target.long()
     probability = torch.nn.functional.interpolate(

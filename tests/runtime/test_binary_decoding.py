@@ -79,7 +79,7 @@ def test_a_pixel_is_yes_from_the_threshold_on(
     p = probability(scores)
     assert result.ids.dtype == np.uint8 and 10 < (p >= at).sum() < p.size - 10
     np.testing.assert_array_equal(result.ids, p >= at)
-    assert result.probabilities is not None
+    assert result.probabilities is not None and result.confidence is not None
     np.testing.assert_allclose(result.probabilities, [1 - p, p], atol=1e-6)
     # Of the class shown, though below one half where the threshold moved it.
     np.testing.assert_allclose(result.confidence, np.where(p >= at, p, 1 - p), atol=1e-6)

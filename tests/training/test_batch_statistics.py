@@ -18,9 +18,11 @@ from torch import Tensor, nn
 from curbside import cli
 from curbside.datasets import AugmentConfig
 from curbside.errors import ConfigError
-from curbside.models import LRASPPConfig
+from curbside.models import LRASPPConfig, ModelOutput, SegmentationModel
+from curbside.prepared import PreparedFolder
 from curbside.training import DataConfig, OptimizerConfig, TrainConfig, fit, load_run
 from curbside.training.batch_statistics import recalibrate, using_batch_statistics
+from curbside.training.recalibration import score_network
 from curbside.training.run_folder import weights_facts, write_weights
 
 
@@ -96,6 +98,27 @@ def test_using_a_batchs_own_leaves_the_kept_ones_alone() -> None:
     after = model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert (model(pictures()) + 5).abs().max() < 10  # by the kept ones again
+
+
+def test_a_last_picture_alone_joins_the_batch_before_it(data: Path, run: Path) -> None:
+    class Pools(SegmentationModel):
+        """Refuses a single picture, as a normalisation behind global pooling does."""
+
+        def __init__(self) -> None:
+            super().__init__(11)
+            self.norm, self.seen = nn.BatchNorm2d(3), []
+
+        def forward(self, image: Tensor) -> ModelOutput:
+            self.seen.append(len(image))
+            pooled = self.norm(image.mean(dim=(2, 3), keepdim=True))
+            return ModelOutput(pooled.expand(-1, -1, 8, 8).repeat(1, 4, 1, 1)[:, :11])
+
+    model, samples = Pools().eval(), PreparedFolder(data).samples("val")
+    with using_batch_statistics(model):
+        score_network(model, samples[:3], (64, 96), 2, saying="x")
+        assert model.seen == [3]
+        with pytest.raises(ValueError, match="more than 1 value"):
+            score_network(model, samples, (64, 96), 1, saying="x")
 
 
 def test_nothing_to_recalibrate_is_said() -> None:
@@ -174,10 +197,12 @@ def test_a_run_with_bad_statistics_is_healed_and_keeps_them(
     found = scores([str(bad)], capsys)
     assert found["recalibrated"] == looked["recalibrated"]
     assert (bad / "kept/running.safetensors").read_bytes() == before
-    assert weights_facts(bad / "model.safetensors")["recalibrated"] == {
-        "pictures": 12,
-        "batch_size": 4,
+    facts = weights_facts(bad / "model.safetensors")
+    assert facts["recalibrated"]["pictures"] == 12 and facts["recalibrated"]["batch_size"] == 4
+    assert facts["recalibrated"]["before"] == {
+        "val_miou": load_run(run).scores["validation"]["miou"]
     }
+    assert load_run(bad, calibrated=False).scores["validation"]["miou"] == found["recalibrated"]
     kept, now = (load_file(bad / n) for n in ("kept/running.safetensors", "model.safetensors"))
     moved = [name for name in kept if not torch.equal(kept[name], now[name])]
     assert moved and all("running_" in name for name in moved)

@@ -95,7 +95,10 @@ def _changed(config: RunConfig, chosen: argparse.Namespace) -> RunConfig:
         return config
     if chosen.network is not None:
         model = load_network(chosen.network)
-        config = replace(config, name=f"{config.name}-{chosen.network}", model=model)
+        # Phases train parts of the recipe's own network.
+        phases = config.phases if type(model) is type(config.model) else ()
+        name = f"{config.name}-{chosen.network}"
+        config = replace(config, name=name, model=model, phases=phases)
     if chosen.loss is not None:
         config = with_loss(config, chosen.loss)
     if chosen.distill is not None:

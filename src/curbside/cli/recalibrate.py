@@ -53,12 +53,14 @@ def _recalibrate(
     from itertools import chain
 
     from ..datasets import open_mixture
+    from ..evaluation import require_same_space
     from ..training import load_run
     from ..training.batch_statistics import check_statistics
     from ..training.recalibration import compare_statistics, keep_and_write
-    from ..training.run_folder import set_threads, weights_facts
+    from ..training.run_folder import set_threads, weights_facts, write_threshold
+    from ..training.threshold import choose_threshold
 
-    check_statistics(min(batch_size, pictures or batch_size))
+    check_statistics(batch_size if pictures is None else min(batch_size, pictures))
     if run.is_file():
         raise ConfigError(
             f"{run} is a file, and statistics belong to the weights of a run folder",
@@ -67,7 +69,10 @@ def _recalibrate(
     set_threads(threads)
     opened = load_run(run, calibrated=False)
     held = opened.config.data
-    mixture = open_mixture(data or held.root, opened.space.name if data else held.space)
+    mixture = open_mixture(data or held.root, held.space)
+    if data and mixture.space.names != opened.space.names:
+        mixture = open_mixture(data, opened.space.name)
+    require_same_space(opened.space, mixture.space)
     train, val = (
         list(chain(*mixture.samples(split))) for split in (held.train_split, held.val_split)
     )
@@ -80,14 +85,17 @@ def _recalibrate(
     scores = compare_statistics(opened, train, val, batch_size=batch_size, pictures=pictures)
     kept = None
     if not dry_run:
-        kept = keep_and_write(run, opened.model.cpu(), facts, scores.pictures, batch_size)
-    stale = [name for name in ("calibration.json", "threshold.json") if (run / name).exists()]
-    if kept is not None and stale:
-        print(
-            f"curbside recalibrate: {' and '.join(stale)} were fitted for the weights before:"
-            f" curbside calibrate {run} DATA fits them again",
-            file=sys.stderr,
+        kept = keep_and_write(
+            run, opened.model.cpu(), facts, scores.pictures, batch_size, scores.recalibrated
         )
+        if opened.space.binary:
+            write_threshold(run, choose_threshold(run, val, threads=threads)[0])
+        if (run / "calibration.json").exists():
+            print(
+                "curbside recalibrate: the temperature was fitted for the weights before: curbside"
+                f" calibrate {run} DATA fits it again",
+                file=sys.stderr,
+            )
     if as_json:
         print(json.dumps({**scores.to_dict(), "kept": kept and str(kept)}, indent=2))
     else:

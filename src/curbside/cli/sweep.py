@@ -95,6 +95,11 @@ def _sweep(recipe: str, chosen: argparse.Namespace, words: Sequence[str]) -> Swe
         raise ConfigError(
             f"{twice} stands in --space and as a setting of all trials", fix="leave out one of them"
         )
+    if ":" in items.get("distill", ""):
+        raise ConfigError(
+            f"distill={items['distill']} has settings behind a name, which are no choices",
+            fix="name losses alone, and try settings by their names: distillation.losses.0.weight=1..4",
+        )
     parts = {name: text.split(",") for name, text in items.items() if name in WHOLE}
     bases: dict[str, RunConfig] = {}
     for values in itertools.product(*parts.values()):

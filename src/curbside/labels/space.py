@@ -116,13 +116,15 @@ class LabelSpace:
 
     @property
     def binary(self) -> bool:
-        """Whether it asks yes or no: id 1 is what is looked for, id 0 everything else."""
-        return self.contiguous and len(self.classes) == 2
+        """Whether it asks yes or no: two classes, id 0 called `not X` and id 1 `X`, which is what is
+        looked for."""
+        return self.ids == (0, 1) and self.names[0] == f"not {self.names[1]}"
 
     @property
     def painted(self) -> tuple[LabelClass, ...]:
-        """The classes whose colour lies over a frame; of a binary space what is looked for alone."""
-        return self.classes[1:] if self.binary else self.classes
+        """The classes whose colour lies over a frame: all but a `not X` beside an `X`."""
+        rest = {f"not {name}" for name in self.names}
+        return tuple(item for item in self.classes if item.name not in rest)
 
     @property
     def num_channels(self) -> int:

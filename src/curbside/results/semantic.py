@@ -57,11 +57,10 @@ class SemanticResult:
             alpha: 0 shows the frame alone, 1 the colours alone.
             hidden: Names of classes whose pixels show the frame; others than the space's mean nothing.
         """
-        bare = {item.name for item in self.space.classes} - {c.name for c in self.space.painted}
         picture = blend_classes(
             frame_bgr, self.ids, self.space.palette, alpha=alpha, ignore_id=IGNORE_ID
         )
-        return uncover(picture, frame_bgr, self.ids, self.space, bare.union(hidden))
+        return uncover(picture, frame_bgr, self.ids, self.space, hidden)
 
     def draw_confidence(
         self, frame_bgr: np.ndarray, *, alpha: float = 0.7, hidden: Collection[str] = ()
@@ -109,7 +108,8 @@ def uncover(
     space: LabelSpace,
     hidden: Collection[str],
 ) -> np.ndarray:
-    """Put the frame back where classes are not to be shown, in the picture given, which is returned.
+    """Put the frame back where classes are not to be shown, in the picture given, which is returned: those
+    that are hidden, and those that a space does not paint.
 
     Args:
         picture: What was drawn over the frame, (H, W, 3) uint8.
@@ -118,7 +118,8 @@ def uncover(
         space: What the ids mean.
         hidden: Names of classes; others than the space's mean nothing.
     """
-    wanted = _ids_of(space, hidden)
+    painted = {item.id for item in space.painted}
+    wanted = [i for i in space.ids if i not in painted] + _ids_of(space, hidden)
     return cv2.copyTo(frame_bgr, mask_classes(ids, wanted), picture) if wanted else picture
 
 

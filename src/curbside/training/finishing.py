@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import chain
 
 from lightning.pytorch.utilities import rank_zero_warn
 
+from ..datasets import open_mixture
 from ..errors import ConfigError, DataError
 from ..files import read_json
-from ..labels import LabelSpace
-from ..prepared import Sample
 from .config import TrainConfig
 from .recalibration import recalibrate_weights
 from .run_folder import load_run, write_threshold
@@ -19,26 +17,29 @@ from .threshold import choose_threshold
 __all__ = ["finish"]
 
 
-def finish(
-    config: TrainConfig,
-    space: LabelSpace,
-    train: Sequence[Sequence[Sample]],
-    val: Sequence[Sequence[Sample]],
-) -> None:
+def finish(config: TrainConfig) -> None:
     """Recalibrate the statistics of the weights that a run ships, where it asks for that, and choose the
     threshold of yes or no on its validation split. What is done already is not done again.
 
     Args:
         config: The run, trained to its end.
-        space: Its label space.
-        train: The samples that it learnt from, of each of its folders.
-        val: Those that it was scored on.
     """
+    data = open_mixture(config.data.root, config.data.space)
+    space = data.space
+    train, val = (
+        list(chain(*data.samples(split)))
+        for split in (config.data.train_split, config.data.val_split)
+    )
     folder = config.run_folder
     if config.recalibrate is not None:
         model = config.model.from_random().build(space.num_channels)
         pictures = recalibrate_weights(
-            folder, model, list(chain(*train)), config.data.eval_hw, config.recalibrate
+            folder,
+            model,
+            train,
+            config.data.eval_hw,
+            config.recalibrate,
+            val=val,
         )
         if pictures:
             _say(f"statistics of batch normalisation recalibrated on {pictures} pictures")
@@ -51,7 +52,7 @@ def finish(
         if isinstance(held, dict) and held.get("weights_sha256") == weights:
             return
     try:
-        found, _ = choose_threshold(folder, list(chain(*val)))
+        found, _ = choose_threshold(folder, val)
     except DataError as error:
         _say(f"no threshold was chosen: {error.what}")
         return

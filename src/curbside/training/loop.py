@@ -23,6 +23,7 @@ from ..evaluation import plots
 from ..files import write_json, write_text
 from ..labels import LabelSpace
 from ..models import load_weights
+from .batch_statistics import has_batch_statistics
 from .boards import boards
 from .fit import FitResult
 from .loop_task import LoopTask, Score
@@ -75,6 +76,11 @@ class Loop:
         ready = weights is not None or self._last is not None
         model = (config.model.from_random() if ready else config.model).build(num_classes)
         _check_batch(model, config)
+        if config.recalibrate is not None and not has_batch_statistics(model):
+            raise ConfigError(
+                f"{config.model.title} has no batch normalisation to recalibrate",
+                fix="leave out --recalibrate",
+            )
         if weights and self._last is None:
             rank_zero_warn(str(load_weights(model, weights)), category=UserWarning)
         if config.channels_last:
@@ -202,7 +208,8 @@ def _claim(config: LoopConfig) -> Path | None:
     last = folder / "last.ckpt"
     if rank_zero_only.rank:  # type: ignore[attr-defined]  # the first process has done what follows
         return last if last.is_file() else None
-    trained = any((folder / name).is_file() for name in ("last.ckpt", "model.safetensors"))
+    held = ("last.ckpt", "model.safetensors", "phase-1/last.ckpt")
+    trained = any((folder / name).is_file() for name in held)
     if (folder / "config.json").is_file() and trained:
         where = str(folder / "config.json")
         before = config_from_json(read_description(folder)["config"], where=where)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ __all__ = [
     "compare_statistics",
     "keep_and_write",
     "recalibrate_weights",
+    "score_network",
 ]
 
 
@@ -43,8 +43,8 @@ class StatisticsScores:
     """Those of the training pictures, for the weights as they are."""
     batch_of_one: float | None
     """Every picture's own; None where a layer sees a single value of it."""
-    batch: float
-    """Those of a batch."""
+    batch: float | None
+    """Those of a batch; None where there is one picture alone, and a layer sees a single value of it."""
     batch_size: int
     """Pictures of that batch, and of those that were recalibrated on."""
     pictures: int
@@ -91,18 +91,17 @@ def compare_statistics(
         )
     size = run.image_size_hw
 
-    def score(together: int, *, own: bool, saying: str) -> float:
-        with using_batch_statistics(model) if own else nullcontext():
-            return _score(model, val, size, together, saying)
+    def own(together: int) -> float | None:
+        try:
+            with using_batch_statistics(model):
+                return score_network(model, val, size, together, saying=f"batches of {together}")
+        except ValueError:  # torch's, for a single value per channel
+            return None
 
-    running = score(1, own=False, saying="running")
-    try:
-        one = score(1, own=True, saying="batches of 1")
-    except ValueError:  # torch's, for a single value per channel
-        one = None
-    batch = score(batch_size, own=True, saying=f"batches of {batch_size}")
+    running = score_network(model, val, size, saying="running")
+    one, batch = own(1), own(batch_size)
     seen = _recalibrate(model, evenly_spaced(train, pictures or len(train)), size, batch_size)
-    recalibrated = score(1, own=False, saying="recalibrated")
+    recalibrated = score_network(model, val, size, saying="recalibrated")
     return StatisticsScores(
         running=running,
         recalibrated=recalibrated,
@@ -123,6 +122,7 @@ def recalibrate_weights(
     batch_size: int,
     *,
     letterbox: bool = False,
+    val: Sequence[Sample] = (),
 ) -> int:
     """Recalibrate the weights that a run ships, in its folder; those of before stay in
     `kept/running.safetensors`. What is recalibrated already is left as it is.
@@ -134,6 +134,7 @@ def recalibrate_weights(
         size_hw: Size of the network's input.
         batch_size: Whole pictures that are normalised together.
         letterbox: Whether pictures keep their aspect on it.
+        val: What to score a semantic network on anew.
 
     Returns:
         How many pictures it saw; 0 where there was nothing to do.
@@ -146,8 +147,10 @@ def recalibrate_weights(
     facts = load_weights_into(model, weights)
     if "recalibrated" in facts:
         return 0
-    pictures = _recalibrate(model.eval(), train, size_hw, batch_size, letterbox=letterbox)
-    keep_and_write(folder, model, facts, pictures, batch_size)
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    pictures = _recalibrate(model, train, size_hw, batch_size, letterbox=letterbox)
+    score = score_network(model, val, size_hw, saying="recalibrated") if val else None
+    keep_and_write(folder, model, facts, pictures, batch_size, score)
     return pictures
 
 
@@ -157,6 +160,7 @@ def keep_and_write(
     facts: dict[str, Any],
     pictures: int,
     batch_size: int,
+    score: float | None,
 ) -> Path:
     """Put recalibrated weights in the place of those that a run ships, and say where those are kept.
 
@@ -166,12 +170,16 @@ def keep_and_write(
         facts: What the run noted of the weights before.
         pictures: How many pictures it was recalibrated on.
         batch_size: How many of them were normalised together.
+        score: What it scores now on the run's validation split; None where nobody knows.
     """
     weights, kept = folder / "model.safetensors", folder / "kept" / "running.safetensors"
     kept.parent.mkdir(exist_ok=True)
     link_or_copy(weights, kept)
-    noted = {"pictures": pictures, "batch_size": batch_size}
-    write_weights(model, weights, {**facts, "recalibrated": noted})
+    before = {key: value for key, value in facts.items() if key.startswith("val_")}
+    now = {} if score is None else dict.fromkeys(before, score)
+    rest = {key: value for key, value in facts.items() if key not in before}
+    noted = {"pictures": pictures, "batch_size": batch_size, "before": before}
+    write_weights(model, weights, {**rest, **now, "recalibrated": noted})
     return kept
 
 
@@ -230,21 +238,33 @@ def _shuffled(samples: Sequence[Sample]) -> list[Sample]:
 
 
 @torch.inference_mode()
-def _score(
+def score_network(
     model: SegmentationModel,
     samples: Sequence[Sample],
     size_hw: tuple[int, int],
-    batch_size: int,
+    batch_size: int = 1,
+    *,
     saying: str,
 ) -> float:
+    """What a network scores, as training takes it: mIoU, of a binary label space the IoU of id 1.
+
+    Args:
+        model: The network, in evaluation mode.
+        samples: What to score on, with masks of its classes.
+        size_hw: Size of its input.
+        batch_size: Pictures that go in together; a last one alone goes with those before it.
+        saying: What is being done, for the progress bar.
+    """
     space = samples[0].space
     dataset = SegmentationDataset(_shuffled(samples), size_hw=size_hw)
     counted = ConfusionMatrix(space.num_classes)
     device = next(model.parameters()).device
-    starts = range(0, len(samples), batch_size)
-    for start in track(starts, total=len(starts), description=saying, unit="batches"):
-        places = range(start, min(start + batch_size, len(samples)))
-        batch = collate_val([dataset[place] for place in places])  # type: ignore[misc]
+    ends = [*range(batch_size, len(samples), batch_size), len(samples)]
+    if len(ends) > 1 and batch_size > 1 and ends[-1] - ends[-2] == 1:
+        del ends[-2]
+    parts = list(zip([0, *ends], ends, strict=False))
+    for start, end in track(parts, total=len(parts), description=saying, unit="batches"):
+        batch = collate_val([dataset[place] for place in range(start, end)])  # type: ignore[misc]
         if batch.targets:
             image = normalize(batch.image, model.normalization).to(device)
             image = image.contiguous(memory_format=torch.channels_last)

@@ -121,7 +121,7 @@ class Checkpoints(lightning.Callback):
         """Keep the weights where the score is the best so far."""
         key = self._task.score.key
         score = self._task.latest.get(key, -1.0)
-        if trainer.sanity_checking or score <= self.best_score:
+        if trainer.sanity_checking or not score > self.best_score:
             return
         self.best_score, self.best_step = score, trainer.global_step
         if trainer.is_global_zero:

@@ -25,20 +25,26 @@ __all__ = ["fit_semantic"]
 @fit.register
 def fit_semantic(config: TrainConfig) -> FitResult:
     """Train a semantic network; see `fit`."""
+    result = _train(config)
+    if not result.rank:
+        finish(config)
+    return result
+
+
+def _train(config: TrainConfig) -> FitResult:
     data = open_mixture(config.data.root, config.data.space)
     train = data.samples(config.data.train_split)
     val = data.samples(config.data.val_split)
     _check_shares(config, train)
     config = balanced(config, train)
     loop = Loop(config, sum(map(len, train)))
-    if loop.start == 0 and config.phases:
-        loop.claim(data.space, _counts(data, train, val))
-        weights = _through_phases(config)
-    else:
-        weights = config.weights
     alone = unlabelled_samples(config, data.space)
     named = config.distillation.teacher if config.distillation else ()
     teachers, caches = open_teachers(named, data.space, taught_samples(config, train, alone))
+    weights = config.weights
+    if loop.start == 0 and config.phases:
+        loop.claim(data.space, _counts(data, train, val))
+        weights = _through_phases(config)
     model = loop.network(data.space.num_channels, weights)
     for name in model.depth_only:
         model.get_submodule(name).requires_grad_(False)
@@ -48,7 +54,7 @@ def fit_semantic(config: TrainConfig) -> FitResult:
     names = [part.name for part in data.parts]
     parts = dict(zip(names, map(len, val), strict=True))
     task = SegmentationTask(config, model, data.space, loop.plan.total, teachers, parts)
-    result = loop.train(
+    return loop.train(
         task,
         lambda trainer: loaders(
             config, [*train, *alone], val, caches, trainer, pause=loop.plan.next_pause
@@ -56,16 +62,13 @@ def fit_semantic(config: TrainConfig) -> FitResult:
         data.space,
         _counts(data, train, val),
     )
-    if not result.rank:
-        finish(config, data.space, train, val)
-    return result
 
 
 def _through_phases(config: TrainConfig) -> Path | None:
     """Train the phases before a run, or go on with them, and say where the last one's weights are."""
     weights = config.weights
     for number in range(1, len(config.phases) + 1):
-        done = fit_semantic(config.of_phase(number, weights))
+        done = _train(config.of_phase(number, weights))
         weights = done.folder / "model.safetensors"
         if done.resumed_at < done.steps:
             best = f"{done.score_name} {100 * done.best_score:.2f} % at step {done.best_step}"

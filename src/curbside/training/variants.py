@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from ..errors import ConfigError
 from ..losses import DistillationLossConfig, distillation_losses, supervised_losses
+from ..losses.pixels import ClassWeightedConfig
 from .config import DistillationConfig, TrainConfig
 from .serialize import read_as
 
@@ -58,13 +59,15 @@ def with_teachers(config: TrainConfig, teachers: Sequence[Path]) -> TrainConfig:
 
 
 def with_loss(config: TrainConfig, name: str) -> TrainConfig:
-    """A run with another supervised loss, its settings the defaults; the name says so.
+    """A run with another supervised loss, its settings the defaults; the name says so. Where it weighs no
+    classes, none are counted.
 
     Raises:
         ConfigError: There is no such loss.
     """
     loss = _find("supervised loss", supervised_losses(), name)()
-    return replace(config, name=f"{config.name}-{name}", loss=loss)
+    balance = config.class_balance if isinstance(loss, ClassWeightedConfig) else "none"
+    return replace(config, name=f"{config.name}-{name}", loss=loss, class_balance=balance)
 
 
 def _loss(text: str) -> DistillationLossConfig:

@@ -124,7 +124,7 @@ class ViewPanel(QWidget):
     def _fill(self) -> None:
         self.classes.blockSignals(True)
         self.classes.clear()
-        for item in self._space.classes if self._space else ():
+        for item in self._space.painted if self._space else ():
             line = QListWidgetItem(swatch(item.color, self._colors.line), self._words(item.name))
             line.setData(_CLASS, item.name)
             line.setFlags(
