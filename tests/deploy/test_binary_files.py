@@ -109,14 +109,16 @@ def by_hand(network: SegmentationModel, frame_rgb: np.ndarray) -> np.ndarray:
 def test_the_file_says_road_where_the_network_is_as_sure(
     network: SegmentationModel, road_file: Path
 ) -> None:
+    moved = 0.0
     with load_predictor(road_file, threads=1) as predictor:
         assert (predictor.manifest.threshold, predictor.manifest.temperature) == (THRESHOLD, 3.0)
         for seed in range(4):
             rgb, _ = scene(seed)
             expected = by_hand(network, rgb)
             at_half = (upsample(expected_logits(network, rgb), SIZE_HW)[0, 0] >= 0).numpy()
-            assert (expected != at_half).mean() > 0.005  # so that the threshold is seen
+            moved += (expected != at_half).mean()
             assert ((predictor(rgb[..., ::-1].copy()).ids == 1) == expected).mean() > 0.9995
+    assert moved > 0.01  # so that another threshold would be seen
 
 
 def test_the_gate_takes_its_int8_twin_and_keeps_the_threshold(
