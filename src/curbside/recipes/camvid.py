@@ -47,7 +47,6 @@ def camvid_enet() -> TrainConfig:
         class_balance="enet",
         epochs=60,
         validate_every=0.1,
-        recalibrate=16,
         phases=(
             PhaseConfig(
                 model=ENetConfig(encoder_only=True),
