@@ -100,6 +100,34 @@ def test_using_a_batchs_own_leaves_the_kept_ones_alone() -> None:
     assert (model(pictures()) + 5).abs().max() < 10  # by the kept ones again
 
 
+def test_what_breaks_leaves_a_network_as_it_was() -> None:
+    class Breaks(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise RuntimeError("broken")
+
+    counted, alone = nn.BatchNorm2d(3, momentum=None), nn.BatchNorm2d(3, track_running_stats=False)
+    model = nn.Sequential(counted, alone, Breaks()).eval()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(RuntimeError, match="broken"):
+        recalibrate(model, [pictures()])
+    after = model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert counted.momentum is None and not counted.training and not counted._forward_pre_hooks
+    # It keeps no statistics, so there are none to compute anew; another one that never runs keeps its own.
+    left_out = nn.BatchNorm2d(3)
+    model = nn.Sequential(counted, alone)
+    model.left_out = left_out
+    model.forward = lambda x: alone(counted(x))  # type: ignore[method-assign]
+    recalibrate(model.eval(), [pictures()])
+    np.testing.assert_allclose(
+        counted.running_mean.numpy(), moments(pictures().numpy())[0], rtol=1e-5
+    )
+    assert alone.running_mean is None
+    assert torch.equal(left_out.running_mean, torch.zeros(3))
+    assert counted.num_batches_tracked == 0
+
+
 def test_a_last_picture_alone_joins_the_batch_before_it(data: Path, run: Path) -> None:
     class Pools(SegmentationModel):
         """Refuses a single picture, as a normalisation behind global pooling does."""

@@ -200,6 +200,29 @@ def test_a_threshold_of_other_weights_is_refused_and_made_anew(
         load_run(other)
 
 
+def test_recalibrated_weights_get_a_threshold_of_their_own(
+    run: Path, data: Path, tmp_path: Path, capsys
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    words = ["recalibrate", str(other), "--batch-size", "4", "--threads", "1", "--json"]
+    assert cli.main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    before, after = load_run(run), load_run(other)
+    assert before.threshold is not None and after.threshold is not None
+    assert after.threshold.weights_sha256 == after.source["weights_sha256"]
+    assert after.source["weights_sha256"] != before.source["weights_sha256"]
+    probability, ids, true = asked(other, data)
+    assert after.threshold.iou == pytest.approx(iou(ids == 1, true), abs=2e-4)
+    assert told["recalibrated"] == pytest.approx(iou(probability >= 0.5, true), abs=2e-3)
+    assert after.scores["validation"]["iou"] == told["recalibrated"]
+    # What it was before can still be opened, such as to teach; no threshold was chosen for it.
+    kept = load_run(other / "kept/running.safetensors")
+    assert (
+        kept.threshold is None and kept.source["weights_sha256"] == before.source["weights_sha256"]
+    )
+
+
 def test_only_yes_or_no_has_a_threshold(run: Path, files: dict[str, Path]) -> None:
     with load_predictor(files["ids"]) as predictor:
         manifest = predictor.manifest

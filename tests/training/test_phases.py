@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +102,10 @@ def test_the_whole_network_begins_with_the_encoder_of_the_phase_before(
         assert torch.equal(begun[0][key].contiguous(), trained[key]), key
 
 
-@pytest.mark.parametrize(("phase", "ended_at"), [("-phase-1", 2), ("", 0), ("", 3)])
+@pytest.mark.parametrize(
+    ("phase", "ended_at", "kind"),
+    [("-phase-1", 2, KeyboardInterrupt), ("", 0, RuntimeError), ("", 3, RuntimeError)],
+)
 def test_stopped_in_a_phase_or_between_it_goes_on_with_the_same_curve(
     whole: Path,
     data: Path,
@@ -109,18 +113,23 @@ def test_stopped_in_a_phase_or_between_it_goes_on_with_the_same_curve(
     monkeypatch: pytest.MonkeyPatch,
     phase: str,
     ended_at: int,
+    kind: type[BaseException],
 ) -> None:
     step = SegmentationTask.training_step
 
     def ends(self: SegmentationTask, batch: TrainItem, index: int) -> torch.Tensor:
         if self.config.name == f"tiny-enet{phase}" and self.global_step == ended_at:
-            raise RuntimeError("ended")
+            raise kind("ended")
         return step(self, batch, index)
 
-    out = tmp_path / "out"
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="ended"):
-        patch.setattr(SegmentationTask, "training_step", ends)
-        fit(config(data, out))
+    out, heeds = tmp_path / "out", signal.getsignal(signal.SIGINT)
+    try:
+        with monkeypatch.context() as patch, pytest.raises(kind):
+            patch.setattr(SegmentationTask, "training_step", ends)
+            fit(config(data, out))
+    finally:
+        signal.signal(signal.SIGINT, heeds)  # Lightning ignores it after a first one
+    assert (out / "last.ckpt").exists() == (ended_at == 3)
     fit(config(data, out))
     for name in ("metrics.csv", "model.safetensors"):
         for part in (".", "phase-1"):
