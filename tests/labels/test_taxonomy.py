@@ -580,8 +580,11 @@ def test_void_is_lost_on_the_way_to_eleven_classes() -> None:
 
 def test_what_yes_or_no_looks_for_stays_id_1_among_others() -> None:
     road, lite = load_space("road2"), load_space("idd-lite7")
-    for others in ([], [road], [load_space("cityscapes19")]):
+    beside = ("cityscapes19", "camvid12", "idd-level3", "safetrip24")
+    for others in ([], [road], *([load_space(name)] for name in beside)):
         found = joined([common(space, lite) for space in (*others, road)])
-        (space,) = {item.space.names for item in found}
-        (yes,) = {row.target for row in found[0].second.classes if row.source == "drivable"}
-        assert len(space) == 2 and space[1] == yes
+        for item in found:
+            assert item.space.binary and item.space.names == road.names
+            went = {row.source: row.target for row in item.second.classes}
+            assert [name for name, end in went.items() if end == "road"] == ["drivable"]
+        assert all(row.source == row.target for row in found[-1].first.classes)

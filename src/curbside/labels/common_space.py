@@ -138,8 +138,8 @@ def joined(found: Sequence[CommonSpace]) -> list[CommonSpace]:
     """Common spaces that have their second space in common, brought to the finest classes of all.
 
     A class of the second space that has no partner in one of the first spaces is ignored for all. The
-    classes stand in the order of the second space; with a binary one among the first, in its order, as
-    id 1 is what it looks for.
+    classes stand in the order of the second space; with a binary one among the first, in its order and
+    with its names, as id 1 is what it looks for.
 
     Args:
         found: At least one, as `common` made them.
@@ -167,6 +167,8 @@ def joined(found: Sequence[CommonSpace]) -> list[CommonSpace]:
     else:
         parts.sort(key=lambda part: found[asks].space.names.index(str(ways[asks][part[0]])))
     classes = tuple(_joint(index, part, second, found) for index, part in enumerate(parts))
+    if asks is not None and len(parts) == len(found[asks].space.classes):
+        classes = found[asks].space.classes  # else nobody would know it for yes or no
     names = dict.fromkeys([*(item.first.source.name for item in found), second.name])
     space = LabelSpace(name=" & ".join(names), classes=classes)
     ends = {m: item.name for part, item in zip(parts, classes, strict=True) for m in part}
