@@ -32,7 +32,7 @@ def mask(pixels: dict[int, int], *, annotated: tuple[str, ...] | None = None) ->
 def test_weights_by_hand():
     # Labelled pixels: 60 + 20 of road, 40 of sky in the first picture alone, no car.
     items = [mask({0: 60, 1: 40, 255: 900}), mask({0: 20})]
-    weights = class_weights(items, SPACE)
+    weights = class_weights([item.pixels for item in items], SPACE)
     assert weights is not None
     # Shares 80 / 120 and 40 / 120, two classes present.
     assert weights.inverse == pytest.approx((1 / (2 * 2 / 3), 1 / (2 / 3), 0))
@@ -46,9 +46,7 @@ def test_weights_by_hand():
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=200))
 def test_inverse_weights_are_scikit_learns_balanced_ones(labels):
     present, counts = np.unique(labels, return_counts=True)
-    weights = class_weights(
-        [mask(dict(zip(present.tolist(), counts.tolist(), strict=True)))], SPACE
-    )
+    weights = class_weights([dict(zip(present.tolist(), counts.tolist(), strict=True))], SPACE)
     want = compute_class_weight("balanced", classes=present, y=np.array(labels))
     assert weights is not None
     np.testing.assert_allclose([weights.inverse[i] for i in present], want)
@@ -56,7 +54,7 @@ def test_inverse_weights_are_scikit_learns_balanced_ones(labels):
 
 def test_there_are_no_weights_without_labels():
     assert class_weights([], SPACE) is None
-    assert class_weights([mask({255: 10})], SPACE) is None
+    assert class_weights([{255: 10}], SPACE) is None
 
 
 def test_shares_are_among_the_samples_on_which_the_class_was_annotated():
