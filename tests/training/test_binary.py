@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -252,3 +253,16 @@ def test_both_sides_of_one_score() -> None:
         F.cross_entropy(two_sided(score), torch.ones(1, 1, 3, dtype=torch.long)),
         F.binary_cross_entropy_with_logits(score, torch.ones_like(score)),
     )
+
+
+def test_recalibrated_on_pictures_without_any_it_has_no_threshold(
+    run: Path, data: Path, tmp_path: Path, capsys
+) -> None:
+    bare, other = tmp_path / "bare", tmp_path / "other"
+    shutil.copytree(data, bare)
+    for mask in (bare / "val/masks").glob("*.png"):
+        cv2.imwrite(str(mask), np.zeros((64, 96), np.uint8))  # sky alone
+    shutil.copytree(run, other)
+    assert cli.main(["recalibrate", str(other), "--data", str(bare), "--batch-size", "4"]) == 0
+    assert "no threshold was chosen: none of 4 pictures" in capsys.readouterr().err
+    assert load_run(other).threshold is None

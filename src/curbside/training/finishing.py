@@ -54,6 +54,7 @@ def finish(config: TrainConfig) -> None:
     try:
         found, _ = choose_threshold(folder, val)
     except DataError as error:
+        path.unlink(missing_ok=True)  # that of other weights
         _say(f"no threshold was chosen: {error.what}")
         return
     write_threshold(folder, found)
