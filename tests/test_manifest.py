@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fitted import scaled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,26 +19,12 @@ from curbside.manifest import (
     InputSpec,
     Manifest,
     OutputSpec,
-    TemperatureScaling,
     manifest_from_metadata,
     read_sidecar,
     write_sidecar,
 )
 
-SCALING = TemperatureScaling(
-    temperature=1.25,
-    weights_sha256="ab" * 32,
-    dataset="camvid",
-    split="val",
-    images=101,
-    pixels=50_000,
-    nll_before=0.5,
-    nll_after=0.4,
-    ece_before=0.06,
-    ece_after=0.01,
-    ece_cross_fitted=0.02,
-    halves="by sequence",
-)
+SCALING = scaled(1.25)
 
 
 def manifest(**changes: Any) -> Manifest:

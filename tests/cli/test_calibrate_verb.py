@@ -21,7 +21,7 @@ from curbside.prepared import PreparedFolder, PreparedWriter, SampleData, write_
 from curbside.runtime import load_predictor
 from curbside.training import DataConfig, TrainConfig, load_run, load_run_predictor
 from curbside.training.calibration import calibrate, halves
-from curbside.training.run_folder import describe, write_calibration
+from curbside.training.run_folder import describe, write_fitted
 
 SIZE_HW = (64, 96)
 TOO_SURE = 2.5
@@ -155,7 +155,7 @@ def test_the_factor_is_found_stored_and_applied_everywhere(
 
 def test_the_teacher_of_another_run_stays_as_it_is(run: Path, data: Path) -> None:
     found, _ = calibrate(run, PreparedFolder(data).samples("val"), device="cpu")
-    write_calibration(run, found)
+    write_fitted(run, found)
     weights = load_file(run / "model.safetensors")
     assert torch.equal(load_run(run).model.state_dict()["deep.weight"], weights["deep.weight"])
 

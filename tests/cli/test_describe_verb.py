@@ -146,3 +146,19 @@ def test_objects_are_not_chosen_where_there_are_none(tmp_path, capsys):
     model, clip = make_onnx(tmp_path / "m.onnx"), write_clip(tmp_path / "clip.mp4", frames=2)
     assert main(["run", str(model), "--source", str(clip), "--confidence", "0.4"]) == 2
     assert "there are no objects to choose from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("shape", "taken"),
+    [((1, 1, 8, 8), True), ((1, 2, 8, 8), True), ((1, 3, 8, 8), False), ((2, 1, 8, 8), False)],
+)
+def test_yes_or_no_is_one_score_or_two_of_one_picture(tmp_path, capsys, shape, taken):
+    arrays = {"scores": np.zeros(shape, np.float32)}
+    path = make_constant_onnx(tmp_path / "m.onnx", arrays, size_hw=(32, 32))
+    words = [path, "--task", "semantic", "--space", "road2"]
+    if not taken:
+        assert "expected for semantic of 2 classes (road2)" in _refused(capsys, *words)
+        return
+    assert main(["describe", *map(str, words)]) == 0
+    (output,) = read_sidecar(path).outputs
+    assert output.meaning == "logits"

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from color_scenes import SIZE_HW, build, expected_logits, scene
+from fitted import scaled, yes_from
 
 from curbside.deploy import (
     CalibrationSet,
@@ -23,7 +24,6 @@ from curbside.deploy.graphs.host_form import write_host_form
 from curbside.errors import ModelFileError
 from curbside.export import ExportConfig, export_onnx
 from curbside.labels import LabelSpace, load_space
-from curbside.manifest import DecisionThreshold, TemperatureScaling
 from curbside.models import SegmentationModel, upsample
 from curbside.prepared import PreparedFolder, PreparedWriter, SampleData, write_sample
 from curbside.runtime import load_predictor
@@ -31,34 +31,8 @@ from curbside.runtime import load_predictor
 ROAD = load_space("road2")
 ROAD_COLOR = 2
 """The colour of `color_scenes` that is road here."""
-THRESHOLD = DecisionThreshold(
-    threshold=0.85,
-    weights_sha256="0" * 64,
-    dataset="d",
-    split="val",
-    images=4,
-    precision=0.9,
-    recall=0.9,
-    f1=0.9,
-    iou=0.82,
-    iou_at_half=0.8,
-    iou_cross_fitted=0.81,
-    halves="by drive",
-)
-WARM = TemperatureScaling(
-    temperature=3.0,
-    weights_sha256="0" * 64,
-    dataset="d",
-    split="val",
-    images=4,
-    pixels=100,
-    nll_before=1.0,
-    nll_after=0.9,
-    ece_before=0.1,
-    ece_after=0.05,
-    ece_cross_fitted=0.06,
-    halves="by drive",
-)
+THRESHOLD = yes_from(0.85)
+WARM = scaled(3.0)
 
 
 @pytest.fixture(scope="module")

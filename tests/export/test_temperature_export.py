@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from color_scenes import SIZE_HW, build, expected_logits, scene
+from fitted import scaled
 from torch import nn
 
 from curbside.deploy import CalibrationSet, quantize
@@ -26,20 +27,7 @@ T = 1.7
 
 
 def scaling(temperature: float = T) -> TemperatureScaling:
-    return TemperatureScaling(
-        temperature=temperature,
-        weights_sha256="0" * 64,
-        dataset="colors",
-        split="val",
-        images=4,
-        pixels=1000,
-        nll_before=0.9,
-        nll_after=0.8,
-        ece_before=0.1,
-        ece_after=0.01,
-        ece_cross_fitted=0.02,
-        halves="by drive",
-    )
+    return scaled(temperature)
 
 
 def written(model: Any, path: Path, space: LabelSpace, **more: Any) -> Path:

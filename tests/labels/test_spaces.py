@@ -231,3 +231,10 @@ def test_only_0_1_2_counts_as_contiguous(ids):
 def test_json_that_is_no_label_space_is_one_error(data):
     with pytest.raises(LabelError):
         LabelSpace.from_dict(data)
+
+
+def test_how_many_scores_a_graph_may_give() -> None:
+    assert load_space("road2").score_counts == (1, 2)
+    assert load_space("camvid11").score_counts == (11,)
+    gaps = load_space("idd-csid")
+    assert gaps.score_counts == (len(gaps.classes),)

@@ -5,47 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
+from fitted import scaled, yes_from
 from tiny_models import make_manifest
 
 from curbside.errors import ModelFileError
 from curbside.imaging import sigmoid
 from curbside.labels import load_space
-from curbside.manifest import DecisionThreshold, Manifest, OutputSpec, TemperatureScaling
+from curbside.manifest import Manifest, OutputSpec, TemperatureScaling
 from curbside.runtime.decoding import decode_semantic
 from curbside.runtime.signature import Tensor, require_fit
 
 SIZE_HW = (12, 16)
-FOUND: dict[str, Any] = {
-    "weights_sha256": "0" * 64,
-    "dataset": "d",
-    "split": "val",
-    "images": 4,
-    "precision": 0.8,
-    "recall": 0.8,
-    "f1": 0.8,
-    "iou": 2 / 3,
-    "iou_at_half": 0.6,
-    "iou_cross_fitted": 0.65,
-    "halves": "by drive",
-}
-WARM = TemperatureScaling(
-    temperature=2.5,
-    weights_sha256="0" * 64,
-    dataset="d",
-    split="val",
-    images=4,
-    pixels=100,
-    nll_before=1.0,
-    nll_after=0.9,
-    ece_before=0.1,
-    ece_after=0.05,
-    ece_cross_fitted=0.06,
-    halves="by drive",
-)
+WARM = scaled(2.5)
 
 
 def manifest(
@@ -59,7 +34,7 @@ def manifest(
         space=load_space("road2"),
         outputs=(OutputSpec(name="logits", meaning="logits", layout=layout),),
         temperature_scaling=temperature,
-        threshold=None if threshold is None else DecisionThreshold(threshold=threshold, **FOUND),
+        threshold=None if threshold is None else yes_from(threshold),
     )
 
 

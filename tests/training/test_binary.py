@@ -13,23 +13,21 @@ import onnx
 import pytest
 import torch
 from builders_data import blocks_folder
+from builders_training import tiny_run
 from torch.nn import functional as F
 
 from curbside import cli
-from curbside.datasets import AugmentConfig
 from curbside.deploy.graphs.host_form import write_host_form
 from curbside.errors import ModelFileError
 from curbside.evaluation import at_common_classes, evaluate
 from curbside.labels import load_space, mapping
 from curbside.losses import BCEDiceConfig, LogitKDConfig
 from curbside.manifest import Manifest
-from curbside.models import LRASPPConfig, best_class, two_sided
+from curbside.models import best_class, two_sided
 from curbside.prepared import PreparedFolder
 from curbside.runtime import load_predictor
 from curbside.training import (
-    DataConfig,
     DistillationConfig,
-    OptimizerConfig,
     TrainConfig,
     fit,
     load_run,
@@ -40,27 +38,13 @@ ROAD = load_space("road2")
 
 
 def config(data: Path, out: Path, **changes: object) -> TrainConfig:
-    made = TrainConfig(
-        name="tiny-road",
-        model=LRASPPConfig(channels=32),
-        data=DataConfig(
-            root=(data,),
-            space="road2",
-            batch_size=4,
-            crop_hw=(64, 96),
-            eval_hw=(64, 96),
-            workers=0,
-            augment=AugmentConfig(scale=(0.8, 1.0)),
-        ),
-        loss=BCEDiceConfig(),
-        optimizer=OptimizerConfig(lr=5e-3),
-        steps=20,
-        validate_every=10,
-        precision="fp32",
-        accelerator="cpu",
-        out=out,
-    )
-    return replace(made, **changes)
+    settings: dict[str, object] = {
+        "name": "tiny-road",
+        "loss": BCEDiceConfig(),
+        "steps": 20,
+        "validate_every": 10,
+    }
+    return tiny_run(data, out, space="road2", **settings | changes)
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,10 @@ import pytest
 import timm
 import torch
 from builders_data import blocks_folder, colour_blocks
+from builders_training import tiny_run
 from safetensors.torch import load_file, save_file
 
-from curbside.datasets import Augmentation, AugmentConfig
+from curbside.datasets import Augmentation
 from curbside.errors import ConfigError, CurbsideError, DataError, LabelError, ModelFileError
 from curbside.evaluation import evaluate
 from curbside.losses import BoundaryConfig, CWDConfig, LogitKDConfig
@@ -33,7 +34,6 @@ from curbside.models import (
 )
 from curbside.prepared import PreparedFolder
 from curbside.training import (
-    DataConfig,
     DistillationConfig,
     OptimizerConfig,
     ScheduleConfig,
@@ -51,26 +51,12 @@ from curbside.training.task import SegmentationTask
 
 
 def _config(root: Path, out: Path, **changes: object) -> TrainConfig:
-    config = TrainConfig(
-        name="tiny",
-        model=LRASPPConfig(channels=32),
-        data=DataConfig(
-            root=(root,),
-            batch_size=4,
-            crop_hw=(64, 96),
-            eval_hw=(64, 96),
-            workers=0,
-            augment=AugmentConfig(scale=(0.8, 1.0)),
-        ),
-        optimizer=OptimizerConfig(lr=5e-3),
-        schedule=ScheduleConfig(kind="constant"),
-        steps=6,
-        validate_every=3,
-        precision="fp32",
-        accelerator="cpu",
-        out=out,
-    )
-    return replace(config, **changes)
+    settings: dict[str, object] = {
+        "schedule": ScheduleConfig(kind="constant"),
+        "steps": 6,
+        "validate_every": 3,
+    }
+    return tiny_run(root, out, **settings | changes)
 
 
 @pytest.fixture(scope="module")

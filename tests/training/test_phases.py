@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 from builders_data import blocks_folder
+from builders_training import tiny_run
 from safetensors.torch import load_file
 
-from curbside.datasets import AugmentConfig, TrainItem
+from curbside.datasets import TrainItem
 from curbside.errors import ConfigError, DataError
 from curbside.labels import load_space
 from curbside.losses import BCEDiceConfig, CrossEntropyConfig
@@ -24,7 +25,6 @@ from curbside.models import ENetConfig, ModelOutput
 from curbside.prepared import PreparedFolder
 from curbside.recipes import load_recipe
 from curbside.training import (
-    DataConfig,
     OptimizerConfig,
     PhaseConfig,
     TrainConfig,
@@ -41,28 +41,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def config(data: Path, out: Path, **changes: object) -> TrainConfig:
-    made = TrainConfig(
-        name="tiny-enet",
-        model=ENetConfig(),
-        data=DataConfig(
-            root=(data,),
-            batch_size=4,
-            crop_hw=(64, 96),
-            eval_hw=(64, 96),
-            workers=0,
-            augment=AugmentConfig(scale=(0.8, 1.0)),
-        ),
-        optimizer=OptimizerConfig(kind="adam", lr=5e-4),
-        class_balance="enet",
-        steps=4,
-        validate_every=2,
-        checkpoint_every=1,
-        precision="fp32",
-        accelerator="cpu",
-        phases=(PhaseConfig(model=ENetConfig(encoder_only=True), steps=4),),
-        out=out,
-    )
-    return replace(made, **changes)
+    settings: dict[str, object] = {
+        "name": "tiny-enet",
+        "model": ENetConfig(),
+        "optimizer": OptimizerConfig(kind="adam", lr=5e-4),
+        "class_balance": "enet",
+        "steps": 4,
+        "validate_every": 2,
+        "checkpoint_every": 1,
+        "phases": (PhaseConfig(model=ENetConfig(encoder_only=True), steps=4),),
+    }
+    return tiny_run(data, out, **settings | changes)
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def _parameters(run: Path) -> int:
     """The weights of a run's network, in the form that is deployed."""
     from ..labels import LabelSpace
-    from ..models.complexity import on_meta
+    from ..models.complexity import deployed_parameters, on_meta
     from ..training import InstanceTrainConfig, YoloConfig, load_config
     from ..training.run_folder import read_description
 
@@ -113,12 +113,7 @@ def _parameters(run: Path) -> int:
     space = LabelSpace.from_dict(read_description(run)["label_space"])
     objects = isinstance(config, InstanceTrainConfig)
     channels = len(space.classes) if objects else space.num_channels
-    model = on_meta(config.model, channels)
-    idle = [model.get_submodule(name) for name in model.training_only]
-    total, *more = (
-        sum(weight.numel() for weight in module.parameters()) for module in (model, *idle)
-    )
-    return total - sum(more)
+    return deployed_parameters(on_meta(config.model, channels))
 
 
 def make_task(

@@ -55,7 +55,7 @@ def _calibrate(
     from ..prepared import PreparedFolder, evenly_spaced
     from ..training import load_run
     from ..training.calibration import calibrate
-    from ..training.run_folder import write_calibration, write_threshold
+    from ..training.run_folder import write_fitted
     from ..training.threshold import choose_threshold
 
     if limit is not None and limit < 2:
@@ -93,11 +93,11 @@ def _calibrate(
             f"a temperature of {found.temperature:g} is an end of the range that is looked at: the run"
             " knows nothing of these pictures, or they are too few"
         )
-    path = write_calibration(run, found)
+    path = write_fitted(run, found)
     chosen = None
     if opened.space.binary:
         chosen, _ = choose_threshold(run, samples, threads=threads)
-        write_threshold(run, chosen)
+        write_fitted(run, chosen)
     if as_json:
         said = {**found.to_dict(), "file": str(path)}
         if chosen is not None:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..prepared import Sample
     from ..training.recalibration import StatisticsScores
 
 __all__ = ["main"]
@@ -59,6 +58,7 @@ def _recalibrate(
     from ..training.batch_statistics import check_statistics
     from ..training.recalibration import compare_statistics, keep_and_write
     from ..training.run_folder import set_threads, weights_facts
+    from ..training.threshold import renew_threshold
 
     check_statistics(batch_size if pictures is None else min(batch_size, pictures))
     if run.is_file():
@@ -89,7 +89,8 @@ def _recalibrate(
             run, opened.model.cpu(), facts, scores.pictures, batch_size, scores.recalibrated
         )
         if opened.space.binary:
-            _choose_threshold(run, val, threads)
+            said = renew_threshold(run, val, threads=threads)
+            print(f"curbside recalibrate: {said}", file=sys.stderr)
         if (run / "calibration.json").exists():
             print(
                 "curbside recalibrate: the temperature was fitted for the weights before: curbside"
@@ -100,18 +101,6 @@ def _recalibrate(
         print(json.dumps({**scores.to_dict(), "kept": kept and str(kept)}, indent=2))
     else:
         _show(scores, opened.space.binary, run, kept)
-
-
-def _choose_threshold(run: Path, val: list[Sample], threads: int | None) -> None:
-    """Choose the threshold of the new weights; without one, 0.5 counts."""
-    from ..training.run_folder import write_threshold
-    from ..training.threshold import choose_threshold
-
-    try:
-        write_threshold(run, choose_threshold(run, val, threads=threads)[0])
-    except DataError as error:
-        (run / "threshold.json").unlink(missing_ok=True)
-        print(f"curbside recalibrate: no threshold was chosen: {error.what}", file=sys.stderr)
 
 
 def _show(scores: StatisticsScores, binary: bool, run: Path, kept: Path | None) -> None:

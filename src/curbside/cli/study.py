@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ._crews import add_crew_options, chosen_crew
 
 if TYPE_CHECKING:
     from ..training import TrainConfig
-    from ..training.study import Crew, Plan, Verdict
+    from ..training.study import Plan, Verdict
 
 __all__ = ["main"]
 
@@ -32,6 +33,8 @@ def main(argv: list[str]) -> int:
         return 0
     from ..evaluation.plots import require_matplotlib
     from ..training.study import (
+        LocalCrew,
+        RayCrew,
         check_section,
         judge,
         make_plan,
@@ -41,7 +44,7 @@ def main(argv: list[str]) -> int:
     )
 
     require_matplotlib()
-    crew = _crew(chosen)
+    crew = chosen_crew(chosen, "runs", LocalCrew, RayCrew)
     variants, teachers = _configs(names, chosen, overrides)
     folder = chosen.out or Path("studies") / next(iter(variants))
     if chosen.results is not None:
@@ -103,9 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         "--split", default="val", choices=("train", "val", "test"), help="what is scored in the end"
     )
     add("--by", metavar="TAG", help="group the scores by a tag of the pictures, such as weather")
-    add("--engine", choices=("local", "ray"), default="local", help="processes here, or Ray")
-    add("--address", help="of the Ray cluster; one is started here where not given")
-    add("--jobs", type=int, default=1, help="how many runs at once (1)")
+    add_crew_options(parser, "runs")
     add("--results", type=Path, metavar="FILE.md",
         help="write the tables into this file as well, between <!-- study NAME --> and"
         " <!-- /study NAME -->")  # fmt: skip
@@ -194,21 +195,6 @@ def _only(words: Sequence[str], prefixes: tuple[str, ...], *, out: bool = False)
         if keep:
             kept.append(word)
     return kept
-
-
-def _crew(chosen: argparse.Namespace) -> Crew:
-    from ..training.study import LocalCrew, RayCrew
-
-    if chosen.jobs < 1:
-        raise ConfigError(f"{chosen.jobs} runs at once are impossible", fix="give --jobs 1 or more")
-    if chosen.engine == "ray":
-        return RayCrew(chosen.jobs, chosen.address)
-    if chosen.address is not None:
-        raise ConfigError(
-            f"the address {chosen.address} is that of a Ray cluster",
-            fix="give --engine ray with it",
-        )
-    return LocalCrew(chosen.jobs)
 
 
 def _show_plan(plan: Plan) -> None:

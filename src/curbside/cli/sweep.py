@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ._crews import add_crew_options, chosen_crew
 from ._recipe import read_run
 
 if TYPE_CHECKING:
     from ..training import RunConfig
-    from ..training.crews import Crew
     from ..training.sweep import Sweep, Trials
 
 __all__ = ["main"]
@@ -34,10 +34,17 @@ def main(argv: list[str]) -> int:
     if recipe.startswith("-"):
         raise ConfigError(f"{recipe} stands where the recipe should", fix="name a recipe first")
     chosen, words = parser.parse_known_args(argv[1:])
-    from ..training.sweep import Trials, require_plotly, run_sweep, write_sweep_report
+    from ..training.sweep import (
+        LocalCrew,
+        RayCrew,
+        Trials,
+        require_plotly,
+        run_sweep,
+        write_sweep_report,
+    )
 
     require_plotly()
-    crew = _crew(chosen)
+    crew = chosen_crew(chosen, "trials", LocalCrew, RayCrew)
     sweep = _sweep(recipe, chosen, words)
     total = _total(sweep, chosen.trials)
     trials = Trials(sweep, sweep.claim())
@@ -78,9 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--storage", metavar="URL",
         help="database that keeps the trials, such as sqlite:///FILE or postgresql://...; a file in the"
         " folder where not given")  # fmt: skip
-    add("--engine", choices=("local", "ray"), default="local", help="processes here, or Ray")
-    add("--address", help="of the Ray cluster; one is started here where not given")
-    add("--jobs", type=int, default=1, help="how many trials at once (1)")
+    add_crew_options(parser, "trials")
     add("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -132,23 +137,6 @@ def _total(sweep: Sweep, wanted: int | None) -> int:
             fix=f"give --trials {most} or fewer",
         )
     return wanted
-
-
-def _crew(chosen: argparse.Namespace) -> Crew:
-    from ..training.sweep import LocalCrew, RayCrew
-
-    if chosen.jobs < 1:
-        raise ConfigError(
-            f"{chosen.jobs} trials at once are impossible", fix="give --jobs 1 or more"
-        )
-    if chosen.engine == "ray":
-        return RayCrew(chosen.jobs, chosen.address)
-    if chosen.address is not None:
-        raise ConfigError(
-            f"the address {chosen.address} is that of a Ray cluster",
-            fix="give --engine ray with it",
-        )
-    return LocalCrew(chosen.jobs)
 
 
 def _say(sweep: Sweep, trials: Trials, line: str) -> None:

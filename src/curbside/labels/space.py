@@ -127,6 +127,12 @@ class LabelSpace:
         return tuple(item for item in self.classes if item.name not in rest)
 
     @property
+    def score_counts(self) -> tuple[int, ...]:
+        """How many scores per place a graph for it may give: one per class; of a binary one also a single
+        score."""
+        return (1, 2) if self.binary else (len(self.classes),)
+
+    @property
     def num_channels(self) -> int:
         """The number of output channels of a network for this space: one per class; of a binary one a
         single score, whose sigmoid is the probability of id 1.

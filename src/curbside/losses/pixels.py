@@ -18,6 +18,7 @@ __all__ = [
     "ClassWeightedConfig",
     "log_probability",
     "one_hot",
+    "probabilities",
     "weighted_mean",
 ]
 
@@ -94,6 +95,13 @@ def log_probability(logits: Tensor, target: Tensor) -> Tensor:
         log_p = -F.softplus(torch.where(target == 1, -score, score))
         return log_p.masked_fill(target == IGNORE_ID, 0.0)
     return -F.cross_entropy(logits.float(), target, ignore_index=IGNORE_ID, reduction="none")
+
+
+def probabilities(logits: Tensor) -> Tensor:
+    """The probability of every class: (B, C, H, W) logits to the same in float32; of one logit, that of
+    id 1."""
+    logits = logits.float()
+    return logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
 
 
 def one_hot(target: Tensor, num_classes: int) -> Tensor:

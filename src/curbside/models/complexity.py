@@ -9,9 +9,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from .base import FeatureSpec, ModelConfig, SegmentationModel
+from .base import FeatureSpec, Model, ModelConfig, SegmentationModel
 
-__all__ = ["Complexity", "complexity", "on_meta"]
+__all__ = ["Complexity", "complexity", "deployed_parameters", "on_meta"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +46,18 @@ def complexity(config: ModelConfig, num_classes: int, *sizes_hw: tuple[int, int]
         ConfigError: The settings do not fit each other.
     """
     model = on_meta(config, num_classes).eval()
-    idle = sum(_parameters(model.get_submodule(name)) for name in model.training_only)
-    total = _parameters(model)
     return Complexity(
-        parameters=total - idle,
-        training_parameters=total,
+        parameters=deployed_parameters(model),
+        training_parameters=_parameters(model),
         macs={size_hw: _macs(model, size_hw) for size_hw in sizes_hw},
         features=model.feature_specs,
     )
+
+
+def deployed_parameters(model: Model) -> int:
+    """Weights of the form of a network that is deployed."""
+    idle = sum(_parameters(model.get_submodule(name)) for name in model.training_only)
+    return _parameters(model) - idle
 
 
 def on_meta(config: ModelConfig, num_classes: int) -> SegmentationModel:

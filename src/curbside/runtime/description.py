@@ -75,7 +75,7 @@ def describe_network(path: Path, hints: Hints) -> Manifest:
     letterbox = hints.task == "instances"
     spec = _input(path, graph, hints, hints.fit or ("letterbox" if letterbox else "stretch"))
     space = NO_CLASSES if depth else _space(path, graph, hints)
-    outputs = _FINDERS[hints.task](graph.outputs, len(space.classes), spec.size_hw)
+    outputs = _FINDERS[hints.task](graph.outputs, space, spec.size_hw)
     if not outputs:
         made = ", ".join(f"{item.name} {_shape(item)} {item.dtype}" for item in graph.outputs)
         what = "" if depth else f" of {len(space.classes)} classes ({space.name})"
@@ -159,12 +159,15 @@ _EXPECTED: dict[Task, str] = {
 
 
 def _instance_outputs(
-    outputs: Sequence[Tensor], classes: int, size_hw: tuple[int, int]
+    outputs: Sequence[Tensor], space: LabelSpace, size_hw: tuple[int, int]
 ) -> tuple[OutputSpec, ...]:
     floats = [item for item in outputs if item.dtype in _FLOATS and item.shape[0] == 1]
     for found in (item for item in floats if len(item.shape) == 3):
         for masks in (item for item in floats if len(item.shape) == 4):
-            if masks.shape[1] is not None and found.shape[1] == 4 + classes + masks.shape[1]:
+            if (
+                masks.shape[1] is not None
+                and found.shape[1] == 4 + len(space.classes) + masks.shape[1]
+            ):
                 return (
                     OutputSpec(name=found.name, meaning="detections"),
                     OutputSpec(name=masks.name, meaning="prototypes"),
@@ -173,20 +176,20 @@ def _instance_outputs(
 
 
 def _semantic_outputs(
-    outputs: Sequence[Tensor], classes: int, size_hw: tuple[int, int]
+    outputs: Sequence[Tensor], space: LabelSpace, size_hw: tuple[int, int]
 ) -> tuple[OutputSpec, ...]:
     for item in outputs:
         if item.dtype in ("uint8", "int32", "int64") and item.shape == (1, *size_hw):
             return (OutputSpec(name=item.name, meaning="ids"),)
     for item in outputs:
-        counts = (1, 2) if classes == 2 else (classes,)  # yes or no may be one score
-        if item.dtype in _FLOATS and len(item.shape) == 4 and item.shape[1] in counts:
+        one_map = item.dtype in _FLOATS and len(item.shape) == 4 and item.shape[0] == 1
+        if one_map and item.shape[1] in space.score_counts:
             return (OutputSpec(name=item.name, meaning="logits"),)
     return ()
 
 
 def _depth_outputs(
-    outputs: Sequence[Tensor], classes: int, size_hw: tuple[int, int]
+    outputs: Sequence[Tensor], space: LabelSpace, size_hw: tuple[int, int]
 ) -> tuple[OutputSpec, ...]:
     found = []
     for item in (item for item in outputs if item.dtype in _FLOATS and item.shape[0] == 1):
@@ -200,7 +203,7 @@ def _depth_outputs(
 
 _FINDERS: dict[
     Task,
-    Callable[[Sequence[Tensor], int, tuple[int, int]], tuple[OutputSpec, ...]],
+    Callable[[Sequence[Tensor], LabelSpace, tuple[int, int]], tuple[OutputSpec, ...]],
 ] = {"instances": _instance_outputs, "semantic": _semantic_outputs, "depth": _depth_outputs}
 
 

@@ -93,8 +93,9 @@ def _shape(output: OutputSpec, manifest: Manifest, tensor: Tensor) -> Shape:
     channels = 1 if output.meaning == "depth" else None
     if output.meaning in ("logits", "class_scores"):
         channels = len(manifest.space.classes)
-    if output.meaning == "logits" and manifest.space.binary:
-        channels = 1 if tensor.shape[1 if output.layout == "NCHW" else -1] == 1 else 2
+    if output.meaning == "logits" and len(tensor.shape) == 4:
+        given = tensor.shape[1 if output.layout == "NCHW" else 3]
+        channels = given if given in manifest.space.score_counts else channels
     return (1, channels, None, None) if output.layout == "NCHW" else (1, None, None, channels)
 
 

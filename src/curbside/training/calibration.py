@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from ..metrics.temperature import (
 from ..prepared import Sample
 from .predictors import load_semantic_run_predictor
 
-__all__ = ["calibrate", "halves"]
+__all__ = ["AskedRun", "calibrate", "halves"]
 
 _DRIVE_TAGS = ("drive", "sequence", "city")
 
@@ -40,7 +40,7 @@ def calibrate(
     it, inside the graph.
 
     Args:
-        folder: The run folder; nothing is written, see `write_calibration`.
+        folder: The run folder; nothing is written, see `write_fitted`.
         samples: Of one split, each with a semantic target, in the run's label space.
         device: A torch device; a GPU where there is one.
         threads: Threads on the CPU.
@@ -53,20 +53,11 @@ def calibrate(
         LabelError: The run and the masks do not mean the same by their ids.
         DataError: No picture could be read, or fewer than two have labelled pixels.
     """
-    predictor = load_semantic_run_predictor(
-        folder, device=device, threads=threads, calibrated=False
-    )
-    space = predictor.manifest.space
-    require_same_space(space, samples[0].space)
-    drawn = SampledPixels(space.num_classes, pictures=len(samples))
+    asked = AskedRun(folder, samples, device=device, threads=threads)
+    drawn = SampledPixels(samples[0].space.num_classes, pictures=len(samples))
     seen: list[Sample] = []
-    unreadable: list[str] = []
-    for sample, frame_bgr, target in readable(
-        samples, unreadable, doing="calibrating", read=Sample.read_semantic
-    ):
-        result = predictor(frame_bgr, probabilities=True)
-        assert result.probabilities is not None
-        drawn.update(result.probabilities, target)
+    for sample, probabilities, target in asked.answers(doing="calibrating"):
+        drawn.update(probabilities, target)
         seen.append(sample)
 
     second, said = halves(seen)
@@ -84,7 +75,7 @@ def calibrate(
     temperature = fit_temperature(*whole)
     return TemperatureScaling(
         temperature=temperature,
-        weights_sha256=str(predictor.manifest.source["weights_sha256"]),
+        weights_sha256=asked.weights_sha256,
         dataset=samples[0].root.resolve().name,
         split=samples[0].record.split,
         images=len(seen),
@@ -95,7 +86,59 @@ def calibrate(
         ece_after=calibration_at(*whole, temperature).ece(),
         ece_cross_fitted=crossed.ece(),
         halves=said,
-    ), unreadable
+    ), asked.unreadable
+
+
+class AskedRun:
+    """What a run says of labelled pictures, without any temperature.
+
+    Args:
+        folder: The run folder.
+        samples: Of one split, each with a semantic target, in the run's label space.
+        device: A torch device; a GPU where there is one.
+        threads: Threads on the CPU.
+
+    Attributes:
+        weights_sha256: Of its weights.
+        unreadable: What was wrong with each picture that was left out.
+
+    Raises:
+        ModelFileError: The run cannot be opened.
+        LabelError: The run and the masks do not mean the same by their ids.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        samples: Sequence[Sample],
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._predictor = load_semantic_run_predictor(
+            folder, device=device, threads=threads, calibrated=False
+        )
+        manifest = self._predictor.manifest
+        require_same_space(manifest.space, samples[0].space)
+        self._samples = samples
+        self.weights_sha256 = str(manifest.source["weights_sha256"])
+        self.unreadable: list[str] = []
+
+    def answers(self, *, doing: str) -> Iterator[tuple[Sample, np.ndarray, np.ndarray]]:
+        """The probabilities of every picture, (C, H, W) float32, and its truth, (H, W) uint8.
+
+        Args:
+            doing: What is done with them, for the progress bar.
+
+        Raises:
+            DataError: No picture could be read.
+        """
+        for sample, frame_bgr, target in readable(
+            self._samples, self.unreadable, doing=doing, read=Sample.read_semantic
+        ):
+            result = self._predictor(frame_bgr, probabilities=True)
+            assert result.probabilities is not None
+            yield sample, result.probabilities, target
 
 
 def halves(samples: Sequence[Sample]) -> tuple[np.ndarray, str]:

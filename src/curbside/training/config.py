@@ -215,10 +215,17 @@ class TrainConfig(LoopConfig):
         )
 
     def weighted(self, weights: Sequence[float]) -> TrainConfig:
-        """The run with the weights that its class balance came to, in every loss that takes some."""
-        found = {
-            name: replace(loss, class_weights=tuple(weights))
-            for name, loss in (("loss", self.loss), ("aux_loss", self.aux_loss))
-            if isinstance(loss, ClassWeightedConfig)
-        }
-        return replace(self, **found)  # type: ignore[arg-type]
+        """The run with the weights that its class balance came to, in every loss that takes some, those of
+        its phases too."""
+
+        def weighed(loss: SupervisedLossConfig | None) -> SupervisedLossConfig | None:
+            if not isinstance(loss, ClassWeightedConfig):
+                return loss
+            return replace(loss, class_weights=tuple(weights))
+
+        return replace(
+            self,
+            loss=weighed(self.loss) or self.loss,
+            aux_loss=weighed(self.aux_loss),
+            phases=tuple(replace(phase, loss=weighed(phase.loss)) for phase in self.phases),
+        )

@@ -87,7 +87,7 @@ class Loop:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model
 
-    def claim(
+    def write_config(
         self, space: LabelSpace, dataset: Mapping[str, Any], score: Score | None = None
     ) -> None:
         """Write `config.json`, which makes the folder this run's.
@@ -121,7 +121,7 @@ class Loop:
         trainer = self._trainer(task)
         batches = loaders(trainer)
         if self._last is None:
-            self.claim(space, dataset, task.score)
+            self.write_config(space, dataset, task.score)
         began = time.monotonic()
         if self.start < self.plan.total:
             try:

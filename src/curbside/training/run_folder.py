@@ -44,6 +44,7 @@ from .serialize import config_from_json, config_to_json
 __all__ = [
     "Run",
     "describe",
+    "drop_fitted",
     "load_config",
     "load_run",
     "load_weights_into",
@@ -52,8 +53,7 @@ __all__ = [
     "set_threads",
     "source_of",
     "weights_facts",
-    "write_calibration",
-    "write_threshold",
+    "write_fitted",
     "write_weights",
 ]
 
@@ -239,10 +239,10 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
         model=model.eval(),
         source=source,
         scores=scores,
-        temperature_scaling=_read_fitted(folder / "calibration.json", TemperatureScaling, source)
+        temperature_scaling=_read_fitted(folder, TemperatureScaling, source)
         if calibrated
         else None,
-        threshold=_read_fitted(folder / "threshold.json", DecisionThreshold, source)
+        threshold=_read_fitted(folder, DecisionThreshold, source)
         if calibrated and space.binary
         else None,
     )
@@ -322,8 +322,15 @@ def source_of(about: Mapping[str, Any], weights_path: Path, step: int) -> dict[s
 _CALIBRATE = "fit it again with: curbside calibrate RUN DATA; or delete the file"
 
 
-def _read_fitted(path: Path, kind: type[Fitted], source: Mapping[str, Any]) -> Fitted | None:
+_FILES: Mapping[type, str] = {
+    TemperatureScaling: "calibration.json",
+    DecisionThreshold: "threshold.json",
+}
+
+
+def _read_fitted(folder: Path, kind: type[Fitted], source: Mapping[str, Any]) -> Fitted | None:
     """What was fitted for a run's weights; None where nothing was."""
+    path = folder / _FILES[kind]
     if not path.exists():
         return None
     data = read_json(path, error=ModelFileError, fix=_CALIBRATE)
@@ -341,26 +348,21 @@ def _read_fitted(path: Path, kind: type[Fitted], source: Mapping[str, Any]) -> F
     return found
 
 
-def write_calibration(folder: Path, scaling: TemperatureScaling) -> Path:
-    """Write `calibration.json` of a run folder, which `load_run` reads, and say where it is.
+def write_fitted(folder: Path, found: TemperatureScaling | DecisionThreshold) -> Path:
+    """Write what was fitted for a run's weights into its folder, where `load_run` reads it, and say where
+    it is.
 
     Raises:
         StorageError: It cannot be written.
     """
-    path = folder / "calibration.json"
-    write_json(path, scaling.to_dict(), durable=True)
+    path = folder / _FILES[type(found)]
+    write_json(path, found.to_dict(), durable=True)
     return path
 
 
-def write_threshold(folder: Path, threshold: DecisionThreshold) -> Path:
-    """Write `threshold.json` of a run folder, which `load_run` reads, and say where it is.
-
-    Raises:
-        StorageError: It cannot be written.
-    """
-    path = folder / "threshold.json"
-    write_json(path, threshold.to_dict(), durable=True)
-    return path
+def drop_fitted(folder: Path, kind: type[TemperatureScaling] | type[DecisionThreshold]) -> None:
+    """Remove what was fitted for weights that a run had before."""
+    (folder / _FILES[kind]).unlink(missing_ok=True)
 
 
 def set_threads(threads: int | None) -> None:

@@ -25,26 +25,27 @@ __all__ = ["fit_semantic"]
 @fit.register
 def fit_semantic(config: TrainConfig) -> FitResult:
     """Train a semantic network; see `fit`."""
-    result = _train(config)
+    data = open_mixture(config.data.root, config.data.space)
+    train = data.samples(config.data.train_split)
+    _check_shares(config, train)
+    result = _train(balanced(config, train), data)
     if not result.rank:
-        finish(config)
+        finish(config, data)
     return result
 
 
-def _train(config: TrainConfig) -> FitResult:
-    data = open_mixture(config.data.root, config.data.space)
+def _train(config: TrainConfig, data: Mixture) -> FitResult:
+    """Train a run, after its phases, without what comes when it is over."""
     train = data.samples(config.data.train_split)
     val = data.samples(config.data.val_split)
-    _check_shares(config, train)
-    config = balanced(config, train)
     loop = Loop(config, sum(map(len, train)))
     alone = unlabelled_samples(config, data.space)
     named = config.distillation.teacher if config.distillation else ()
     teachers, caches = open_teachers(named, data.space, taught_samples(config, train, alone))
     weights = config.weights
     if loop.start == 0 and config.phases:
-        loop.claim(data.space, _counts(data, train, val))
-        weights = _through_phases(config)
+        loop.write_config(data.space, _counts(data, train, val))
+        weights = _through_phases(config, data)
     model = loop.network(data.space.num_channels, weights)
     for name in model.depth_only:
         model.get_submodule(name).requires_grad_(False)
@@ -64,11 +65,11 @@ def _train(config: TrainConfig) -> FitResult:
     )
 
 
-def _through_phases(config: TrainConfig) -> Path | None:
+def _through_phases(config: TrainConfig, data: Mixture) -> Path | None:
     """Train the phases before a run, or go on with them, and say where the last one's weights are."""
     weights = config.weights
     for number in range(1, len(config.phases) + 1):
-        done = _train(config.of_phase(number, weights))
+        done = _train(config.of_phase(number, weights), data)
         weights = done.folder / "model.safetensors"
         if done.resumed_at < done.steps:
             best = f"{done.score_name} {100 * done.best_score:.2f} % at step {done.best_step}"

@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..evaluation import readable, require_same_space
 from ..manifest import DecisionThreshold
 from ..metrics import PrecisionRecall
 from ..prepared import Sample
-from .calibration import halves
-from .predictors import load_semantic_run_predictor
+from .calibration import AskedRun, halves
+from .run_folder import drop_fitted, write_fitted
 
-__all__ = ["choose_threshold"]
+__all__ = ["choose_threshold", "renew_threshold"]
 
 _YES = 1
 _NEAREST = 1e-6
@@ -35,7 +34,7 @@ def choose_threshold(
     pixel across a threshold that is moved with it.
 
     Args:
-        folder: The run folder; nothing is written, see `write_threshold`.
+        folder: The run folder; nothing is written, see `write_fitted`.
         samples: Of one split, each with a semantic target, in the run's binary label space.
         device: A torch device; a GPU where there is one.
         threads: Threads on the CPU.
@@ -48,22 +47,14 @@ def choose_threshold(
         LabelError: The run and the masks do not mean the same by their ids.
         DataError: No picture could be read, or none shows what is looked for.
     """
-    predictor = load_semantic_run_predictor(
-        folder, device=device, threads=threads, calibrated=False
-    )
-    space = predictor.manifest.space
-    require_same_space(space, samples[0].space)
+    asked = AskedRun(folder, samples, device=device, threads=threads)
+    space = samples[0].space
     second, said = halves(samples)
     half_of = {id(sample): int(half) for sample, half in zip(samples, second, strict=True)}
     parts = [PrecisionRecall(space.num_classes) for _ in range(2)]
-    unreadable: list[str] = []
     seen = 0
-    for sample, frame_bgr, target in readable(
-        samples, unreadable, doing="choosing a threshold", read=Sample.read_semantic
-    ):
-        result = predictor(frame_bgr, probabilities=True)
-        assert result.probabilities is not None
-        parts[half_of[id(sample)]].update(result.probabilities, target)
+    for sample, probabilities, target in asked.answers(doing="choosing a threshold"):
+        parts[half_of[id(sample)]].update(probabilities, target)
         seen += 1
     whole = PrecisionRecall(space.num_classes)
     for part in parts:
@@ -81,7 +72,7 @@ def choose_threshold(
         crossed, said = best.iou, f"{said}: one half shows none"
     return DecisionThreshold(
         threshold=float(np.clip(best.threshold, _NEAREST, 1 - _NEAREST)),
-        weights_sha256=str(predictor.manifest.source["weights_sha256"]),
+        weights_sha256=asked.weights_sha256,
         dataset=samples[0].root.resolve().name,
         split=samples[0].record.split,
         images=seen,
@@ -92,7 +83,27 @@ def choose_threshold(
         iou_at_half=_joined_iou([whole], [0.5]),
         iou_cross_fitted=crossed,
         halves=said,
-    ), unreadable
+    ), asked.unreadable
+
+
+def renew_threshold(folder: Path, samples: Sequence[Sample], *, threads: int | None = None) -> str:
+    """Put the threshold of the weights that a run has now in the place of any other, or none where none
+    can be chosen, so that 0.5 counts; see `choose_threshold`.
+
+    Returns:
+        What came of it, in words.
+    """
+    name = samples[0].space.names[_YES]
+    try:
+        found, _ = choose_threshold(folder, samples, threads=threads)
+    except DataError as error:
+        drop_fitted(folder, DecisionThreshold)
+        return f"no threshold was chosen: {error.what}"
+    write_fitted(folder, found)
+    return (
+        f"{name} from a probability of {found.threshold:.4f} on: IoU {100 * found.iou:.2f} %, F1"
+        f" {100 * found.f1:.2f} %; at 0.5 IoU {100 * found.iou_at_half:.2f} %"
+    )
 
 
 def _joined_iou(parts: Sequence[PrecisionRecall], thresholds: Sequence[float]) -> float:

@@ -102,7 +102,7 @@ def semantic_ends(graph: Graph, manifest: Manifest) -> Iterator[End]:
     if _is_bilinear(graph.makers[tensor]):
         tensor = _before(graph, graph.makers[tensor])
     end = graph.end("logits", "logits", tensor)
-    if end.shape[0] not in (len(manifest.space.classes), manifest.space.num_channels):
+    if end.shape[0] not in manifest.space.score_counts:
         raise ModelFileError(
             f"the graph ends with {end.shape[0]} channels at {end.node}, its label space"
             f" {manifest.space.name} has {len(manifest.space.classes)} classes",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...labels import IGNORE_ID
 from ..base import LossOutput, SupervisedLoss, SupervisedLossConfig
-from ..pixels import one_hot
+from ..pixels import one_hot, probabilities
 
 __all__ = ["Dice", "DiceConfig"]
 
@@ -34,11 +34,9 @@ class Dice(SupervisedLoss):
     def forward(
         self, logits: Tensor, target: Tensor, border_weight: Tensor | None = None
     ) -> LossOutput:
-        num_classes = logits.shape[1]
-        logits = logits.float()
-        p = logits.sigmoid() if num_classes == 1 else logits.softmax(dim=1)
+        p = probabilities(logits)
         p = p * (target != IGNORE_ID)[:, None]
-        hot = one_hot(target, num_classes)
+        hot = one_hot(target, logits.shape[1])
         counts = hot.sum(dim=(0, 2, 3))  # (B, C, H, W) -> (C,)
         overlap = (p * hot).sum(dim=(0, 2, 3))
         both = p.sum(dim=(0, 2, 3)) + counts

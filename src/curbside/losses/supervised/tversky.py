@@ -10,7 +10,7 @@ from torch import Tensor
 from ...errors import ConfigError
 from ...labels import IGNORE_ID
 from ..base import LossOutput, SupervisedLoss, SupervisedLossConfig, check_factor
-from ..pixels import one_hot
+from ..pixels import one_hot, probabilities
 
 __all__ = ["Tversky", "TverskyConfig"]
 
@@ -61,10 +61,8 @@ class Tversky(SupervisedLoss):
     def forward(
         self, logits: Tensor, target: Tensor, border_weight: Tensor | None = None
     ) -> LossOutput:
-        num_classes = logits.shape[1]
-        logits = logits.float()
-        p = logits.sigmoid() if num_classes == 1 else logits.softmax(dim=1)
-        hot = one_hot(target, num_classes)
+        p = probabilities(logits)
+        hot = one_hot(target, logits.shape[1])
         rest = ~hot & (target != IGNORE_ID)[:, None]
         counts = hot.sum(dim=(0, 2, 3))  # (B, C, H, W) -> (C,)
         hits = (p * hot).sum(dim=(0, 2, 3))
