@@ -12,7 +12,7 @@ from ..errors import CurbsideError, ModelFileError
 from ..imaging import Normalization
 from ..labels import NO_CLASSES, LabelSpace
 from .temperature import TemperatureScaling
-from .tensors import MEANINGS, DepthSpec, InputSpec, Meaning, OutputSpec, Task
+from .tensors import ANSWERS, MEANINGS, Answer, DepthSpec, InputSpec, Meaning, OutputSpec, Task
 from .threshold import DecisionThreshold
 
 __all__ = ["MAKE_ONE", "SEAL", "Manifest", "seal_of"]
@@ -77,24 +77,29 @@ class Manifest:
             raise ModelFileError(
                 f"the Manifest promises {strange[0]} for the task {self.task}", fix=MAKE_ONE
             )
-        if self.task == "semantic" and not {"ids", "logits"} & found:
+        if "semantic" in self.answers and not {"ids", "logits"} & found:
             raise ModelFileError("the Manifest promises neither ids nor logits", fix=MAKE_ONE)
         if self.task != "depth" and not self.space.classes:
             raise ModelFileError(
                 f"the Manifest names no classes for the task {self.task}", fix=MAKE_ONE
+            )
+        if "depth" in self.answers and "depth" not in found:
+            raise ModelFileError(
+                f"the Manifest promises no depth for the task {self.task}", fix=MAKE_ONE
             )
         if ("depth" in found) != (self.depth is not None):
             raise ModelFileError(
                 "the Manifest must promise depth and say what it is good for, or neither",
                 fix=MAKE_ONE,
             )
-        if self.threshold is not None and (self.task != "semantic" or not self.space.binary):
+        told = "semantic" in self.answers
+        if self.threshold is not None and not (told and self.space.binary):
             raise ModelFileError(
                 f"the Manifest has a threshold for the {len(self.space.classes)} classes of"
                 f" {self.space.name}, and only yes or no has one",
                 fix=MAKE_ONE,
             )
-        if self.task == "semantic" and self.input.fit == "letterbox":
+        if told and self.input.fit == "letterbox":
             raise ModelFileError(
                 "the Manifest wants a letterbox, which class maps are not freed from",
                 fix="let frames be stretched to the input: fit stretch",
@@ -112,6 +117,11 @@ class Manifest:
                 fix=MAKE_ONE,
             )
 
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What the network tells."""
+        return ANSWERS[self.task]
+
     def output(self, meaning: Meaning) -> OutputSpec | None:
         """The first output of a meaning, or None."""
         return next(iter(self.outputs_of(meaning)), None)
@@ -123,12 +133,11 @@ class Manifest:
     @property
     def host(self) -> tuple[str, ...]:
         """What is left to do after the network, in order; the runtime does it."""
-        if self.task == "semantic":
+        if self.task != "instances":
             choice = "threshold" if self.space.binary else "argmax"
             scores = () if self.output("ids") else ("bilinear", choice)
-            return (*scores, "nearest to the frame")
-        if self.task == "depth":
-            return ("bilinear to the frame",)
+            classes = (*scores, "nearest to the frame") if "semantic" in self.answers else ()
+            return (*classes, *(("bilinear to the frame",) if self.depth else ()))
         heads = () if self.output("detections") else ("distances from bins (DFL)",)
         raw = any(not item.activated for item in self.outputs_of("class_scores"))
         sigmoid = ("sigmoid of class scores",) if raw else ()

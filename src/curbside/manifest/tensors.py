@@ -8,11 +8,23 @@ from typing import Any, Literal, Self
 
 from ..errors import ModelFileError
 
-__all__ = ["MEANINGS", "DepthSpec", "InputSpec", "Meaning", "OutputSpec", "Task"]
+__all__ = [
+    "ANSWERS",
+    "MEANINGS",
+    "Answer",
+    "DepthSpec",
+    "InputSpec",
+    "Meaning",
+    "OutputSpec",
+    "Task",
+]
 
-Task = Literal["semantic", "instances", "depth"]
+Task = Literal["semantic", "instances", "depth", "semantic+depth"]
 """`semantic`: a class for every pixel. `instances`: objects with boxes and masks (YOLOv8-seg).
-`depth`: how far away every pixel is, in metres."""
+`depth`: how far away every pixel is, in metres. `semantic+depth`: both, by one network."""
+
+Answer = Literal["semantic", "instances", "depth"]
+"""One thing that a network can tell."""
 
 Meaning = Literal[
     "ids",
@@ -36,8 +48,17 @@ MEANINGS: dict[Task, tuple[Meaning, ...]] = {
         "mask_coefficients",
     ),
     "depth": ("depth",),
+    "semantic+depth": ("ids", "confidence", "logits", "depth"),
 }
 """What the outputs of a task may mean."""
+
+ANSWERS: dict[Task, tuple[Answer, ...]] = {
+    "semantic": ("semantic",),
+    "instances": ("instances",),
+    "depth": ("depth",),
+    "semantic+depth": ("semantic", "depth"),
+}
+"""What a network of a task tells."""
 
 
 @dataclass(frozen=True, kw_only=True)
