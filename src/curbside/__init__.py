@@ -30,7 +30,8 @@ def load(path: str | Path, *, threads: int | None = None) -> TaskPredictor:
 
     Returns:
         A predictor: `predictor(frame_bgr)` gives a `SemanticResult`, an `InstanceResult` where the
-        network finds single objects, or a `DepthResult` where it tells distances.
+        network finds single objects, a `DepthResult` where it tells distances, or a `SceneResult` where
+        it tells both classes and distances.
 
     Raises:
         ModelFileError: The file is missing, damaged, or carries no Manifest.

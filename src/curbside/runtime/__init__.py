@@ -13,10 +13,12 @@ from .pipeline import Fault, Pipeline, PipelineStats, Shown, Supervision
 from .predictor import (
     DepthPredictor,
     InstancePredictor,
+    JointPredictor,
     NetworkPredictor,
     SemanticPredictor,
     TaskPredictor,
     load_class_predictor,
+    load_depth_predictor,
     load_predictor,
     load_semantic_predictor,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "FusionConfig",
     "InstanceConfig",
     "InstancePredictor",
+    "JointPredictor",
     "NetworkPredictor",
     "Pipeline",
     "PipelineStats",
@@ -45,6 +48,7 @@ __all__ = [
     "draw_scene",
     "fuse_predictors",
     "load_class_predictor",
+    "load_depth_predictor",
     "load_fused_predictor",
     "load_predictor",
     "load_semantic_predictor",

@@ -43,14 +43,15 @@ def decode_semantic(
         outputs: Arrays by name: `ids` (1, H, W) whole numbers; `confidence` (1, H, W) float32 in
             0..1 or uint8 in 0..255; `logits` (1, C, h, w) float, or with the channels last where the
             Manifest says so, at any stride. Of a binary label space C may be 1: id 1 is where that
-            score reaches the Manifest's threshold.
+            score reaches the Manifest's threshold. Depth beside them is passed over.
         manifest: What the outputs mean.
         size_hw: The frame's height and width.
         probabilities: Also give every class's probability, where there are logits.
         confidence: Also give that of the class shown, where there are logits; another output may tell
             it in any case.
     """
-    named = {output.meaning: outputs[output.name][0] for output in manifest.outputs}
+    told = (spec for spec in manifest.outputs if spec.meaning != "depth")
+    named = {spec.meaning: outputs[spec.name][0] for spec in told}
     shown, every = named.get("confidence"), None
     input_hw = manifest.input.size_hw
     asked = probabilities or (confidence and shown is None)

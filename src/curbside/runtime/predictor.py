@@ -14,7 +14,7 @@ from ..errors import ConfigError, ModelFileError
 from ..imaging import Placement
 from ..labels import LabelSpace
 from ..manifest import InputSpec, Manifest
-from ..results import DepthResult, InstanceResult, SemanticResult
+from ..results import DepthResult, InstanceResult, SceneResult, SemanticResult
 from .backends import Backend, open_backend
 from .decoding import decode_depth, decode_semantic
 from .instances import InstanceConfig, decode_instances
@@ -22,10 +22,12 @@ from .instances import InstanceConfig, decode_instances
 __all__ = [
     "DepthPredictor",
     "InstancePredictor",
+    "JointPredictor",
     "NetworkPredictor",
     "SemanticPredictor",
     "TaskPredictor",
     "load_class_predictor",
+    "load_depth_predictor",
     "load_predictor",
     "load_semantic_predictor",
     "placement",
@@ -191,7 +193,50 @@ class DepthPredictor(NetworkPredictor[DepthResult]):
         return decode_depth(outputs, self.manifest, placement(self.manifest.input, size_hw))
 
 
-TaskPredictor = SemanticPredictor | InstancePredictor | DepthPredictor
+class JointPredictor(NetworkPredictor[SceneResult]):
+    """A network that tells both a class and a depth for every pixel, behind any backend; see
+    `NetworkPredictor`.
+
+    Args:
+        backend: The network; the predictor closes it.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        super().__init__(backend)
+        self.semantic = SemanticPredictor(backend)
+        """Its classes alone; closing it closes the network."""
+        self.depth = DepthPredictor(backend)
+        """Its depth alone; closing it closes the network."""
+
+    def decode(
+        self,
+        outputs: Mapping[str, np.ndarray],
+        size_hw: tuple[int, int],
+        *,
+        probabilities: bool = False,
+        confidence: bool = False,
+    ) -> SceneResult:
+        """The classes and the depth of a frame of this size, from what `infer` gave.
+
+        Args:
+            outputs: The network's outputs by name.
+            size_hw: The frame's height and width.
+            probabilities: Also give every class's probability, where the network gives logits.
+            confidence: Also give that of the class shown, where the network gives logits.
+
+        Raises:
+            ModelFileError: The outputs are not what the Manifest promises.
+        """
+        return SceneResult(
+            size_hw=size_hw,
+            semantic=self.semantic.decode(
+                outputs, size_hw, probabilities=probabilities, confidence=confidence
+            ),
+            depth=self.depth.decode(outputs, size_hw),
+        )
+
+
+TaskPredictor = SemanticPredictor | InstancePredictor | DepthPredictor | JointPredictor
 """The predictor of any task."""
 
 
@@ -228,11 +273,15 @@ def predictor_of(backend: Backend, instances: InstanceConfig | None = None) -> T
         backend: The network; the predictor closes it.
         instances: Which objects are shown, where it is a network that finds some.
     """
-    if backend.manifest.task == "instances":
-        return InstancePredictor(backend, instances)
-    if backend.manifest.task == "depth":
-        return DepthPredictor(backend)
-    return SemanticPredictor(backend)
+    match backend.manifest.task:
+        case "instances":
+            return InstancePredictor(backend, instances)
+        case "depth":
+            return DepthPredictor(backend)
+        case "semantic+depth":
+            return JointPredictor(backend)
+        case "semantic":
+            return SemanticPredictor(backend)
 
 
 def load_class_predictor(
@@ -241,7 +290,7 @@ def load_class_predictor(
     """Open the model file of a network that tells classes, be it of pixels or of objects.
 
     Args:
-        path: A model file with a Manifest.
+        path: A model file with a Manifest; of a network that tells depth as well, its classes are taken.
         threads: Threads for the network; all cores where None.
 
     Raises:
@@ -249,6 +298,8 @@ def load_class_predictor(
         MissingDependencyError: The library for this kind of file is not installed.
     """
     predictor = load_predictor(path, threads=threads)
+    if isinstance(predictor, JointPredictor):
+        return predictor.semantic
     if not isinstance(predictor, DepthPredictor):
         return predictor
     predictor.close()
@@ -262,7 +313,7 @@ def load_semantic_predictor(path: Path, *, threads: int | None = None) -> Semant
     """Open the model file of a semantic network.
 
     Args:
-        path: A model file with a Manifest.
+        path: A model file with a Manifest; of a network that tells depth as well, its classes are taken.
         threads: Threads for the network; all cores where None.
 
     Raises:
@@ -270,6 +321,8 @@ def load_semantic_predictor(path: Path, *, threads: int | None = None) -> Semant
         MissingDependencyError: The library for this kind of file is not installed.
     """
     predictor = load_predictor(path, threads=threads)
+    if isinstance(predictor, JointPredictor):
+        return predictor.semantic
     if isinstance(predictor, SemanticPredictor):
         return predictor
     task = predictor.manifest.task
@@ -277,6 +330,30 @@ def load_semantic_predictor(path: Path, *, threads: int | None = None) -> Semant
     raise ModelFileError(
         f"{path} is a network for the task {task}, and this needs a class for every pixel",
         fix="give the model file of a semantic network",
+    )
+
+
+def load_depth_predictor(path: Path, *, threads: int | None = None) -> DepthPredictor:
+    """Open the model file of a network that tells depth.
+
+    Args:
+        path: A model file with a Manifest; of a network that tells classes as well, its depth is taken.
+        threads: Threads for the network; all cores where None.
+
+    Raises:
+        ModelFileError: As `load_predictor`, or the network tells no depth.
+        MissingDependencyError: The library for this kind of file is not installed.
+    """
+    predictor = load_predictor(path, threads=threads)
+    if isinstance(predictor, JointPredictor):
+        return predictor.depth
+    if isinstance(predictor, DepthPredictor):
+        return predictor
+    task = predictor.manifest.task
+    predictor.close()
+    raise ModelFileError(
+        f"{path} is a network for the task {task}, and this needs a depth for every pixel",
+        fix="give the model file of a network that tells depth",
     )
 
 

@@ -12,7 +12,13 @@ from ...errors import ModelFileError
 from ...labels import LabelSpace
 from ...results import PanopticResult
 from ..instances import InstanceConfig
-from ..predictor import InstancePredictor, SemanticPredictor, TaskPredictor, load_predictor
+from ..predictor import (
+    InstancePredictor,
+    JointPredictor,
+    SemanticPredictor,
+    TaskPredictor,
+    load_predictor,
+)
 from .config import FusionConfig, TrackerConfig
 from .fuse import Fusion
 from .tracker import Tracker
@@ -166,7 +172,7 @@ def fuse_predictors(
     """Two open predictors as one, which closes them; they are closed where they cannot be fused.
 
     Args:
-        semantic: Gives a class for every pixel.
+        semantic: Gives a class for every pixel; what else it tells is left out.
         instances: Finds objects; how it was told to choose them gives way to the rules.
         config: The rules of fusion.
         tracking: How objects are followed; None gives single pictures.
@@ -179,6 +185,8 @@ def fuse_predictors(
     config = config or FusionConfig()
     least = config.least_score(following=tracking is not None)
     try:
+        if isinstance(semantic, JointPredictor):
+            semantic = semantic.semantic
         if not isinstance(semantic, SemanticPredictor):
             raise _other_task(semantic, "a class for every pixel")
         if not isinstance(instances, InstancePredictor):
