@@ -15,6 +15,7 @@ from .base import (
     SupervisedLossConfig,
 )
 from .boundary import Boundary, BoundaryConfig
+from .depth import DepthLoss, DepthLossConfig
 from .distillation.affinity import Affinity, AffinityConfig
 from .distillation.attn_fd import AttnFD, AttnFDConfig
 from .distillation.border_kd import BorderKD, BorderKDConfig
@@ -28,6 +29,7 @@ from .distillation.lad import LAD, LADConfig
 from .distillation.logit_kd import LogitKD, LogitKDConfig
 from .distillation.pad import PAD, PADConfig
 from .distillation.pre_logit_l2 import PreLogitL2Config
+from .partial import PartialLabels, PartialLabelsConfig
 from .supervised.bce_dice import BCEDice, BCEDiceConfig
 from .supervised.border_focal import BorderFocal, BorderFocalConfig
 from .supervised.cross_entropy import CrossEntropy, CrossEntropyConfig
@@ -65,6 +67,8 @@ __all__ = [
     "CrossEntropyConfig",
     "CrossImage",
     "CrossImageConfig",
+    "DepthLoss",
+    "DepthLossConfig",
     "Dice",
     "DiceConfig",
     "Dist",
@@ -86,6 +90,8 @@ __all__ = [
     "LovaszConfig",
     "OHEMConfig",
     "PADConfig",
+    "PartialLabels",
+    "PartialLabelsConfig",
     "PreLogitL2Config",
     "SoftBCE",
     "SoftBCEConfig",

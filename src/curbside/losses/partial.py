@@ -1,0 +1,102 @@
+"""Labels of pictures on which some of the classes alone were annotated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..labels import IGNORE_ID, LabelSpace
+from .base import LossOutput, check_factor
+from .pixels import weighted_mean
+
+__all__ = ["PartialLabels", "PartialLabelsConfig"]
+
+_NEVER = -1e4
+"""A score of which a softmax makes 0, in half precision too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartialLabelsConfig:
+    """What the labels of a picture mean on which some of the classes alone were annotated."""
+
+    hidden: Literal["things", "all", "none"] = "things"
+    """Which classes that were not annotated may stand where a label is: `things`, before what is no thing
+    itself, as cars on a pavement that was outlined whole; `all`; or `none`. They are left out of the
+    comparison there, so that nothing is learnt about them."""
+    rest: float = 1.0
+    """Factor of the loss where such a picture has no label: it is one of the classes that were not
+    annotated. 0 learns nothing there, for label spaces that do not name all there is."""
+
+    def __post_init__(self) -> None:
+        check_factor("factor of the rest", self.rest)
+
+    def build(self, space: LabelSpace) -> PartialLabels:
+        """What applies it to scores of these classes."""
+        return PartialLabels(self, space)
+
+
+class PartialLabels(nn.Module):
+    """Keeps what a picture does not tell out of the losses, and learns what it does tell.
+
+    Source: Shi et al. 2021, Marginal loss and exclusion loss for partially supervised multi-organ
+    segmentation (the marginal loss).
+    """
+
+    _things: Tensor
+
+    def __init__(self, config: PartialLabelsConfig, space: LabelSpace) -> None:
+        super().__init__()
+        self._config = config
+        things = [item.has_instances for item in space.classes]
+        self.register_buffer("_things", torch.tensor(things), persistent=False)
+
+    def hide(self, logits: Tensor, target: Tensor, annotated: Tensor) -> Tensor:
+        """Scores for any supervised loss, without those of classes that may be there all the same.
+
+        Args:
+            logits: (B, C, H, W) float.
+            target: (B, H, W) int64 class ids, 255 where there is no label.
+            annotated: (B, C) bool, the classes that were annotated on each picture.
+
+        Returns:
+            (B, C, H, W); the same tensor where nothing is hidden.
+        """
+        unsaid = ~annotated
+        if self._config.hidden == "things":
+            unsaid = unsaid & self._things
+        if self._config.hidden == "none" or logits.shape[1] == 1 or not bool(unsaid.any()):
+            return logits
+        known = target != IGNORE_ID
+        before = known
+        if self._config.hidden == "things":
+            before = known & ~self._things[target * known]
+        hidden = unsaid[:, :, None, None] & before[:, None]  # (B, C, 1, 1) & (B, 1, H, W)
+        # What the label itself says is never hidden, should it contradict what was annotated.
+        hidden.scatter_(1, (target * known)[:, None], False)
+        return logits.masked_fill(hidden, _NEVER)
+
+    def forward(
+        self, logits: Tensor, target: Tensor, annotated: Tensor, counts: Tensor
+    ) -> LossOutput:
+        """The loss where a picture has no label: minus the logarithm of the summed probability of the
+        classes that were not annotated on it, the mean over such pixels, times `rest`.
+
+        Args:
+            logits: (B, C, H, W) float.
+            target: (B, H, W) int64 class ids, 255 where there is no label.
+            annotated: (B, C) bool; a picture with all classes or with none says nothing.
+            counts: (B, H, W) bool, what lies inside the picture.
+        """
+        told = annotated.any(dim=1) & ~annotated.all(dim=1)  # (B,)
+        if not self._config.rest or logits.shape[1] == 1 or not bool(told.any()):
+            return LossOutput(logits.new_zeros((), dtype=torch.float32), {})
+        scores = logits[told].float()
+        unsaid = ~annotated[told][:, :, None, None]
+        rest = scores.masked_fill(~unsaid, float("-inf")).logsumexp(dim=1)
+        costs = scores.logsumexp(dim=1) - rest
+        where = (target[told] == IGNORE_ID) & counts[told]
+        loss = self._config.rest * weighted_mean(costs, where.float())
+        return LossOutput(loss, {"rest": loss.detach()})
