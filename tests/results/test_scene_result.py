@@ -53,6 +53,11 @@ PANOPTIC = PanopticResult(
         ({"instances": _objects(0), "depth": DEPTH}, ("frame", "instances", "depth"), "instances"),
         ({"semantic": SURE}, ("frame", "semantic", "confidence"), "semantic"),
         (
+            {"semantic": SEMANTIC, "depth": DEPTH},
+            ("frame", "semantic", "depth", "semantic+depth"),
+            "semantic",
+        ),
+        (
             {"semantic": SEMANTIC, "instances": _objects(1), "panoptic": PANOPTIC},
             ("frame", "semantic", "instances", "panoptic", "disagreement"),
             "panoptic",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import get_args
 
@@ -191,6 +192,32 @@ def test_depth_is_not_a_class_and_cannot_be_hidden():
     assert _near(_shown("depth", 0.5)[:20], FRAME[:20] * 0.5)
 
 
+def test_classes_and_depth_stand_side_by_side_at_half_the_size():
+    picture = _shown("semantic+depth", 0.5)
+    small = FRAME.reshape(H // 2, 2, W // 2, 2, 3).mean((1, 3))  # (45, 60, 3)
+    top, left, right = 22, np.s_[:, :60], np.s_[:, 60:]
+    assert (picture[:top] == 24).all() and (picture[top + 45 :] == 24).all()
+    classes, depth = picture[top : top + 45][left], picture[top : top + 45][right]
+    assert _near(classes[:10], _mixed(small[:10], TREE, 0.5))
+    assert _near(classes[10:40], _mixed(small[10:40], ROAD, 0.5))
+    assert _near(depth[:10], small[:10] * 0.5)  # nothing is known there
+    ten_metres = cv2.applyColorMap(np.array([[128]], np.uint8), cv2.COLORMAP_TURBO)[0, 0, ::-1]
+    assert _near(depth[10:], _mixed(small[10:], tuple(ten_metres.tolist()), 0.5))
+    hidden = _shown("semantic+depth", 0.5, "tree")[top : top + 45]
+    assert _near(hidden[left][:10], small[:10]) and (hidden[right] == depth).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (9, 1), (31, 45)])
+def test_classes_and_depth_side_by_side_are_as_large_as_any_frame(size):
+    scene = SceneResult(
+        size_hw=size,
+        semantic=SemanticResult(ids=np.zeros(size, np.uint8), space=SPACE),
+        depth=DepthResult(depth_m=np.ones(size, np.float32)),
+    )
+    frame = np.zeros((*size, 3), np.uint8)
+    assert draw_scene(frame, scene, ViewConfig(view="semantic+depth")).shape == frame.shape
+
+
 def test_without_a_view_what_tells_most_is_shown():
     assert (_shown(None) == _shown("panoptic")).all()
     alone = SceneResult(size_hw=SIZE, depth=SCENE.depth)
@@ -201,7 +228,7 @@ def test_without_a_view_what_tells_most_is_shown():
 
 @pytest.mark.parametrize("view", [view for view in get_args(View) if view != "frame"])
 def test_a_view_that_is_not_there_is_refused_with_those_that_are(view):
-    with pytest.raises(ConfigError, match=f"no {view} view .*show one of: frame$"):
+    with pytest.raises(ConfigError, match=rf"no {re.escape(view)} view .*show one of: frame$"):
         draw_scene(FRAME, SceneResult(size_hw=SIZE), ViewConfig(view=view))
 
 
@@ -216,6 +243,23 @@ def test_the_legend_stands_beside_the_picture_in_one_width_for_all_views():
         picture = draw_scene(FRAME, SCENE, ViewConfig(view=view, legend=True))
         assert picture.shape == (H, W + 190, 3)
         assert (picture[:, :W] == _shown(view)).all()
+
+
+def test_the_legend_of_classes_and_depth_has_the_names_above_the_scale():
+    def legend(height: int, view: View) -> np.ndarray:
+        size = (height, 8)
+        scene = SceneResult(
+            size_hw=size,
+            semantic=SemanticResult(ids=np.zeros(size, np.uint8), space=SPACE),
+            depth=DepthResult(depth_m=np.ones(size, np.float32), max_m=30.0),
+        )
+        frame = np.zeros((*size, 3), np.uint8)
+        return draw_scene(frame, scene, ViewConfig(view=view, legend=True))[:, 8:]
+
+    both = legend(201, "semantic+depth")
+    assert (both[:101] == legend(101, "semantic")).all()
+    assert (both[101:] == legend(100, "depth")).all()
+    assert (legend(60, "semantic+depth") == legend(60, "semantic")).all()  # no room for two
 
 
 def test_the_legend_has_the_colours_shown_and_those_alone():

@@ -69,7 +69,10 @@ def _describe(
 
 def _told(manifest: Manifest) -> str:
     """What the network tells, in a few words."""
-    if manifest.depth is None:
-        return f"{len(manifest.space.classes)} classes of {manifest.space.name}"
-    far = manifest.depth.max_m
-    return "metres without a limit" if far is None else f"up to {far:g} m"
+    words = []
+    if manifest.space.classes:
+        words.append(f"{len(manifest.space.classes)} classes of {manifest.space.name}")
+    if manifest.depth is not None:
+        far = manifest.depth.max_m
+        words.append("metres without a limit" if far is None else f"up to {far:g} m")
+    return " and ".join(words)

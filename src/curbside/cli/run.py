@@ -54,7 +54,7 @@ class Networks:
     """The network that finds objects looks at every n-th frame or, with `own`, as often as it can beside
     the others; between its looks followed objects move on."""
     depth_every: Rate = 1
-    """The same for the network that tells depth."""
+    """The same for the network that tells depth, where it is one of its own."""
     confidence: float | None = None
     """Of a network that finds objects: show those that are more probable than this, 0..1; 0.5 where not
     given."""
@@ -95,23 +95,28 @@ class Networks:
         Raises:
             ConfigError: A rule is for networks that are not there.
         """
-        tasks = scene.manifests.keys()
+        told = scene.answers
         if "panoptic" not in scene.views and (not self.following or self.fusion != FusionConfig()):
             raise ConfigError(
                 "one network is fused with nothing", fix="name another with --instances M.onnx"
             )
-        if "instances" not in tasks and not (self.confidence is self.iou is None):
+        if "instances" not in told and not (self.confidence is self.iou is None):
             raise ConfigError(
                 f"{scene.title} gives a class for every pixel, so that there are no objects to choose"
                 " from",
                 fix="leave out confidence, iou and the like",
             )
-        for task, rate in (("instances", self.instances_every), ("depth", self.depth_every)):
-            if task not in tasks and rate != 1:
+        for answer, rate in (("instances", self.instances_every), ("depth", self.depth_every)):
+            if answer not in told and rate != 1:
                 raise ConfigError(
-                    f"no network for {task} is there to look at every {rate}",
-                    fix=f"leave out --{task}-every, or name a network",
+                    f"no network for {answer} is there to look at every {rate}",
+                    fix=f"leave out --{answer}-every, or name a network",
                 )
+        if "semantic+depth" in scene.manifests and self.depth_every != 1:
+            raise ConfigError(
+                f"{scene.title} tells classes and depth in one look, so that depth has no rate of its own",
+                fix="leave out --depth-every",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

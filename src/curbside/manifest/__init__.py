@@ -7,10 +7,11 @@ it as `<file>.json`. A model file without one is refused: nothing about its pixe
 from .manifest import Manifest
 from .sidecar import METADATA_KEY, manifest_from_metadata, read_sidecar, write_sidecar
 from .temperature import TemperatureScaling
-from .tensors import Answer, DepthSpec, InputSpec, Meaning, OutputSpec, Task
+from .tensors import ANSWERS, Answer, DepthSpec, InputSpec, Meaning, OutputSpec, Task
 from .threshold import DecisionThreshold
 
 __all__ = [
+    "ANSWERS",
     "METADATA_KEY",
     "Answer",
     "DecisionThreshold",

@@ -13,10 +13,19 @@ from .semantic import SemanticResult
 
 __all__ = ["SceneResult", "View"]
 
-View = Literal["frame", "semantic", "instances", "panoptic", "depth", "confidence", "disagreement"]
+View = Literal[
+    "frame",
+    "semantic",
+    "instances",
+    "panoptic",
+    "depth",
+    "semantic+depth",
+    "confidence",
+    "disagreement",
+]
 """What can be shown of a frame: the frame alone, every pixel's class, the objects as their network
-found them, both fused, depth, how sure the network is of the class shown, and where two networks
-disagree."""
+found them, both fused, depth, classes and depth side by side, how sure the network is of the class
+shown, and where two networks disagree."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +47,7 @@ class SceneResult:
     depth: DepthResult | None = None
     """How far away every pixel is."""
     ages: Mapping[str, int] = field(default_factory=dict)
-    """By task, how many frames ago its network looked; 0 where it looked at this frame."""
+    """By what is told, how many frames ago its network looked; 0 where it looked at this frame."""
 
     def __post_init__(self) -> None:
         for name in ("semantic", "instances", "panoptic", "depth"):
@@ -73,6 +82,7 @@ class SceneResult:
             "instances": self.instances is not None,
             "panoptic": self.panoptic is not None,
             "depth": self.depth is not None,
+            "semantic+depth": self.semantic is not None and self.depth is not None,
             "confidence": sure,
             "disagreement": self.panoptic is not None,
         }
@@ -80,7 +90,8 @@ class SceneResult:
 
     @property
     def richest(self) -> View:
-        """The view that tells most: panoptic, else semantic, instances, depth, the frame alone."""
+        """The view of the frame's size that tells most: panoptic, else semantic, instances, depth, the
+        frame alone."""
         views = self.views
         order: tuple[View, ...] = ("panoptic", "semantic", "instances", "depth")
         return next((view for view in order if view in views), "frame")

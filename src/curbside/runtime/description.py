@@ -12,7 +12,15 @@ from typing import Literal
 from ..errors import ConfigError, LabelError, ModelFileError
 from ..imaging import Normalization
 from ..labels import NO_CLASSES, LabelClass, LabelSpace, load_space, space_names
-from ..manifest import METADATA_KEY, DepthSpec, InputSpec, Manifest, OutputSpec, Task
+from ..manifest import (
+    ANSWERS,
+    METADATA_KEY,
+    DepthSpec,
+    InputSpec,
+    Manifest,
+    OutputSpec,
+    Task,
+)
 from .backends.onnx_runtime import Graph, read_graph
 from .signature import Tensor, require_fit
 
@@ -42,12 +50,12 @@ class Hints:
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     """What the graph itself then divides by."""
     max_depth_m: float | None = None
-    """Of a network for depth: the farthest that it can say, in metres; no limit where not given."""
+    """Of a network that tells depth: the farthest that it can say, in metres; no limit where not given."""
     focal_xy_px: tuple[float, float] | None = None
-    """Of a network for depth: focal length of the camera it was trained for, along x and y, in pixels of
+    """Of a network that tells depth: focal length of the camera it was trained for, along x and y, in pixels of
     the network's input."""
     camera: str = ""
-    """Of a network for depth: that camera, in words."""
+    """Of a network that tells depth: that camera, in words."""
 
 
 def describe_network(path: Path, hints: Hints) -> Manifest:
@@ -55,7 +63,8 @@ def describe_network(path: Path, hints: Hints) -> Manifest:
 
     Instances: `(1, 4 + C + K, N)` detections and `(1, K, h, w)` prototypes, as Ultralytics exports
     YOLOv8-seg. Semantic: `(1, C, h, w)` logits or `(1, H, W)` ids. Depth: `(1, 1, h, w)`, `(1, h, w)` or
-    `(1, h, w, 1)` metres.
+    `(1, h, w, 1)` metres. Semantic and depth: one output of either kind; of two with one channel, the one
+    called depth is it.
 
     Args:
         path: The file.
@@ -74,11 +83,12 @@ def describe_network(path: Path, hints: Hints) -> Manifest:
         )
     letterbox = hints.task == "instances"
     spec = _input(path, graph, hints, hints.fit or ("letterbox" if letterbox else "stretch"))
-    space = NO_CLASSES if depth else _space(path, graph, hints)
+    told = ANSWERS[hints.task]
+    space = NO_CLASSES if told == ("depth",) else _space(path, graph, hints)
     outputs = _FINDERS[hints.task](graph.outputs, space, spec.size_hw)
     if not outputs:
         made = ", ".join(f"{item.name} {_shape(item)} {item.dtype}" for item in graph.outputs)
-        what = "" if depth else f" of {len(space.classes)} classes ({space.name})"
+        what = f" of {len(space.classes)} classes ({space.name})" if space.classes else ""
         raise ModelFileError(
             f"{path} gives {made}, expected for {hints.task}{what} {_EXPECTED[hints.task]}",
             fix="check --task and --space, or export the network anew",
@@ -99,8 +109,9 @@ def describe_network(path: Path, hints: Hints) -> Manifest:
 
 def _depth_facts(hints: Hints) -> DepthSpec | None:
     """What is said of the network's metres; None where it gives none."""
-    if hints.task == "depth":
-        if hints.space is not None:
+    told = ANSWERS[hints.task]
+    if "depth" in told:
+        if told == ("depth",) and hints.space is not None:
             raise ConfigError(
                 f"a network for depth has no classes, {hints.space} or others",
                 fix="leave out --space",
@@ -111,7 +122,7 @@ def _depth_facts(hints: Hints) -> DepthSpec | None:
     if hints.max_depth_m is not None or hints.focal_xy_px is not None or hints.camera:
         raise ConfigError(
             f"--max-depth-m, --focal-xy-px and --camera say nothing of a network for {hints.task}",
-            fix="leave them out, or say --task depth",
+            fix="leave them out, or say --task depth or --task semantic+depth",
         )
     return None
 
@@ -155,6 +166,8 @@ _EXPECTED: dict[Task, str] = {
     "instances": "[1, 4 + classes + K, N] and [1, K, h, w] floats",
     "semantic": "[1, classes, h, w] floats or [1, H, W] whole numbers",
     "depth": "one [1, 1, h, w], [1, h, w] or [1, h, w, 1] of floats, or one of several called depth",
+    "semantic+depth": "[1, classes, h, w] floats or [1, H, W] whole numbers, and beside them one"
+    " [1, 1, h, w], [1, h, w] or [1, h, w, 1] of floats, or one of several called depth",
 }
 
 
@@ -201,10 +214,27 @@ def _depth_outputs(
     return tuple(named or found if len(named or found) == 1 else ())
 
 
+def _joint_outputs(
+    outputs: Sequence[Tensor], space: LabelSpace, size_hw: tuple[int, int]
+) -> tuple[OutputSpec, ...]:
+    named = [item for item in outputs if item.name == "depth"]
+    classes = _semantic_outputs([i for i in outputs if i not in named], space, size_hw)
+    taken = [item for item in outputs if item.name in {spec.name for spec in classes}]
+    if not named and _depth_outputs(taken, space, size_hw):
+        return ()  # one score of yes or no looks like depth: nobody could tell which is which
+    depth = _depth_outputs([item for item in outputs if item not in taken], space, size_hw)
+    return (*classes, *depth) if classes and depth else ()
+
+
 _FINDERS: dict[
     Task,
     Callable[[Sequence[Tensor], LabelSpace, tuple[int, int]], tuple[OutputSpec, ...]],
-] = {"instances": _instance_outputs, "semantic": _semantic_outputs, "depth": _depth_outputs}
+] = {
+    "instances": _instance_outputs,
+    "semantic": _semantic_outputs,
+    "depth": _depth_outputs,
+    "semantic+depth": _joint_outputs,
+}
 
 
 def _space(path: Path, graph: Graph, hints: Hints) -> LabelSpace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -16,13 +16,23 @@ from ..imaging import (
     draw_scale,
     encode_depth,
     legend_rows,
+    resize_ids,
 )
 from ..labels import LabelSpace
-from ..results import Disagreement, SceneResult, View, disagreement_palette
+from ..results import (
+    Disagreement,
+    SceneResult,
+    SemanticResult,
+    View,
+    disagreement_palette,
+)
 
 __all__ = ["ViewConfig", "draw_scene"]
 
 _METRES = (2, 5, 10, 20, 50, 100)
+_LEAST_SCALE = 48
+"""Rows that a scale below names needs to be read."""
+_PAPER = 24
 _SURE = (0, 25, 50, 75, 100)
 
 
@@ -36,7 +46,8 @@ class ViewConfig:
 
     view: View | None = None
     """What is shown. Where not given, what tells most of what is there: panoptic, else semantic,
-    instances, depth, and the frame alone where nothing else is."""
+    instances, depth, and the frame alone where nothing else is. `semantic+depth`, in which both are half
+    as large, is shown where it is asked for."""
     alpha: float = 0.5
     """How much colours cover the frame, 0..1: 0 shows the frame alone; objects keep their outlines,
     boxes and names."""
@@ -55,7 +66,8 @@ class ViewConfig:
 
 
 def draw_scene(frame_bgr: np.ndarray, result: SceneResult, config: ViewConfig) -> np.ndarray:
-    """A view of a scene.
+    """A view of a scene; classes and depth side by side are half as large each, in the middle of a
+    picture of the frame's size.
 
     Args:
         frame_bgr: The frame that was looked at, (H, W, 3) uint8.
@@ -88,6 +100,7 @@ _MISSING: dict[View, str] = {
     "instances": "no network finds objects",
     "panoptic": "that takes a semantic network and one that finds objects",
     "depth": "no network gives depth",
+    "semantic+depth": "that takes a class and a depth for every pixel",
     "confidence": "no semantic network gives its confidence or its scores",
     "disagreement": "that takes a semantic network and one that finds objects",
 }
@@ -103,6 +116,13 @@ def _draw(frame_bgr: np.ndarray, result: SceneResult, view: View, config: ViewCo
         return result.panoptic.draw(frame_bgr, alpha=alpha, hidden=hidden)
     if view == "depth" and result.depth is not None:
         return result.depth.draw(frame_bgr, alpha=alpha)
+    if view == "semantic+depth":
+        small_bgr, small = _half(frame_bgr, result)
+        return _side_by_side(
+            _draw(small_bgr, small, "semantic", config),
+            _draw(small_bgr, small, "depth", config),
+            result.size_hw,
+        )
     if view == "confidence" and result.semantic is not None:
         return result.semantic.draw_confidence(frame_bgr, alpha=alpha, hidden=hidden)
     if view == "disagreement" and result.panoptic is not None:
@@ -110,8 +130,38 @@ def _draw(frame_bgr: np.ndarray, result: SceneResult, view: View, config: ViewCo
     return frame_bgr.copy()
 
 
+def _half(frame_bgr: np.ndarray, result: SceneResult) -> tuple[np.ndarray, SceneResult]:
+    """A frame at half its size, and the classes and the depth of its pixels there."""
+    height, width = result.size_hw
+    size = (max(1, height // 2), max(1, width // 2))
+    semantic, depth = result.semantic, result.depth
+    assert semantic is not None and depth is not None  # else there is no such view
+    small = SceneResult(
+        size_hw=size,
+        semantic=SemanticResult(ids=resize_ids(semantic.ids, size), space=semantic.space),
+        depth=replace(depth, depth_m=resize_ids(depth.depth_m, size)),
+    )
+    return cv2.resize(frame_bgr, size[::-1], interpolation=cv2.INTER_AREA), small
+
+
+def _side_by_side(
+    left_bgr: np.ndarray, right_bgr: np.ndarray, size_hw: tuple[int, int]
+) -> np.ndarray:
+    """Two pictures in the middle of one of this size, the first at its left edge, the second at its right."""
+    picture = np.full((*size_hw, 3), _PAPER, np.uint8)
+    height, width = left_bgr.shape[:2]
+    top = (size_hw[0] - height) // 2
+    picture[top : top + height, :width] = left_bgr
+    picture[top : top + height, size_hw[1] - width :] = right_bgr
+    return picture
+
+
 def _legend(height: int, result: SceneResult, view: View, hidden: frozenset[str]) -> np.ndarray:
     """What the colours of a view mean, (height, w, 3) uint8 BGR, with a w that is always the same."""
+    if view == "semantic+depth":
+        below = height // 2 if height // 2 >= _LEAST_SCALE else 0
+        names = _legend(height - below, result, "semantic", hidden)
+        return cv2.vconcat([names, _legend(below, result, "depth", hidden)]) if below else names
     if view in ("depth", "confidence", "disagreement"):
         far = result.depth.max_m if result.depth is not None and view == "depth" else None
         return _scale(height, view, far)

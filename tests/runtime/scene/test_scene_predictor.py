@@ -9,7 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tiny_depth import make_depth_onnx, metres_of
 from tiny_instances import make_constant_onnx, manifest_of, random_raw
+from tiny_joint import classes_of, joint_manifest, make_joint_onnx
 from tiny_models import SPACE, make_manifest, make_onnx
 
 from curbside.errors import ConfigError, ModelFileError
@@ -95,6 +97,90 @@ def test_two_are_fused_as_the_fusion_does_it(semantic, instances, tracking):
             assert (found.instances.scores > 0.5).all()  # not those that only prolong a track
         assert scene.space == fused.space
         assert "panoptic" in scene.views and "disagreement" in scene.views
+
+
+def test_one_network_for_classes_and_depth_is_filed_under_both(tmp_path):
+    joint = make_joint_onnx(tmp_path / "j.onnx", outputs="logits")
+    frames = _frames(4, (12, 16))
+    config = SceneConfig(models=(joint,), rates={"semantic": 2, "depth": 3})  # the first counts
+    with load_scene(config, threads=1) as scene:
+        assert scene.answers == ("semantic", "depth") and list(scene.manifests) == [
+            "semantic+depth"
+        ]
+        assert scene.views == ("frame", "semantic", "depth", "semantic+depth", "confidence")
+        assert scene.space == SPACE
+        found = [scene(frame) for frame in frames]
+        assert [result.ages["depth"] for result in found] == [0, 1, 0, 1]
+        for number, result in enumerate(found):
+            looked_at = frames[number - number % 2]
+            assert result.ages["semantic"] == result.ages["depth"]
+            np.testing.assert_array_equal(result.semantic.ids, classes_of(looked_at))
+            metres = np.minimum(metres_of(looked_at), 80)
+            np.testing.assert_allclose(result.depth.depth_m, metres, atol=2e-3)
+        assert found[0].semantic.confidence is None
+        scene.confidence = True
+        assert scene(frames[0]).semantic.confidence is not None
+
+
+def test_one_network_for_classes_and_depth_at_its_own_pace(tmp_path):
+    network = load_predictor(make_joint_onnx(tmp_path / "j.onnx"), threads=1)
+    network.backend = Slow(network.backend)
+    frames = _frames(2, (12, 16))
+    with ScenePredictor([network], SceneConfig(rates={"semantic": "own"})) as scene:
+        assert scene(frames[0]).ages == {}
+        network.backend.go.set()
+        (own,) = scene._own.values()
+        _until(lambda: own.newest() is not None and own.free)
+        late = scene(frames[1])
+    assert late.ages in ({"semantic": 1, "depth": 1}, {"semantic": 0, "depth": 0})
+    looked_at = frames[1 - late.ages["depth"]]
+    np.testing.assert_array_equal(late.semantic.ids, classes_of(looked_at))
+
+
+def test_classes_of_a_network_with_depth_are_fused_with_objects(tmp_path, semantic, instances):
+    joint = make_joint_onnx(tmp_path / "j.onnx", manifest=joint_manifest(space=THINGS))
+    rules = FusionConfig(outside="keep", min_agreement=0)
+    (frame,) = _frames(1)
+    found = []
+    for first in (joint, semantic):
+        with load_scene(SceneConfig(models=(first, instances), fusion=rules), threads=1) as scene:
+            found.append(scene(frame))
+    both, plain = found
+    assert len(plain.panoptic.objects) > 1 and plain.depth is None
+    np.testing.assert_array_equal(both.panoptic.ids, plain.panoptic.ids)
+    assert both.depth is not None
+    assert both.ages == {"semantic": 0, "depth": 0, "instances": 0}
+    assert set(both.views) >= {"panoptic", "depth", "semantic+depth"}
+
+
+def test_what_a_network_with_two_answers_tells_no_other_may(tmp_path, semantic):
+    joint = make_joint_onnx(tmp_path / "j.onnx")
+    depth = make_depth_onnx(tmp_path / "d.onnx")
+    for models, twice in (
+        ((joint, semantic), "semantic"),
+        ((semantic, joint), "semantic"),
+        ((joint, depth), "depth"),
+        ((depth, joint), "depth"),
+        ((joint, joint), "semantic"),
+    ):
+        with pytest.raises(ConfigError, match=f"both answer {twice}; give at most one"):
+            load_scene(SceneConfig(models=models), threads=1)
+
+
+def test_a_scene_goes_on_from_a_network_with_two_answers(tmp_path, instances):
+    joint = make_joint_onnx(tmp_path / "j.onnx", manifest=joint_manifest(space=THINGS))
+    (frame,) = _frames(1)
+    shelf = NetworkShelf()
+    old = shelf.open(SceneConfig(models=(joint,)), threads=1)
+    new = shelf.open(SceneConfig(models=(joint, instances)), threads=1)
+    given = old.infer(old.prepare(frame))
+    new._networks["semantic+depth"].infer = None  # it need not look again
+    found = new.decode(new.infer_after(old, given, frame), frame.shape[:2])
+    assert found.ages == {"semantic": 0, "depth": 0, "instances": 0}
+    np.testing.assert_array_equal(found.depth.depth_m, old(frame).depth.depth_m)
+    for scene in (old, new):
+        scene.close()
+    shelf.close()
 
 
 def test_two_of_one_task_are_refused_and_closed(semantic):

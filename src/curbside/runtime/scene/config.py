@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...errors import ConfigError
-from ...manifest import Task
+from ...manifest import Answer
 from ..fusion import FusionConfig, TrackerConfig
 from ..instances import InstanceConfig
 
@@ -27,7 +27,7 @@ class SceneConfig:
     """
 
     models: tuple[Path, ...] = ()
-    """Model files, at most one of each task; what a file answers, its Manifest tells."""
+    """Model files, at most one that tells the same; what a file answers, its Manifest tells."""
     instances: InstanceConfig = field(default_factory=InstanceConfig)
     """Which objects are shown. Where they are fused with a class map, `fusion.score` takes the place
     of its `confidence`."""
@@ -35,14 +35,15 @@ class SceneConfig:
     """How a class map and objects become one picture."""
     tracking: TrackerConfig | None = field(default_factory=TrackerConfig)
     """How fused objects are followed from frame to frame; None for pictures without an order."""
-    rates: Mapping[Task, Rate] = field(default_factory=dict)
-    """How often the network of a task looks; at every frame where it is not named. Between two looks
-    the last answer holds, and followed objects move on at their last speed."""
+    rates: Mapping[Answer, Rate] = field(default_factory=dict)
+    """How often the network that tells something looks; at every frame where it is not named. One network
+    that tells both classes and depth looks at the rate of `semantic`. Between two looks the last answer
+    holds, and followed objects move on at their last speed."""
 
     def __post_init__(self) -> None:
-        for task, rate in self.rates.items():
+        for answer, rate in self.rates.items():
             if rate != "own" and (not isinstance(rate, int) or rate < 1):
                 raise ConfigError(
-                    f"the network for {task} cannot look at every {rate!r}-th frame",
+                    f"the network for {answer} cannot look at every {rate!r}-th frame",
                     fix="give a whole number from 1 on, or own",
                 )

@@ -6,20 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from ...errors import ConfigError
 from ...labels import LabelSpace
-from ...manifest import Manifest, Task
+from ...manifest import Answer, Manifest, Task
 from ...results import InstanceResult, PanopticResult, SceneResult, SemanticResult, View
 from ..fusion import Fusion, TrackedFrame, Tracker, carried
 from ..instances import InstanceConfig
 from ..interruption import RunInterrupted
 from ..predictor import (
     InstancePredictor,
+    JointPredictor,
     NetworkPredictor,
     SemanticPredictor,
 )
@@ -50,12 +51,12 @@ class _Outputs(NamedTuple):
 
 @dataclass
 class _Answer:
-    """The last answer of a network, at the size of its frame."""
+    """What a network told last, at the size of its frame."""
 
     look: int  # the number of its frame in the scene
     number: int  # the same, frames that were shown again left out
     size_hw: tuple[int, int]
-    result: Any
+    result: SceneResult  # with the parts that this network tells
     speeds: np.ndarray | None = None  # of objects, (N, 4) pixels per frame, once they were fused
 
 
@@ -64,15 +65,15 @@ class ScenePredictor:
 
     Frames are taken for those of one clip, in the order in which they are decoded; `reset` begins
     another. Networks on different devices look at a frame at the same time, those on one device one
-    after the other.
+    after the other. A network that tells two things looks once for both.
 
     Args:
-        networks: One per task at most; closed with this predictor where `on_close` is None.
+        networks: At most one that tells the same; closed with this predictor where `on_close` is None.
         config: Rates and rules; its `models` are not looked at.
         on_close: Called instead of closing the networks, which then belong to somebody else.
 
     Raises:
-        ConfigError: Two networks have the same task.
+        ConfigError: Two networks tell the same.
         LabelError: No object of the one could ever be shown with the other.
     """
 
@@ -86,12 +87,13 @@ class ScenePredictor:
         self.config = config or SceneConfig()
         self._networks: dict[Task, NetworkPredictor[Any]] = {}
         for network in networks:
-            if self._networks.setdefault(network.manifest.task, network) is not network:
-                raise ConfigError(
-                    f"{network.title} and {self._networks[network.manifest.task].title} both answer"
-                    f" {network.manifest.task}",
-                    fix="give at most one network for each task",
-                )
+            for answer in network.manifest.answers:
+                if other := self._network_for(answer):
+                    raise ConfigError(
+                        f"{network.title} and {other.title} both answer {answer}",
+                        fix="give at most one network for each task",
+                    )
+            self._networks[network.manifest.task] = network
         self._on_close = on_close
         self._fusion = self._make_fusion()
         self._choose_objects()
@@ -121,6 +123,12 @@ class ScenePredictor:
         return {task: network.manifest for task, network in self._networks.items()}
 
     @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What its networks tell."""
+        told = (network.manifest.answers for network in self._networks.values())
+        return tuple(chain.from_iterable(told))
+
+    @property
     def space(self) -> LabelSpace | None:
         """What the ids of the richest result mean; None where there is no network."""
         if self._fusion is not None:
@@ -140,22 +148,22 @@ class ScenePredictor:
     @property
     def views(self) -> tuple[View, ...]:
         """What can be shown of its results."""
-        found: list[View] = ["frame"]
-        if "semantic" in self._networks:
-            found.append("semantic")
-        if "instances" in self._networks:
-            found.append("instances")
-        if self._fusion is not None:
-            found.append("panoptic")
-        if "depth" in self._networks:
-            found.append("depth")
-        if "semantic" in self._networks:
-            manifest = self._networks["semantic"].manifest
-            if manifest.output("confidence") or manifest.output("logits"):
-                found.append("confidence")
-        if self._fusion is not None:
-            found.append("disagreement")
-        return tuple(found)
+        told, fused, semantic = (
+            self.answers,
+            self._fusion is not None,
+            self._network_for("semantic"),
+        )
+        there: dict[View, bool] = {
+            "frame": True,
+            "semantic": "semantic" in told,
+            "instances": "instances" in told,
+            "panoptic": fused,
+            "depth": "depth" in told,
+            "semantic+depth": "semantic" in told and "depth" in told,
+            "confidence": semantic is not None and _tells_confidence(semantic.manifest),
+            "disagreement": fused,
+        }
+        return tuple(view for view, shown in there.items() if shown)
 
     def __call__(self, frame_bgr: np.ndarray) -> SceneResult:
         """What is on the next frame.
@@ -259,11 +267,12 @@ class ScenePredictor:
                 self._answer(task, look)
         for task in [t for t, answer in self._answers.items() if answer.size_hw != size_hw]:
             del self._answers[task]  # frames became larger or smaller: nothing is where it was
-        found: dict[str, Any] = {task: answer.result for task, answer in self._answers.items()}
-        ages: dict[str, int] = {
-            task: max(0, outputs.number - self._repeated - answer.number)
-            for task, answer in self._answers.items()
-        }
+        found: dict[str, Any] = {}
+        ages: dict[str, int] = {}
+        for task, answer in self._answers.items():
+            for name in self._networks[task].manifest.answers:
+                found[name] = getattr(answer.result, name)
+                ages[name] = max(0, outputs.number - self._repeated - answer.number)
         panoptic = None
         if self._fusion is not None and len(found.keys() & {"semantic", "instances"}) == 2:
             found["instances"], panoptic = self._fused(found["semantic"], ages["instances"], passed)
@@ -323,10 +332,15 @@ class ScenePredictor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _network_for(self, answer: Answer) -> NetworkPredictor[Any] | None:
+        """The network that tells something; None where none does."""
+        networks = self._networks.values()
+        return next((one for one in networks if answer in one.manifest.answers), None)
+
     def _make_fusion(self) -> Fusion | None:
-        if not {"semantic", "instances"} <= self._networks.keys():
+        semantic, instances = self._network_for("semantic"), self._network_for("instances")
+        if semantic is None or instances is None:
             return None
-        semantic, instances = self._networks["semantic"], self._networks["instances"]
         return Fusion(semantic.space, instances.space, self.config.fusion)
 
     def _choose_objects(self) -> None:
@@ -352,7 +366,7 @@ class ScenePredictor:
         return same and task not in self._own
 
     def _rate(self, task: Task) -> Rate:
-        return self.config.rates.get(task, 1)
+        return self.config.rates.get(self._networks[task].manifest.answers[0], 1)
 
     def _has_its_turn(self, task: Task, number: int) -> bool:
         """Whether the network of a task is to look at the frame of this number."""
@@ -380,12 +394,12 @@ class ScenePredictor:
         if task in self._own and last is not None and last.look == look.number:
             return
         network = self._networks[task]
-        if isinstance(network, SemanticPredictor):
+        if isinstance(network, SemanticPredictor | JointPredictor):
             result: Any = network.decode(look.outputs, look.size_hw, confidence=self.confidence)
         else:
             result = network.decode(look.outputs, look.size_hw)
         self._answers[task] = _Answer(
-            look.number, look.number - self._repeated, look.size_hw, result
+            look.number, look.number - self._repeated, look.size_hw, SceneResult.of(result)
         )
 
     def _fused(
@@ -394,8 +408,8 @@ class ScenePredictor:
         """The objects as they stand now, those of them that count, and one picture of both."""
         assert self._fusion is not None
         answer = self._answers["instances"]
-        objects: InstanceResult = answer.result
-        tracker = self._tracker
+        objects, tracker = answer.result.instances, self._tracker
+        assert objects is not None
         if tracker is None:
             panoptic = self._fusion(semantic, objects)
         else:
@@ -410,3 +424,7 @@ class ScenePredictor:
                 answer.speeds = tracker.speeds(objects.boxes_xyxy)
         shown = objects.scores > np.float32(self._fusion.config.score)
         return objects.select(shown), panoptic
+
+
+def _tells_confidence(manifest: Manifest) -> bool:
+    return bool(manifest.output("confidence") or manifest.output("logits"))

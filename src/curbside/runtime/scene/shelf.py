@@ -43,7 +43,7 @@ class NetworkShelf:
 
         Raises:
             ModelFileError: A file is missing, damaged, or carries no Manifest that fits it.
-            ConfigError: Two files have the same task.
+            ConfigError: Two networks tell the same.
             LabelError: No object of the one could ever be shown with the other.
             MissingDependencyError: The library for a kind of file is not installed.
         """
