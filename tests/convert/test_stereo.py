@@ -99,7 +99,7 @@ def test_damaged_calibrations_end_in_one_line(tmp_path_factory, at, value, cut):
         assert "\n" not in str(error) and str(path) in str(error)
 
 
-CAMERA = Calibration(section="LEFT_CAM_FHD", fx_px=1400.0, baseline_m=0.12)
+CAMERA = Calibration(section="LEFT_CAM_FHD", fx_px=1400.0, fy_px=1400.0, baseline_m=0.12)
 
 
 def test_depth_by_hand():

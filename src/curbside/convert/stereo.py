@@ -105,7 +105,9 @@ class Calibration:
     section: str
     """The section it was read from, such as `LEFT_CAM_FHD`."""
     fx_px: float
-    """Focal length, in pixels of that resolution."""
+    """Focal length along x, in pixels of that resolution."""
+    fy_px: float
+    """The same along y."""
     baseline_m: float
     """Distance between the two cameras, in metres."""
 
@@ -134,6 +136,7 @@ def read_calibration(path: Path, size_hw: tuple[int, int]) -> Calibration:
     return Calibration(
         section=section,
         fx_px=_number(values, path, section, "fx", 0.1 * width, 10.0 * width),
+        fy_px=_number(values, path, section, "fy", 0.1 * width, 10.0 * width),
         baseline_m=_number(values, path, "STEREO", "BaseLine", 10.0, 1000.0) / 1000.0,
     )
 

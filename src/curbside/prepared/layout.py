@@ -67,6 +67,8 @@ class SampleRecord:
     """Labels of the source that are left out on purpose, and how many of its objects had them."""
     known_objects: int = 0
     """Where it has unknown labels: the objects of the source whose labels are known."""
+    focal_xy_px: tuple[float, float] | None = None
+    """Focal length of the camera along x and y, in pixels of the picture; None where it is unknown."""
 
     @property
     def key(self) -> tuple[int, str]:
@@ -94,6 +96,7 @@ class SampleRecord:
             **({"unknown_labels": dict(self.unknown_labels)} if self.unknown_labels else {}),
             **({"dropped_labels": dict(self.dropped_labels)} if self.dropped_labels else {}),
             **({"known_objects": self.known_objects} if self.known_objects else {}),
+            **({"focal_xy_px": list(self.focal_xy_px)} if self.focal_xy_px else {}),
         }
 
     @classmethod
@@ -117,6 +120,9 @@ class SampleRecord:
                 unknown_labels={str(k): int(v) for k, v in data.get("unknown_labels", {}).items()},
                 dropped_labels={str(k): int(v) for k, v in data.get("dropped_labels", {}).items()},
                 known_objects=int(data.get("known_objects", 0)),
+                focal_xy_px=None
+                if data.get("focal_xy_px") is None
+                else (float(data["focal_xy_px"][0]), float(data["focal_xy_px"][1])),
             )
             name, path = os.fsencode(record.id), os.fsencode(record.image)
         except (
@@ -140,13 +146,14 @@ class SampleRecord:
             and len(path) <= _MAX_PATH
             and b"\0" not in name + path
             and min(record.size_hw) >= 1
+            and all(0 < focal < float("inf") for focal in record.focal_xy_px or ())
         ):
-            said = record.split, record.targets, record.image, record.size_hw
+            said = record.split, record.targets, record.image, record.size_hw, record.focal_xy_px
             raise DataError(
-                f"the sample {reprlib.repr(record.id)} has split, targets, picture and "
-                f"size {', '.join(map(reprlib.repr, said))}",
+                f"the sample {reprlib.repr(record.id)} has split, targets, picture, size and focal "
+                f"length {', '.join(map(reprlib.repr, said))}",
                 fix=f"splits are {', '.join(SPLITS)}; targets are {', '.join(TARGETS)}, each once; "
-                "sizes are 1 or more; ids and pictures are names of files",
+                "sizes are 1 or more; focal lengths are over 0; ids and pictures are names of files",
             )
         return record
 
@@ -179,6 +186,8 @@ class SampleData:
     """Labels of the source that are left out on purpose, and how many of its objects had them."""
     known_objects: int = 0
     """Objects of the source whose labels are known; 0 where it gives masks and not objects."""
+    focal_xy_px: tuple[float, float] | None = None
+    """Focal length of the camera along x and y, in pixels of the picture, where it is known."""
 
     def targets(self) -> dict[str, np.ndarray]:
         """The targets it has, by name, as the arrays that their files hold."""

@@ -46,6 +46,21 @@ class Sample:
         """The picture's file."""
         return inside(self.root, self.record.image)
 
+    @property
+    def annotated_ids(self) -> tuple[int, ...] | None:
+        """Ids of the classes of `space` that were annotated on it; None where those are all. Of a mapped
+        sample a class counts where all that becomes it was annotated."""
+        known = self.record.annotated
+        if known is None:
+            return None
+        if self.labels is None:
+            return tuple(item.id for item in self.space.classes if item.name in known)
+        sources: dict[str, list[bool]] = {}
+        for row in self.labels.classes:
+            if row.target is not None:
+                sources.setdefault(row.target, []).append(row.source in known)
+        return tuple(i.id for i in self.space.classes if i.name in sources and all(sources[i.name]))
+
     def read_rgb(self) -> np.ndarray:
         """The picture, (H, W, 3) uint8 RGB.
 

@@ -68,6 +68,7 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
         unknown_labels=data.unknown_labels,
         dropped_labels=data.dropped_labels,
         known_objects=data.known_objects if data.unknown_labels else 0,
+        focal_xy_px=data.focal_xy_px,
     )
     for target, pixels in targets.items():
         write = write_ids if target in ("semantic", "instances") else write_png

@@ -170,6 +170,7 @@ def _write_files(job: _Job) -> None:
 
 def _write_sample(job: _Job) -> SampleRecord:
     shot = job.shot
+    focal_px = shot.world.street.camera(shot.size_hw).focal_px
     data = SampleData(
         id=_id(shot),
         split=shot.split,
@@ -177,6 +178,7 @@ def _write_sample(job: _Job) -> SampleRecord:
         semantic=shot.scene.ids(job.style),
         instances=shot.scene.instances(job.style),
         depth_m=shot.scene.depth_m,
+        focal_xy_px=(focal_px, focal_px),
         tags={"weather": shot.condition},
     )
     return write_sample(job.root, data, space_of_encoding(job.style)[1])

@@ -204,6 +204,7 @@ class DepthItem(Item):
             depth_m=depth_m,
             confidence=self._confidence(depth_m),
             annotated=(),
+            focal_xy_px=(calibration.fx_px, calibration.fy_px),
             tags={"kind": "depth", "sequence": frame.calibrations[0].stem},
         )
 
