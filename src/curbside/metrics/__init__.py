@@ -17,6 +17,7 @@ from .bootstrap import (
 from .boundary import BoundaryIoU
 from .calibration import Calibration, Reliability
 from .confusion import ConfusionMatrix
+from .depth import DepthBand, DepthScores, DepthSummary
 from .instances import (
     InstanceClass,
     InstanceScores,
@@ -37,6 +38,9 @@ __all__ = [
     "Calibration",
     "ClassQuality",
     "ConfusionMatrix",
+    "DepthBand",
+    "DepthScores",
+    "DepthSummary",
     "FoundObjects",
     "InstanceClass",
     "InstanceScores",
