@@ -14,8 +14,9 @@ from .pixels import weighted_mean
 
 __all__ = ["PartialLabels", "PartialLabelsConfig"]
 
-_NEVER = -1e4
-"""A score of which a softmax makes 0, in half precision too."""
+_APART = 30.0
+"""A class whose score is so far below the largest one has no probability to speak of, and still costs
+little where a loss asks all classes, as label smoothing does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,8 @@ class PartialLabels(nn.Module):
         hidden = unsaid[:, :, None, None] & before[:, None]  # (B, C, 1, 1) & (B, 1, H, W)
         # What the label itself says is never hidden, should it contradict what was annotated.
         hidden.scatter_(1, (target * known)[:, None], False)
-        return logits.masked_fill(hidden, _NEVER)
+        top = logits.detach().masked_fill(hidden, float("-inf")).amax(dim=1, keepdim=True)
+        return torch.where(hidden, (top - _APART).clamp(max=-_APART), logits)
 
     def forward(
         self, logits: Tensor, target: Tensor, annotated: Tensor, counts: Tensor
