@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import onnx
 import pytest
+from tiny_depth import make_depth_onnx
+from tiny_joint import make_joint_onnx
 from tiny_models import make_manifest, make_onnx
 from tiny_scene import make_objects
 
@@ -111,6 +113,52 @@ def test_the_network_beside_takes_the_place_of_one(entries):
         first.path,
         objects.path,
     )
+
+
+def test_a_network_of_two_tasks_takes_the_place_of_both_and_they_its(tmp_path, entries):
+    classes, _, objects = entries
+    joint, depth = read_entries(
+        [make_joint_onnx(tmp_path / "j.onnx"), make_depth_onnx(tmp_path / "z.onnx")]
+    )
+    apart = Choice().with_model(classes).with_model(depth).with_model(objects)
+    assert apart.models == (classes.path, objects.path, depth.path)
+    choice = apart.toggled(joint)
+    assert choice.models == (joint.path, objects.path)
+    assert choice.uses(joint) and not choice.uses(classes) and not choice.uses(depth)
+    assert choice.on == {"semantic", "instances", "depth"}
+    assert choice.toggled(classes).models == (classes.path, objects.path)  # nothing for depth
+    assert choice.toggled(depth).models == (objects.path, depth.path)
+    for task in ("semantic", "depth"):  # it looks for both or for neither
+        off = choice.with_task(task, False)
+        assert off.models == (objects.path,) and not off.uses(joint)
+        assert off.with_task(task, True).models == choice.models
+    assert choice.toggled(joint).models == (objects.path,)
+
+
+def test_a_task_comes_with_a_network_that_puts_no_other_off(tmp_path, entries):
+    classes, _, objects = entries
+    joint, depth = read_entries(
+        [make_joint_onnx(tmp_path / "j.onnx"), make_depth_onnx(tmp_path / "z.onnx")]
+    )
+    choice = Choice().with_model(classes)
+    assert choice.with_task("depth", True, [joint, depth]).models == (classes.path, depth.path)
+    assert choice.with_task("depth", True, [joint, objects]).models == (joint.path,)
+    assert Choice().with_task("semantic", True, [joint, classes]).models == (joint.path,)
+
+
+def test_beside_and_following_know_networks_of_two_tasks(tmp_path, entries):
+    classes, _, objects = entries
+    (joint,) = read_entries([make_joint_onnx(tmp_path / "j.onnx")])
+    choice = Choice().with_model(joint).with_model(objects)
+    assert choice.with_beside(classes).models_beside == (classes.path, objects.path)
+    assert Choice().with_model(classes).with_beside(joint).models_beside == (joint.path,)
+    assert choice.with_beside(joint).models_beside == choice.models
+    listed = [*entries, joint]
+    assert choice.following([objects.path, joint.path], listed) is choice
+    assert choice.following([classes.path], listed).models == (classes.path,)
+    assert Choice().following([joint.path], listed).on == {"semantic", "depth"}
+    assert dict(facts_of(joint))["task"] == "semantic+depth"
+    assert dict(facts_of(joint))["farthest"] == "80 m"
 
 
 def test_the_choice_follows_what_is_really_in_use(entries):

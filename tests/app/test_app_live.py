@@ -12,6 +12,7 @@ import qt_needed  # noqa: F401
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
+from tiny_joint import make_joint_onnx
 from tiny_models import COLORS, write_clip
 from tiny_scene import make_models
 
@@ -108,6 +109,24 @@ def test_a_file_is_picked_in_the_dialog_and_plays(make_window, until, files, app
     assert window.picture.picture_bgr.shape == (72, 96, 3)
     assert window.settings.folder("open") == clip.parent
     assert "clip.mp4" in window.mirror.status.source
+
+
+def test_one_network_for_classes_and_depth_plays(make_window, until, files, tmp_path):
+    clip, models = files
+    joint = make_joint_onnx(tmp_path / "joint.onnx")
+    window = make_window(partial(Session, threads=1))
+    begin(window, AppConfig(source=str(clip), looping=True), read_entries([joint, models[3]]))
+    until(lambda: in_use(window) == ["joint"] and window.mirror.status.frames > 1)
+    assert window.mirror.status.views == ("frame", "semantic", "depth", "semantic+depth")
+    assert all(window.models_panel.task_buttons[task].isChecked() for task in ("semantic", "depth"))
+    (row,) = (i for i in window.models_panel._items if i.text(1) == "joint.onnx")
+    assert row.text(2) == "classes + depth"
+    press(window, Qt.Key.Key_B)
+    until(lambda: (window.picture.picture_bgr[:18] == 24).all())  # above the two halves
+    assert (window.picture.picture_bgr[18:54] != 24).any()
+    press(window, Qt.Key.Key_2)  # the one for depth alone takes its place
+    until(lambda: in_use(window) == ["depth"])
+    assert not window.models_panel.task_buttons["semantic"].isChecked()
 
 
 def test_a_model_chosen_while_the_source_opens_is_used(make_window, until, files):

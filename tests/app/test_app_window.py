@@ -43,6 +43,7 @@ ALL_VIEWS = (
     "instances",
     "panoptic",
     "depth",
+    "semantic+depth",
     "confidence",
     "disagreement",
 )
@@ -228,6 +229,7 @@ def test_a_key_does_what_it_says(window):
         (keys.Key_V, None, "show"),
         (keys.Key_V, Qt.KeyboardModifier.ShiftModifier, "show"),
         (keys.Key_F6, None, "show"),
+        (keys.Key_B, None, "show"),
         (keys.Key_Plus, None, "show"),
         (keys.Key_Minus, None, "show"),
         (keys.Key_G, None, "show"),

@@ -1,4 +1,4 @@
-"""Which of the listed networks look at the frame: at most one of each task, and one beside them."""
+"""Which of the listed networks look at the frame: at most one that tells the same, and one beside them."""
 
 from __future__ import annotations
 
@@ -7,57 +7,62 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
-from ..manifest import Task
+from ..manifest import Answer
 from .catalogue import ModelEntry
 
 __all__ = ["TASKS", "Choice"]
 
-TASKS: tuple[Task, ...] = get_args(Task)
+TASKS: tuple[Answer, ...] = get_args(Answer)
+"""What a person turns on and off; one network may do two of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which networks are in use. A network that is off stays chosen: it comes back when its task does."""
+    """Which networks are in use. A network that is off stays chosen: it comes back when its task does.
 
-    chosen: Mapping[Task, Path] = field(default_factory=dict)
+    A network of two tasks is chosen for both, and is on for both or for neither.
+    """
+
+    chosen: Mapping[Answer, Path] = field(default_factory=dict)
     """By task the network that is used when the task is on."""
-    on: frozenset[Task] = frozenset()
+    on: frozenset[Answer] = frozenset()
     """Tasks that are on."""
     beside: ModelEntry | None = None
-    """The network that takes the place of the one of its task in a second picture of the frame."""
+    """The network that takes the place of those of its tasks in a second picture of the frame."""
 
     def uses(self, entry: ModelEntry) -> bool:
         """Whether the network looks at the frame."""
-        task = _task(entry)
-        return task in self.on and self.chosen.get(task) == entry.path
+        return any(task in self.on and self.chosen[task] == entry.path for task in _tasks(entry))
 
     def with_model(self, entry: ModelEntry) -> Choice:
-        """The network in use, in the place of the one of its task."""
-        task = _task(entry)
-        if task is None:
-            return self
-        return replace(self, chosen={**self.chosen, task: entry.path}, on=self.on | {task})
+        """The network in use, in the place of those that do any of its tasks."""
+        tasks = _tasks(entry)
+        gone = {self.chosen[task] for task in tasks if task in self.chosen}
+        kept = {task: path for task, path in self.chosen.items() if path not in gone}
+        chosen = kept | dict.fromkeys(tasks, entry.path)
+        return replace(self, chosen=chosen, on=self.on.intersection(kept).union(tasks))
 
     def toggled(self, entry: ModelEntry) -> Choice:
-        """The network in use, or, where it was, its task off."""
-        task = _task(entry)
-        if task is not None and self.uses(entry):
-            return replace(self, on=self.on - {task})
+        """The network in use, or, where it was, its tasks off."""
+        if self.uses(entry):
+            return replace(self, on=self.on - set(_tasks(entry)))
         return self.with_model(entry)
 
-    def with_task(self, task: Task, on: bool, entries: Sequence[ModelEntry] = ()) -> Choice:
-        """A task on or off; with the first network for it where none was chosen.
+    def with_task(self, task: Answer, on: bool, entries: Sequence[ModelEntry] = ()) -> Choice:
+        """A task on or off, and what else its network does; with the first network for it where none was
+        chosen, rather with one that puts none of those in use off.
 
         Args:
             task: The task.
             on: Whether it is to be on; it stays off where there is no network for it.
             entries: The networks that are listed.
         """
-        if not on:
-            return replace(self, on=self.on - {task})
-        if task in self.chosen:
-            return replace(self, on=self.on | {task})
-        first = next((entry for entry in entries if _task(entry) == task), None)
+        path = self.chosen.get(task)
+        if path is not None:
+            together = {name for name, other in self.chosen.items() if other == path}
+            return replace(self, on=self.on | together if on else self.on - together)
+        able = [entry for entry in entries if on and task in _tasks(entry)]
+        first = min(able, key=lambda entry: len(self.on.intersection(_tasks(entry))), default=None)
         return self if first is None else self.with_model(first)
 
     def with_beside(self, entry: ModelEntry | None) -> Choice:
@@ -67,17 +72,13 @@ class Choice:
     @property
     def models(self) -> tuple[Path, ...]:
         """The networks in use, in the order of the tasks."""
-        return tuple(self.chosen[task] for task in TASKS if task in self.on)
+        return tuple(dict.fromkeys(self.chosen[task] for task in TASKS if task in self.on))
 
     @property
     def models_beside(self) -> tuple[Path, ...] | None:
-        """The networks of the second picture: those in use, but one exchanged; None where there is none."""
-        if self.beside is None:
-            return None
-        task = _task(self.beside)
-        other = {name: self.chosen[name] for name in TASKS if name in self.on and name != task}
-        other[task] = self.beside.path  # type: ignore[index]
-        return tuple(other[name] for name in TASKS if name in other)
+        """The networks of the second picture: those in use, but the one beside in the place of those that
+        do any of its tasks; None where there is none."""
+        return None if self.beside is None else self.with_model(self.beside).models
 
     def following(self, models: Sequence[Path], entries: Sequence[ModelEntry]) -> Choice:
         """The choice that fits the networks that are really in use, where those differ.
@@ -88,10 +89,12 @@ class Choice:
         """
         if set(models) == set(self.models):
             return self
-        used = {_task(entry): entry.path for entry in entries if entry.path in set(models)}
-        there = {task: path for task, path in used.items() if task is not None}
-        return replace(self, chosen={**self.chosen, **there}, on=frozenset(there))
+        choice = replace(self, on=frozenset())
+        for entry in entries:
+            if entry.path in set(models):
+                choice = choice.with_model(entry)
+        return choice
 
 
-def _task(entry: ModelEntry) -> Task | None:
-    return None if entry.manifest is None else entry.manifest.task
+def _tasks(entry: ModelEntry) -> tuple[Answer, ...]:
+    return () if entry.manifest is None else entry.manifest.answers

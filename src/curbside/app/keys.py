@@ -74,6 +74,7 @@ KEYS: tuple[Key, ...] = (
     _key("view instances", "F4", "Objects"),
     _key("view panoptic", "F5", "Classes and objects"),
     _key("view depth", "F6", "Depth"),
+    _key("view semantic+depth", "B", "Classes and depth side by side"),
     _key("view confidence", "F7", "Confidence"),
     _key("view disagreement", "F8", "Disagreement"),
     _key("stronger", "+ =", "Overlay stronger"),

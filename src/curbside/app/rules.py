@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ..manifest import Task
+from ..manifest import Answer
 from ..runtime import FusionConfig, InstanceConfig, TrackerConfig
 from ..runtime.scene import Rate
 
@@ -21,8 +21,9 @@ class Rules:
     """How a class map and objects become one picture."""
     following: bool = True
     """Whether objects are followed from frame to frame."""
-    rates: tuple[tuple[Task, Rate], ...] = ()
-    """How often the network of a task looks, where not at every frame."""
+    rates: tuple[tuple[Answer, Rate], ...] = ()
+    """How often the network of a task looks, where not at every frame; one that tells both classes and
+    depth looks at the rate of classes."""
 
     def with_confidence(self, share: float) -> Rules:
         """Objects more probable than this, fused or not."""

@@ -11,7 +11,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from ..errors import CurbsideError
-from ..manifest import Task
+from ..manifest import Answer
 from ..results import View
 from ..runtime.scene import SceneConfig
 from ..runtime.session import Session, Status
@@ -138,14 +138,14 @@ class Steering(QObject):
         """Show another network beside; None for none."""
         self.choose(self.choice.with_beside(entry))
 
-    def set_task(self, task: Task, on: bool) -> None:
-        """A task on or off."""
+    def set_task(self, task: Answer, on: bool) -> None:
+        """A task on or off, and with it what else its network does."""
         choice = self.choice.with_task(task, on, self.entries)
         if on and task not in choice.on:
             self.said.emit(_WITHOUT[task])
         self.choose(choice)
 
-    def toggle_task(self, task: Task) -> None:
+    def toggle_task(self, task: Answer) -> None:
         """A task on or off, the other way than it is."""
         self.set_task(task, task not in self.choice.on)
 

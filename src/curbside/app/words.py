@@ -1,13 +1,13 @@
-"""What people read for views and tasks."""
+"""What people read for views and for what networks tell."""
 
 from __future__ import annotations
 
-from ..manifest import Task
+from ..manifest import Answer, Manifest
 from ..results import View
 
-__all__ = ["TASK_WORDS", "VIEW_WORDS"]
+__all__ = ["TASK_WORDS", "VIEW_WORDS", "task_words"]
 
-TASK_WORDS: dict[Task, str] = {"semantic": "Classes", "instances": "Objects", "depth": "Depth"}
+TASK_WORDS: dict[Answer, str] = {"semantic": "Classes", "instances": "Objects", "depth": "Depth"}
 VIEW_WORDS: dict[View | None, str] = {
     None: "Automatic",
     "frame": "Frame",
@@ -15,6 +15,12 @@ VIEW_WORDS: dict[View | None, str] = {
     "instances": "Objects",
     "panoptic": "Classes + objects",
     "depth": "Depth",
+    "semantic+depth": "Classes + depth",
     "confidence": "Confidence",
     "disagreement": "Disagreement",
 }
+
+
+def task_words(manifest: Manifest) -> str:
+    """What a network tells, in words: `classes + depth` where it tells both."""
+    return " + ".join(TASK_WORDS[answer] for answer in manifest.answers).lower()

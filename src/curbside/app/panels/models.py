@@ -17,14 +17,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ...manifest import Task
+from ...manifest import Answer
 from ..catalogue import ModelEntry, facts_of
 from ..choice import TASKS, Choice
 from ..controls import Options, fill, page, plain, row, scrolled, told
 from ..icons import icon
 from ..keys import with_key
 from ..theme import Colors
-from ..words import TASK_WORDS
+from ..words import TASK_WORDS, task_words
 
 __all__ = ["ModelsPanel"]
 
@@ -53,7 +53,7 @@ class ModelsPanel(QWidget):
         self._choice = Choice()
         self._loading: tuple[str, ...] = ()
         content, layout = page()
-        self.task_buttons: dict[Task, QPushButton] = {}
+        self.task_buttons: dict[Answer, QPushButton] = {}
         for task in TASKS:
             button = QPushButton(TASK_WORDS[task])
             button.setCheckable(True)
@@ -141,7 +141,7 @@ class ModelsPanel(QWidget):
         for task, button in self.task_buttons.items():
             button.setChecked(task in choice.on)
             possible = any(
-                e.manifest is not None and e.manifest.task == task for e in self._entries
+                e.manifest is not None and task in e.manifest.answers for e in self._entries
             )
             button.setEnabled(possible)
         self.beside.set_value(choice.beside)
@@ -208,4 +208,4 @@ class ModelsPanel(QWidget):
 def _task_words(entry: ModelEntry) -> str:
     if entry.manifest is None:
         return "unusable"
-    return TASK_WORDS[entry.manifest.task].lower()
+    return task_words(entry.manifest)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
-from ...manifest import Task
+from ...manifest import Answer
 from ...runtime.scene import Rate
 from ..choice import TASKS
 from ..controls import Options, ShareSlider, fill, heading, page, row, scrolled, told
@@ -100,10 +100,15 @@ class RulesPanel(QWidget):
         self.following.toggled.connect(lambda on: self._tell(replace(self._rules, following=on)))
         layout.addWidget(self.following)
         layout.addWidget(heading("How often each network looks"))
-        self.rates: dict[Task, Options] = {}
+        self.rates: dict[Answer, Options] = {}
         for task in TASKS:
             name = f"{TASK_WORDS[task]} look" if task != "depth" else "Depth looks"
-            options = Options(name, _RATES, "Between two looks the last answer holds")
+            tip = "Between two looks the last answer holds"
+            if task == "depth":
+                tip += (
+                    "; a network that tells classes as well looks as often as is said for classes"
+                )
+            options = Options(name, _RATES, tip)
             options.chosen.connect(lambda value, task=task: self._look(task, value))
             self.rates[task] = options
             layout.addLayout(_named(options))
@@ -133,7 +138,7 @@ class RulesPanel(QWidget):
         fusion = replace(self._rules.fusion, **settings)  # type: ignore[arg-type]
         self._tell(replace(self._rules, fusion=fusion))
 
-    def _look(self, task: Task, rate: Rate) -> None:
+    def _look(self, task: Answer, rate: Rate) -> None:
         others = tuple(pair for pair in self._rules.rates if pair[0] != task)
         self._tell(replace(self._rules, rates=others if rate == 1 else (*others, (task, rate))))
 
