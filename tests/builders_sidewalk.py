@@ -92,9 +92,7 @@ def zed_conf(*, baseline_mm: float = 120.0) -> str:
     text = ""
     for name, fx in _FX.items():
         for eye, factor in (("LEFT", 1.0), ("RIGHT", 1.01)):
-            text += (
-                f"[{eye}_CAM_{name}]\nfx={fx * factor}\nfy={fx * factor}\ncx=1\ncy=1\nk1=-0.17\n\n"
-            )
+            text += f"[{eye}_CAM_{name}]\nfx={fx * factor}\nfy={fx * factor - 0.5}\ncx=1\ncy=1\nk1=-0.17\n\n"
         if name == "2K":
             text += f"[STEREO]\nCV_2K=0.0048\nBaseLine={baseline_mm}\nRX_VGA=0.0123\n\n"
     return text

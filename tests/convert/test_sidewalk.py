@@ -100,6 +100,7 @@ def test_the_layout_of_the_public_sample(tmp_path):
     # 350.25 px * 0.12 m over 10 px
     np.testing.assert_allclose(depth.read_depth_m(), 4.203, atol=1 / 512)
     assert (depth.read_confidence() == 255).all()
+    assert depth.record.focal_xy_px == (350.25, 349.75) and surface.record.focal_xy_px is None
     assert depth.record.annotated == () and depth.record.tags["kind"] == "depth"
     options = json.loads((tmp_path / "out/dataset.json").read_text())["options"]
     assert options["disparity_scale"] == 100.0

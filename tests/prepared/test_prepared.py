@@ -13,7 +13,7 @@ from builders import photo, tree_bytes
 from PIL import Image
 
 from curbside.errors import ConfigError, CurbsideError, DataError, LabelError
-from curbside.labels import LabelSpace, load_space
+from curbside.labels import ClassMap, LabelClass, LabelMap, LabelSpace, load_space
 from curbside.prepared import (
     PreparedFolder,
     PreparedWriter,
@@ -259,6 +259,12 @@ def test_a_link_out_of_the_root_is_refused(tmp_path, space):
         {"size_hw": [1e999, 8]},
         {"tags": 3},
         {"targets": None},
+        {"focal_xy_px": [700.0, 0.0]},
+        {"focal_xy_px": [1e999, 700.0]},
+        {"focal_xy_px": [float("nan"), 700.0]},
+        {"focal_xy_px": [700.0]},
+        {"focal_xy_px": [700.0, 700.0, 700.0]},
+        {"focal_xy_px": "700"},
     ],
 )
 def test_a_hostile_line_is_one_error(tmp_path, space, change):
@@ -368,6 +374,7 @@ def test_a_record_survives_its_own_json():
         unknown_labels={"Car": 2},
         dropped_labels={"chair": 3},
         known_objects=4,
+        focal_xy_px=(700.5, 701.25),
     )
     assert SampleRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
     assert record.files() == ["val/images/x.png", "val/masks/x.png", "val/depth/x.png"]
@@ -388,3 +395,75 @@ def test_only_samples_with_the_target_are_given(tmp_path, space):
     folder = PreparedFolder(prepare(tmp_path / "out", space, full, plain))
     assert [s.id for s in folder.samples("train")] == ["a", "b"]
     assert [s.id for s in folder.samples("train", target="depth")] == ["a"]
+
+
+def test_the_focal_length_is_noted_where_it_is_known_and_nowhere_else(tmp_path, space):
+    known, unknown = (
+        sample_data(tmp_path, focal_xy_px=(700.5, 701.25)),
+        sample_data(tmp_path, id="b"),
+    )
+    root = prepare(tmp_path / "out", space, known, unknown)
+    first, second = (root / "samples.jsonl").read_text().splitlines()
+    assert '"focal_xy_px": [700.5, 701.25]' in first
+    assert second == (
+        '{"id": "b", "image": "train/images/b.png", "size_hw": [6, 8], "split": "train", "tags": '
+        '{"weather": "fog"}, "targets": ["semantic", "instances", "depth"]}'
+    )
+    read = [sample.record.focal_xy_px for sample in PreparedFolder(root).samples("train")]
+    assert read == [(700.5, 701.25), None]
+
+
+@pytest.mark.parametrize("focal", [(0.0, 1.0), (-700.0, 700.0), (float("inf"), 1.0), (1.0,)])
+def test_a_focal_length_that_no_camera_has_is_refused(tmp_path, space, focal):
+    with pytest.raises(DataError, match=r"the focal lengths are .*; give two numbers above 0"):
+        write_sample(tmp_path / "out", sample_data(tmp_path, focal_xy_px=focal), space)
+    assert not (tmp_path / "out").exists()
+
+
+def _letters(name: str, letters: str) -> LabelSpace:
+    classes = (LabelClass(id=i, name=c, color=(i, 0, 0)) for i, c in enumerate(letters))
+    return LabelSpace(name=name, classes=tuple(classes))
+
+
+@pytest.mark.parametrize(
+    ("annotated", "plain", "mapped"),
+    [
+        (None, None, None),
+        ("abcde", None, None),
+        ("", (), ()),
+        ("a", (0,), ()),  # X is b, too
+        ("ab", (0, 1), (0,)),
+        ("abc", (0, 1, 2), (0,)),  # what was d is ignored, and may be Y
+        ("cd", (2, 3), ()),
+        ("ce", (2, 4), (3,)),
+    ],
+)
+def test_which_classes_were_annotated_follows_the_label_map(tmp_path, annotated, plain, mapped):
+    """X is a and b together, Y is c and some of d, Z is nothing but some of d, W is e."""
+    source, target = _letters("letters", "abcde"), _letters("capitals", "XYZW")
+    becomes = {"a": "X", "b": "X", "c": "Y", "d": "YZ", "e": "W"}
+    kinds = {"X": "many to one", "YZ": "one to several"}
+    rows = [
+        ClassMap(source=name, kind=kinds.get(to, "one to one"), targets=tuple(to))
+        for name, to in becomes.items()
+    ]
+    names = None if annotated is None else tuple(annotated)
+    data = sample_data(tmp_path, semantic=None, instances=None, annotated=names)
+    (sample,) = PreparedFolder(prepare(tmp_path / "out", source, data)).samples("train")
+    assert sample.annotated_ids == plain
+    labels = LabelMap(source=source, target=target, classes=tuple(rows))
+    assert sample.mapped(labels).annotated_ids == mapped
+
+
+def test_what_is_annotated_and_lost_counts_for_nothing(tmp_path):
+    source, target = _letters("letters", "ab"), _letters("capitals", "A")
+    rows = (
+        ClassMap(source="a", kind="one to one", targets=("A",)),
+        ClassMap(source="b", kind="lost"),
+    )
+    labels = LabelMap(source=source, target=target, classes=rows)
+    for annotated, want in ((("b",), ()), (("a",), None)):  # A alone is all of the target
+        data = sample_data(tmp_path, semantic=None, instances=None, annotated=annotated)
+        root = prepare(tmp_path / annotated[0], source, data)
+        (sample,) = PreparedFolder(root).samples("train")
+        assert sample.mapped(labels).annotated_ids == want

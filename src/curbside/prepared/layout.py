@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import reprlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ __all__ = [
     "TARGET_FOLDERS",
     "SampleData",
     "SampleRecord",
+    "check_focal_lengths",
 ]
 
 FORMAT = {"format": "curbside-prepared", "version": 1}
@@ -120,9 +122,7 @@ class SampleRecord:
                 unknown_labels={str(k): int(v) for k, v in data.get("unknown_labels", {}).items()},
                 dropped_labels={str(k): int(v) for k, v in data.get("dropped_labels", {}).items()},
                 known_objects=int(data.get("known_objects", 0)),
-                focal_xy_px=None
-                if data.get("focal_xy_px") is None
-                else (float(data["focal_xy_px"][0]), float(data["focal_xy_px"][1])),
+                focal_xy_px=_focal_lengths(data.get("focal_xy_px")),
             )
             name, path = os.fsencode(record.id), os.fsencode(record.image)
         except (
@@ -146,15 +146,15 @@ class SampleRecord:
             and len(path) <= _MAX_PATH
             and b"\0" not in name + path
             and min(record.size_hw) >= 1
-            and all(0 < focal < float("inf") for focal in record.focal_xy_px or ())
         ):
-            said = record.split, record.targets, record.image, record.size_hw, record.focal_xy_px
+            said = record.split, record.targets, record.image, record.size_hw
             raise DataError(
-                f"the sample {reprlib.repr(record.id)} has split, targets, picture, size and focal "
-                f"length {', '.join(map(reprlib.repr, said))}",
+                f"the sample {reprlib.repr(record.id)} has split, targets, picture and "
+                f"size {', '.join(map(reprlib.repr, said))}",
                 fix=f"splits are {', '.join(SPLITS)}; targets are {', '.join(TARGETS)}, each once; "
-                "sizes are 1 or more; focal lengths are over 0; ids and pictures are names of files",
+                "sizes are 1 or more; ids and pictures are names of files",
             )
+        check_focal_lengths(record.focal_xy_px, reprlib.repr(record.id))
         return record
 
 
@@ -203,3 +203,30 @@ class SampleData:
         if self.confidence is not None:
             found["confidence"] = self.confidence
         return found
+
+
+def check_focal_lengths(focal_xy_px: Sequence[float] | None, name: str) -> None:
+    """Refuse focal lengths that no camera has.
+
+    Args:
+        focal_xy_px: Along x and y, in pixels; None where they are unknown.
+        name: The sample, for the message.
+
+    Raises:
+        DataError: They are not two numbers above 0.
+    """
+    if focal_xy_px is None:
+        return
+    if len(focal_xy_px) != 2 or not all(0 < focal < math.inf for focal in focal_xy_px):
+        raise DataError(
+            f"{name}: the focal lengths are {reprlib.repr(tuple(focal_xy_px))}",
+            fix="give two numbers above 0, in pixels of the picture, or leave them out",
+        )
+
+
+def _focal_lengths(value: Any) -> tuple[float, float] | None:
+    """Focal lengths as `samples.jsonl` has them."""
+    if value is None:
+        return None
+    along_x, along_y = value
+    return float(along_x), float(along_y)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -48,18 +48,19 @@ class Sample:
 
     @property
     def annotated_ids(self) -> tuple[int, ...] | None:
-        """Ids of the classes of `space` that were annotated on it; None where those are all. Of a mapped
-        sample a class counts where all that becomes it was annotated."""
+        """Ids of the classes of `space` that were annotated on it; None where those are all.
+
+        Of a mapped sample a class counts where all that becomes it was annotated, and nothing is
+        ignored that may be it. What is annotated and lost in the map counts for nothing.
+        """
         known = self.record.annotated
-        if known is None:
+        if known is None or set(known) >= set(
+            (self.labels.source if self.labels else self.space).names
+        ):
             return None
-        if self.labels is None:
-            return tuple(item.id for item in self.space.classes if item.name in known)
-        sources: dict[str, list[bool]] = {}
-        for row in self.labels.classes:
-            if row.target is not None:
-                sources.setdefault(row.target, []).append(row.source in known)
-        return tuple(i.id for i in self.space.classes if i.name in sources and all(sources[i.name]))
+        names = set(known) if self.labels is None else _annotated_after(self.labels, known)
+        ids = tuple(item.id for item in self.space.classes if item.name in names)
+        return None if len(ids) == len(self.space.classes) else ids
 
     def read_rgb(self) -> np.ndarray:
         """The picture, (H, W, 3) uint8 RGB.
@@ -208,6 +209,18 @@ def evenly_spaced(samples: Sequence[Picture], count: int) -> list[Picture]:
     """At most `count` of the samples, spread evenly over them, in their order."""
     count = min(count, len(samples))
     return [samples[index * len(samples) // count] for index in range(count)]
+
+
+def _annotated_after(labels: LabelMap, known: Collection[str]) -> set[str]:
+    """The classes of a map's target that were annotated, where these of its source were."""
+    fed: set[str] = set()
+    unsure: set[str] = set()
+    for row in labels.classes:
+        if row.target is not None and row.source in known:
+            fed.add(row.target)
+        else:  # what was not annotated, or is ignored since it may be any of several
+            unsure.update(row.targets)
+    return fed - unsure
 
 
 def _bare_record(root: Path, bare: BareSample) -> SampleRecord:

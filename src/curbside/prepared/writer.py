@@ -15,7 +15,7 @@ from ..errors import ConfigError, DataError, LabelError
 from ..files import as_storage_error, holds_bytes, link_or_copy, read_json, write_bytes, write_json
 from ..imaging import image_size_hw, write_ids, write_jpeg, write_png
 from ..labels import LabelSpace
-from .layout import FORMAT, SPLITS, TARGET_FOLDERS, SampleData, SampleRecord
+from .layout import FORMAT, SPLITS, TARGET_FOLDERS, SampleData, SampleRecord, check_focal_lengths
 
 __all__ = ["PreparedWriter", "write_sample"]
 
@@ -33,7 +33,8 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
         space: The label space that its ids must keep to.
 
     Raises:
-        DataError: Sizes differ between the picture and a target, or a mask holds an unknown id.
+        DataError: Sizes differ between the picture and a target, or a focal length is none.
+        LabelError: A mask holds an unknown id, or a class that was annotated is none.
         StorageError: The place cannot be written.
     """
     from_file = isinstance(data.image, Path)
@@ -53,6 +54,7 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
             f"{name}: the annotated class {unknown[0]!r} is not one of {space.name}",
             fix="correct the converter: it names the classes of its label space",
         )
+    check_focal_lengths(data.focal_xy_px, name)
     if data.semantic is not None:
         check_ids(data.semantic, space, name)
         targets["semantic"] = data.semantic.astype(np.uint8, copy=False)
