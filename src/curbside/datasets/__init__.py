@@ -5,6 +5,7 @@ from .batches import ResumableBatches, SharedDraws
 from .border_weights import BorderWeightConfig, BorderWeights
 from .cache_format import CachedFolder, CacheSettings
 from .cache_writer import CacheWriter
+from .depth import DepthConfidence, DepthTargets, focal_at
 from .mixture import Mixture, Part, open_mixture
 from .object_folders import ObjectFolders, open_object_folders, true_objects
 from .objects import (
@@ -26,6 +27,8 @@ __all__ = [
     "CacheWriter",
     "CachedFolder",
     "CachedLogits",
+    "DepthConfidence",
+    "DepthTargets",
     "Mixture",
     "ObjectDataset",
     "ObjectFolders",
@@ -42,6 +45,7 @@ __all__ = [
     "collate_objects",
     "collate_train",
     "collate_val",
+    "focal_at",
     "is_cache",
     "open_mixture",
     "open_object_folders",

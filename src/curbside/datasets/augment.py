@@ -16,7 +16,7 @@ from ..errors import ConfigError
 from ..imaging import Piece
 from ..labels import IGNORE_ID
 
-__all__ = ["AugmentConfig", "Augmentation", "Augmented"]
+__all__ = ["AugmentConfig", "Augmentation", "Augmented", "cut"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,34 @@ class AugmentConfig:
                 )
         if not 0 <= self.hue <= 0.5:
             raise ConfigError(f"a shift of hue by {self.hue} is impossible", fix="choose 0 to 0.5")
+
+
+def cut(values: np.ndarray, piece: Piece, *, beyond: float) -> Tensor:
+    """What belongs to the pixels of a piece, each from the pixel nearest to it.
+
+    Args:
+        values: (H, W) of any type, of the whole picture.
+        piece: The piece.
+        beyond: What lies beyond the picture.
+
+    Returns:
+        (*piece.size_hw) of the same type.
+    """
+    mask = torch.from_numpy(np.array(values))[None]
+    mask = TF.resized_crop(mask, *_box(piece), interpolation=TF.InterpolationMode.NEAREST)
+    return _placed(mask, piece, beyond)[0]
+
+
+def _box(piece: Piece) -> tuple[int, int, int, int, list[int]]:
+    return piece.top, piece.left, piece.height, piece.width, list(piece.inside_hw)
+
+
+def _placed(pixels: Tensor, piece: Piece, beyond: float) -> Tensor:
+    """Cut pixels on their canvas, mirrored where it is."""
+    missing = [want - have for want, have in zip(piece.size_hw, piece.inside_hw, strict=True)]
+    if any(missing):
+        pixels = TF.pad(pixels, [0, 0, missing[1], missing[0]], fill=beyond)
+    return TF.horizontal_flip(pixels) if piece.flipped else pixels
 
 
 class Augmented(NamedTuple):
@@ -109,25 +137,14 @@ class Augmentation:
             beyond: The id of what lies beyond the picture.
         """
         image = torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
-        mask = torch.from_numpy(np.array(ids))[None]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             piece = self._draw(image)
-            box = (piece.top, piece.left, piece.height, piece.width, list(piece.inside_hw))
-            image = TF.resized_crop(image, *box, antialias=True)
-            mask = TF.resized_crop(mask, *box, interpolation=TF.InterpolationMode.NEAREST)
-            missing = [
-                want - have for want, have in zip(self._size_hw, piece.inside_hw, strict=True)
-            ]
-            if any(missing):
-                around = [0, 0, missing[1], missing[0]]
-                image = TF.pad(image, around)
-                mask = TF.pad(mask, around, fill=beyond)
-            if piece.flipped:
-                image, mask = TF.horizontal_flip(image), TF.horizontal_flip(mask)
+            image = TF.resized_crop(image, *_box(piece), antialias=True)
+            image = _placed(image, piece, 0)
             if self._jitter is not None:
                 image = self._jitter(image)
-        return Augmented(image, mask[0], piece)
+        return Augmented(image, cut(ids, piece, beyond=beyond), piece)
 
     def _draw(self, image: Tensor) -> Piece:
         height, width = image.shape[-2:]

@@ -31,6 +31,7 @@ class ResumableBatches:
         rank: This process.
         world: Number of processes; each takes an equal share of every batch.
         drawn: Gives the samples of a pass, (length,) indices, where it is not each sample once.
+        in_order: Whether they come in the order that it gives; shuffled where not.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ResumableBatches:
         rank: int = 0,
         world: int = 1,
         drawn: Callable[[int], np.ndarray] | None = None,
+        in_order: bool = False,
     ) -> None:
         self._length = length
         self._batch_size = batch_size
@@ -55,6 +57,8 @@ class ResumableBatches:
 
         @lru_cache(maxsize=2)
         def order(epoch: int) -> np.ndarray:
+            if drawn is not None and in_order:
+                return drawn(epoch)
             shuffled = np.random.default_rng([seed, epoch]).permutation(length)
             return shuffled if drawn is None else drawn(epoch)[shuffled]
 
@@ -85,16 +89,26 @@ class SharedDraws:
         lengths: Number of samples of each set; indices count through all sets.
         shares: Share of the draws of each set, in any unit; a set without samples has none.
         seed: Shuffles the passes.
+        spread: Let the sets take turns, so that every batch has its share of each, to one sample more
+            or less; else a pass is given set by set.
     """
 
-    def __init__(self, lengths: Sequence[int], shares: Sequence[float], seed: int) -> None:
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        shares: Sequence[float],
+        seed: int,
+        *,
+        spread: bool = False,
+    ) -> None:
         self._lengths = tuple(lengths)
         self._seed = seed
+        self.spread = spread
         places = np.cumsum(shares) / np.sum(shares) * sum(lengths)
         self._draws = np.diff(np.rint(places).astype(int), prepend=0)
 
     def __call__(self, epoch: int) -> np.ndarray:
-        """The samples of a pass, (sum(lengths),) indices, set by set."""
+        """The samples of a pass, (sum(lengths),) indices."""
         found, start = [], 0
         for number, (length, draws) in enumerate(zip(self._lengths, self._draws, strict=True)):
             if draws:
@@ -108,4 +122,8 @@ class SharedDraws:
                 )
                 found.append(start + stream[first - begun * length :][:draws])
             start += length
-        return np.concatenate(found)
+        if not self.spread:
+            return np.concatenate(found)
+        # The k-th of n draws of a set has the place (k + 1/2) / n of the pass.
+        places = [(np.arange(len(one)) + 0.5) / len(one) for one in found]
+        return np.concatenate(found)[np.argsort(np.concatenate(places), kind="stable")]

@@ -25,12 +25,13 @@ class Part:
     labels: LabelMap | None
     """From its label space to the mixture's; None where they are the same."""
 
-    def samples(self, split: str) -> list[Sample]:
-        """Its samples of a split with a semantic target, in the mixture's label space; maybe none."""
+    def samples(self, split: str, targets: Sequence[str] = ("semantic",)) -> list[Sample]:
+        """Its samples of a split with one of the targets, in the mixture's label space; maybe none."""
         try:
-            found = self.folder.samples(split, target="semantic")
+            every = self.folder.samples(split)
         except DataError:
             return []
+        found = [sample for sample in every if not set(targets).isdisjoint(sample.record.targets)]
         return found if self.labels is None else [sample.mapped(self.labels) for sample in found]
 
 
@@ -51,24 +52,25 @@ class Mixture:
         unfed = [set(part.labels.unfed) for part in self.parts if part.labels is not None]
         return tuple(name for name in self.space.names if all(name in lacks for lacks in unfed))
 
-    def samples(self, split: str) -> list[list[Sample]]:
-        """The samples of a split with a semantic target, folder by folder.
+    def samples(self, split: str, targets: Sequence[str] = ("semantic",)) -> list[list[Sample]]:
+        """The samples of a split with at least one of the targets, folder by folder.
 
         Raises:
             DataError: No folder has one.
         """
-        found = [part.samples(split) for part in self.parts]
+        found = [part.samples(split, targets) for part in self.parts]
         if not any(found):
-            self.parts[0].folder.samples(split, target="semantic")  # says what it has instead
+            self.parts[0].folder.samples(split, target=targets[0])  # says what it has instead
         return found
 
-    def warnings(self, split: str) -> list[str]:
+    def warnings(self, split: str, targets: Sequence[str] = ("semantic",)) -> list[str]:
         """What who trains on a split should know, a line each: folders and classes that bring
         nothing to it."""
         lines = []
         for part in self.parts:
-            if not part.samples(split):
-                lines.append(f"{part.name} has no {split} sample with a mask")
+            if not part.samples(split, targets):
+                lacks = " or ".join("a mask" if name == "semantic" else name for name in targets)
+                lines.append(f"{part.name} has no {split} sample with {lacks}")
             if part.labels is not None and part.labels.lost:
                 lost = ", ".join(row.source for row in part.labels.lost)
                 lines.append(

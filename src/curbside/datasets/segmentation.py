@@ -16,6 +16,7 @@ from ..labels import IGNORE_ID
 from ..prepared import Sample
 from .augment import Augmentation
 from .border_weights import BorderWeights
+from .depth import DepthTargets
 from .teacher_cache import TeacherCache
 
 __all__ = ["SegmentationDataset", "TrainItem", "ValItem", "collate_train", "collate_val"]
@@ -30,26 +31,50 @@ class TrainItem(NamedTuple):
     """(H, W) uint8 ids; in a batch (B, H, W). A picture without a mask has 255 everywhere."""
     counts: Tensor
     """(H, W) bool: the pixels to compare with a teacher, which are those with a label, and in a
-    picture without a mask all that are not padding; in a batch (B, H, W)."""
+    picture without a mask, or with one of some classes alone, all that are not padding; in a batch
+    (B, H, W)."""
     border_weight: Tensor | None
     """(H, W) float32, see `BorderWeights`; in a batch (B, H, W). None where no loss asks for it."""
     taught: tuple[Tensor, ...]
     """What each cached teacher said of it, (C, h, w) float16 logits; in a batch (B, C, h, w)."""
     problems: tuple[str, ...]
     """What was found unreadable on the way; another sample stands in its place."""
+    annotated: Tensor | None = None
+    """(C,) bool, the classes that were annotated on it; in a batch (B, C). None where that is all."""
+    depth: Tensor | None = None
+    """(H, W) float32 metres, 0 = unknown; in a batch (B, H, W). None where no depth is learnt."""
+    depth_weight: Tensor | None = None
+    """(H, W) float32, what the depth of each pixel counts, 0 = nothing; in a batch (B, H, W)."""
+    weight: Tensor | None = None
+    """() float32, what the sample counts; in a batch (B,). None where all count alike."""
+
+    def rows(self, chosen: Tensor) -> TrainItem:
+        """Some of a batch.
+
+        Args:
+            chosen: (B,) bool.
+        """
+        picked = {
+            name: value[chosen]
+            for name, value in self._asdict().items()
+            if isinstance(value, Tensor)
+        }
+        return self._replace(**picked, taught=tuple(logits[chosen] for logits in self.taught))
 
 
 class ValItem(NamedTuple):
-    """A sample at the network's size with its mask at its own, or a batch of them."""
+    """A sample at the network's size with its targets at its own, or a batch of them."""
 
     image: Tensor
     """(3, H, W) uint8 RGB; in a batch (B, 3, H, W)."""
-    targets: tuple[np.ndarray, ...]
-    """Masks at their own size, (H, W) uint8 each."""
+    targets: tuple[np.ndarray | None, ...]
+    """Masks at their own size, (H, W) uint8 each; None where a sample has none."""
     indices: tuple[int, ...]
     """Which sample of the dataset each is."""
     problems: tuple[str, ...]
     """What was unreadable and is left out."""
+    depths: tuple[np.ndarray | None, ...] = ()
+    """Depth at its own size, (H, W) float32 metres each, 0 = unknown; None where a sample has none."""
 
 
 class SegmentationDataset(Dataset):
@@ -62,6 +87,8 @@ class SegmentationDataset(Dataset):
         seed: Added to a draw to seed its augmentation.
         border_weights: Weighs the pixels of training samples by their distance to a border.
         caches: What teachers said of the samples beforehand.
+        depth: Reads their depth, where that is wanted.
+        weights: What each sample counts; alike where not given.
     """
 
     def __init__(
@@ -73,6 +100,8 @@ class SegmentationDataset(Dataset):
         seed: int = 0,
         border_weights: BorderWeights | None = None,
         caches: Sequence[TeacherCache] = (),
+        depth: DepthTargets | None = None,
+        weights: Sequence[float] = (),
     ) -> None:
         self._samples = samples
         self._size_hw = size_hw
@@ -80,6 +109,8 @@ class SegmentationDataset(Dataset):
         self._seed = seed
         self._border_weights = border_weights
         self._caches = caches
+        self._depth = depth
+        self._weights = weights
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -93,12 +124,14 @@ class SegmentationDataset(Dataset):
         assert self._augmentation is not None
         problems = []
         for step in range(len(self)):
-            sample = self._samples[(index + step) % len(self)]
+            place = (index + step) % len(self)
+            sample = self._samples[place]
             labelled = "semantic" in sample.record.targets
             try:
                 rgb = sample.read_rgb()
                 ids = sample.read_semantic() if labelled else _no_ids(rgb)
                 kept = [cache.read(sample) for cache in self._caches]
+                metres = None if self._depth is None else self._depth.read(sample)
             except (DataError, LabelError) as error:
                 problems.append(str(error))
                 continue
@@ -107,15 +140,22 @@ class SegmentationDataset(Dataset):
                 >> np.uint64(1)
             )
             image, target, piece = self._augmentation(rgb, ids, seed=seed)
+            annotated = _annotated(sample)
+            whole = labelled and annotated is None
+            depth, depth_weight = (None, None) if metres is None else metres.cut(piece)
             return TrainItem(
                 image=image,
                 target=target,
-                counts=target != IGNORE_ID if labelled else torch.from_numpy(piece.cover().copy()),
+                counts=target != IGNORE_ID if whole else torch.from_numpy(piece.cover().copy()),
                 border_weight=None
                 if self._border_weights is None
                 else torch.from_numpy(self._border_weights(target.numpy())),
                 taught=tuple(torch.from_numpy(logits.cut(piece)) for logits in kept),
                 problems=tuple(problems),
+                annotated=annotated,
+                depth=depth,
+                depth_weight=depth_weight,
+                weight=torch.tensor(self._weights[place]) if self._weights else None,
             )
         raise DataError(
             f"none of the {len(self)} training samples can be read; the first: {problems[0]}",
@@ -123,12 +163,25 @@ class SegmentationDataset(Dataset):
         )
 
     def _val_item(self, index: int) -> ValItem:
+        sample = self._samples[index]
+        targets = sample.record.targets
         try:
-            rgb, ids = self._samples[index].read_rgb(), self._samples[index].read_semantic()
+            rgb = sample.read_rgb()
+            ids = sample.read_semantic() if "semantic" in targets else None
+            wanted = self._depth is not None and "depth" in targets
+            depth = sample.read_depth_m() if wanted else None
         except (DataError, LabelError) as error:
             return ValItem(torch.empty(0), (), (), (str(error),))
         image = torch.from_numpy(np.array(resize_frame(rgb, self._size_hw))).permute(2, 0, 1)
-        return ValItem(image, (ids,), (index,), ())
+        return ValItem(image, (ids,), (index,), (), (depth,))
+
+
+def _annotated(sample: Sample) -> Tensor | None:
+    """(C,) bool, the classes that were annotated on a sample; None where that is all."""
+    ids = sample.annotated_ids
+    if ids is None:
+        return None
+    return torch.tensor([number in ids for number in sample.space.ids])
 
 
 def _no_ids(rgb: np.ndarray) -> np.ndarray:
@@ -145,6 +198,20 @@ def collate_train(items: Sequence[TrainItem]) -> TrainItem:
         border_weight=torch.stack(weights) if weights else None,
         taught=tuple(map(torch.stack, zip(*(item.taught for item in items), strict=True))),
         problems=tuple(problem for item in items for problem in item.problems),
+        annotated=_filled([item.annotated for item in items], fill=True),
+        depth=_filled([item.depth for item in items]),
+        depth_weight=_filled([item.depth_weight for item in items]),
+        weight=_filled([item.weight for item in items]),
+    )
+
+
+def _filled(values: Sequence[Tensor | None], *, fill: bool = False) -> Tensor | None:
+    """What samples have as one tensor, those that lack it filled; None where all do."""
+    like = next((value for value in values if value is not None), None)
+    if like is None:
+        return None
+    return torch.stack(
+        [torch.full_like(like, fill) if value is None else value for value in values]
     )
 
 
@@ -157,4 +224,5 @@ def collate_val(items: Sequence[ValItem]) -> ValItem:
         tuple(item.targets[0] for item in good),
         tuple(item.indices[0] for item in good),
         tuple(p for item in items for p in item.problems),
+        tuple(depth for item in good for depth in item.depths),
     )

@@ -89,10 +89,14 @@ class SegmentationModel(Model):
 
     Attributes:
         feature_specs: What `ModelOutput.features` will hold; the last one is named `decoder`.
-        depth_only: Names of the submodules that only the depth depends on.
+        depth_only: Names of the submodules that only the depth depends on; none where it gives no depth.
+        semantic_only: Names of the submodules that only the scores depend on.
+        max_depth_m: The farthest depth that it can say, in metres; None where there is no such limit.
     """
 
     depth_only: tuple[str, ...] = ()
+    semantic_only: tuple[str, ...] = ()
+    max_depth_m: float | None = None
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)

@@ -165,7 +165,8 @@ class LightWeightRefineNet(SegmentationModel):
         self.segmentation = TaskHead(num_classes, branch=joint)
         self.depth = TaskHead(1, branch=True) if joint else None
         self.depth_only = ("depth",) if joint else ()
-        self._max_depth_m = config.max_depth_m if config.depth == "capped" else None
+        self.semantic_only = ("segmentation",) if joint else ()
+        self.max_depth_m = config.max_depth_m if config.depth == "capped" else None
         # As the authors have it: with one task corners lie on corners, with several centres on centres.
         self._align_corners = not joint
         decoded = FeatureSpec(name="decoder", channels=_CHANNELS, stride=4)
@@ -207,9 +208,10 @@ class LightWeightRefineNet(SegmentationModel):
         the authors', so that an error of a metre weighs the same near and far, where an exponential
         would have it grow with the depth.
         """
-        if self._max_depth_m is None:
+        raw = raw.float()  # half precision would round metres
+        if self.max_depth_m is None:
             return F.softplus(raw)
-        return raw.sigmoid() * self._max_depth_m
+        return raw.sigmoid() * self.max_depth_m
 
 
 class ChainedPooling(nn.Module):

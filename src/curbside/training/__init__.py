@@ -1,6 +1,6 @@
 """Training: a config in, a run folder out. `fit(config)` trains or goes on; `load_run(folder)` opens one."""
 
-from .config import DataConfig, DistillationConfig, PhaseConfig, TrainConfig
+from .config import DataConfig, DepthConfig, DistillationConfig, PhaseConfig, TrainConfig
 from .fit import FitResult, fit, run_kinds
 from .instance_config import InstanceTrainConfig, ObjectDataConfig
 from .instance_run import InstanceRun, fit_instances, load_instance_run
@@ -18,12 +18,14 @@ from .run_folder import Run, load_config, load_run
 from .semantic import fit_semantic
 from .serialize import config_from_json, config_to_json
 from .variants import distilled, with_loss, with_teachers
+from .weighting import TaskWeightingConfig
 from .yolo_config import YoloConfig, YoloDataConfig
 from .yolo_run import AGPL_NOTICE, YoloExport, export_yolo, fit_yolo, load_yolo_predictor
 
 __all__ = [
     "AGPL_NOTICE",
     "DataConfig",
+    "DepthConfig",
     "DistillationConfig",
     "FineTuned",
     "FitResult",
@@ -38,6 +40,7 @@ __all__ = [
     "Run",
     "RunConfig",
     "ScheduleConfig",
+    "TaskWeightingConfig",
     "TrainConfig",
     "YoloConfig",
     "YoloDataConfig",

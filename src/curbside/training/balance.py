@@ -28,9 +28,11 @@ def balanced(config: TrainConfig, train: Iterable[Iterable[Sample]]) -> TrainCon
     Raises:
         DataError: No mask has a labelled pixel.
     """
-    if config.class_balance == "none":
+    if config.class_balance == "none" or "semantic" not in config.targets:
         return config
-    samples = list(chain(*train))
+    samples = [sample for sample in chain(*train) if "semantic" in sample.record.targets]
+    if not samples:
+        raise DataError("no sample has a mask to count", fix="train without class balance")
     with ThreadPoolExecutor(core_count()) as pool:
         counts = list(
             track(pool.map(_count, samples), total=len(samples), description="counting classes")

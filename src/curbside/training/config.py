@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from ..datasets import BorderWeightConfig
+from ..datasets import BorderWeightConfig, DepthConfidence
 from ..errors import ConfigError
 from ..losses import (
     BoundaryConfig,
     CrossEntropyConfig,
+    DepthLossConfig,
     DistillationLossConfig,
     LogitKDConfig,
     LogitLossConfig,
+    PartialLabelsConfig,
     SupervisedLossConfig,
 )
 from ..losses.base import check_factor
@@ -22,8 +24,18 @@ from ..losses.pixels import ClassWeightedConfig
 from ..manifest import Task
 from ..models import ModelConfig
 from .run_config import BatchesConfig, LoopConfig, OptimizerConfig, ScheduleConfig
+from .weighting import TaskWeightingConfig
 
-__all__ = ["DataConfig", "DistillationConfig", "PhaseConfig", "TrainConfig"]
+__all__ = [
+    "DataConfig",
+    "DepthConfig",
+    "DistillationConfig",
+    "PhaseConfig",
+    "Tasks",
+    "TrainConfig",
+]
+
+Tasks = Literal["semantic", "depth", "semantic+depth"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +48,15 @@ class DataConfig(BatchesConfig):
     shares: tuple[float, ...] = ()
     """Share of the draws that each folder gets, in any unit; by their numbers of pictures where not
     given."""
+    weights: tuple[float, ...] = ()
+    """What a sample of each folder counts in the losses, such as 1 and 0.5 for one with true labels and
+    one with pseudo-labels; all 1 where not given."""
+    mix_by: str = "targets"
+    """What kinds of samples there are: `targets`, by what a sample has (`semantic`, `depth` or
+    `semantic+depth`); or by the values of a tag, such as `kind`."""
+    mix: tuple[tuple[str, float], ...] = ()
+    """Share of every batch that each kind gets, in any unit, such as `surface 1 polygon 1 depth 2`; as
+    they come where not given."""
     unlabelled: tuple[Path, ...] = ()
     """Pictures that a teacher alone says something of: prepared folders, whose masks are left aside, or
     folders with pictures."""
@@ -53,11 +74,48 @@ class DataConfig(BatchesConfig):
                 f"the shares {self.shares} do not fit {len(self.root)} folders",
                 fix="give one of 0 or more per folder",
             )
+        if self.weights and (
+            len(self.weights) != len(self.root)
+            or min(self.weights) < 0
+            or not sum(self.weights) > 0
+        ):
+            raise ConfigError(
+                f"the weights {self.weights} do not fit {len(self.root)} folders",
+                fix="give one of 0 or more per folder",
+            )
+        kinds = [kind for kind, _ in self.mix]
+        if self.mix and (
+            len(set(kinds)) < len(kinds) or min(s for _, s in self.mix) < 0 or not self._mixed
+        ):
+            raise ConfigError(
+                f"the mix {self.mix} is impossible",
+                fix="name each kind once, with a share of 0 or more",
+            )
+        if self.mix and (self.shares or self.unlabelled):
+            raise ConfigError(
+                "kinds of samples and folders cannot both have shares of the draws",
+                fix="give one of --data.mix and --data.shares, and no --data.unlabelled with a mix",
+            )
         if not 0 < self.unlabelled_share < 1:
             raise ConfigError(
                 f"a share of {self.unlabelled_share} without labels is impossible",
                 fix="choose one between 0 and 1",
             )
+
+    @property
+    def _mixed(self) -> bool:
+        return sum(share for _, share in self.mix) > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DepthConfig:
+    """How depth is learnt, by networks that have a head for it."""
+
+    loss: DepthLossConfig = field(default_factory=DepthLossConfig)
+    """The loss, at the picture's size, over the pixels whose depth is known."""
+    confidence: DepthConfidence = "mask"
+    """What the confidence of depth means: `mask` leaves out what is trusted by less than half, `weigh`
+    lets a pixel count by it, `none` trusts all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +131,9 @@ class DistillationConfig:
     """How student and teacher are compared."""
     supervised: float = 1.0
     """Factor of the losses against labels."""
+    depth: float = 0.0
+    """Factor of the loss between the depths of student and teacher, by the run's own depth loss at every
+    pixel of the picture; 0 compares none."""
 
     def __post_init__(self) -> None:
         if not self.teacher or not self.losses:
@@ -90,6 +151,7 @@ class DistillationConfig:
                 fix="give one of 0 or more per teacher",
             )
         check_factor("factor of the supervised loss", self.supervised)
+        check_factor("factor of the teacher's depth", self.depth)
 
     @property
     def teacher_shares(self) -> tuple[float, ...]:
@@ -135,6 +197,14 @@ class TrainConfig(LoopConfig):
     """The network."""
     data: DataConfig = field(default_factory=DataConfig)
     """The samples."""
+    tasks: Tasks = "semantic"
+    """What is learnt: classes, depth, or both by one network; a sample may have the targets of either."""
+    depth: DepthConfig = field(default_factory=DepthConfig)
+    """How depth is learnt, where it is."""
+    weighting: TaskWeightingConfig = field(default_factory=TaskWeightingConfig)
+    """How the losses of several tasks become one."""
+    partial: PartialLabelsConfig = field(default_factory=PartialLabelsConfig)
+    """What the labels of a picture mean on which some of the classes alone were annotated."""
     loss: SupervisedLossConfig = field(default_factory=CrossEntropyConfig)
     """The supervised loss."""
     class_balance: Literal["none", "inverse", "median", "enet"] = "none"
@@ -163,6 +233,16 @@ class TrainConfig(LoopConfig):
                 fix="choose class balance none, or a loss with class weights, such as cross-entropy",
             )
         check_factor("weight of auxiliary heads", self.aux_weight)
+        if self.phases and self.tasks != "semantic":
+            raise ConfigError(
+                f"phases train classes alone, and the run learns {self.tasks}",
+                fix="train the phase as a run of its own, and start from its weights with --weights",
+            )
+        if self.distillation and self.distillation.depth and "depth" not in self.tasks:
+            raise ConfigError(
+                "a teacher's depth is for a run that learns depth",
+                fix="say --tasks semantic+depth, or leave out --distillation.depth",
+            )
         for number in range(1, len(self.phases) + 1):
             self.of_phase(number, None)  # refuses what cannot be before anything is trained
         if self.data.unlabelled and self.distillation is None:
@@ -170,6 +250,11 @@ class TrainConfig(LoopConfig):
                 "pictures without labels teach nothing without a teacher",
                 fix="name one with --distillation.teacher, or leave out --data.unlabelled",
             )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that are learnt from, by their names in prepared folders."""
+        return tuple(self.tasks.split("+"))
 
     @property
     def uses_border_weight(self) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..datasets import TrainItem
 from ..errors import ConfigError
-from ..losses import FeatureLossConfig, LogitLossConfig, LossOutput, distillation_losses
+from ..losses import DepthLoss, FeatureLossConfig, LogitLossConfig, LossOutput, distillation_losses
 from ..models import ModelOutput, SegmentationModel, nearest, normalize, two_sided, upsample
 from .adapters import FeatureComparison
 from .config import DistillationConfig
@@ -24,6 +24,7 @@ class Distiller(nn.Module):
 
     Args:
         config: The teachers and the losses.
+        depth_loss: Compares depths, where they are.
         student: The student, for what it shows of its inside.
         teachers: One network per teacher of the config, or None where its logits come with the
             batch, from a cache.
@@ -37,8 +38,10 @@ class Distiller(nn.Module):
         config: DistillationConfig,
         student: SegmentationModel,
         teachers: Sequence[SegmentationModel | None],
+        depth_loss: DepthLoss | None = None,
     ) -> None:
         super().__init__()
+        self._depth, self._depth_loss = config.depth, depth_loss
         # In a tuple, so that teachers are no part of this module: not saved, not trained.
         self._teachers = tuple(teachers)
         self._shares = config.teacher_shares
@@ -52,6 +55,11 @@ class Distiller(nn.Module):
                 raise ConfigError(
                     f"{path} holds a teacher's logits, and {_name(on_features[0])} compares features",
                     fix="name the teacher's run folder, or leave that loss out",
+                )
+            if config.depth and (teacher is None or not teacher.depth_only):
+                raise ConfigError(
+                    f"{path} gives no depth to compare with",
+                    fix="name the run folder of a network that does, or leave out --distillation.depth",
                 )
             shown = () if teacher is None else teacher.feature_specs
             self.feature_losses.append(
@@ -93,6 +101,8 @@ class Distiller(nn.Module):
             said = ModelOutput(next(taught)) if teacher is None else _ask(teacher, batch.image)
             found = self._on_logits(batch, *map(two_sided, (output.logits, logits, said.logits)))
             found += [loss(output.features, said.features) for loss in feature_losses]  # type: ignore[attr-defined]
+            if self._depth and self._depth_loss is not None:
+                found.append(self._on_depth(output, said, self._depth_loss))
             often: Counter[str] = Counter()
             for one in found:
                 total = total + share * one.total
@@ -101,6 +111,12 @@ class Distiller(nn.Module):
                     key = f"{name}-{often[name]}" if often[name] > 1 else name
                     parts[key] = parts.get(key, 0) + share * value
         return LossOutput(total, parts)
+
+    def _on_depth(self, output: ModelOutput, said: ModelOutput, loss: DepthLoss) -> LossOutput:
+        assert output.depth is not None and said.depth is not None
+        taught = upsample(said.depth.float(), output.depth.shape[-2:])[:, 0]
+        total = self._depth * loss(output.depth, taught, torch.ones_like(taught)).total
+        return LossOutput(total, {"depth-kd": total.detach()})
 
     def _on_logits(
         self, batch: TrainItem, coarse: Tensor, full: Tensor, taught: Tensor

@@ -26,17 +26,15 @@ def finish(config: TrainConfig, data: Mixture) -> None:
         data: Its samples.
     """
     folder, space = config.run_folder, data.space
-    train, val = (
-        list(chain(*data.samples(split)))
-        for split in (config.data.train_split, config.data.val_split)
-    )
+    val = list(chain(*(part.samples(config.data.val_split) for part in data.parts)))
     if config.recalibrate is not None:
+        train = list(chain(*data.samples(config.data.train_split, config.targets)))
         model = config.model.from_random().build(space.num_channels)
         size_hw = config.data.eval_hw
         pictures = recalibrate_weights(folder, model, train, size_hw, config.recalibrate, val=val)
         if pictures:
             _say(f"statistics of batch normalisation recalibrated on {pictures} pictures")
-    if space.binary and not _has_threshold(folder):
+    if space.binary and val and not _has_threshold(folder):
         _say(renew_threshold(folder, val))
 
 

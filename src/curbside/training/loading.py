@@ -7,12 +7,12 @@ from itertools import chain, compress, repeat
 from typing import Any
 
 import lightning.pytorch as lightning
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from ..datasets import (
     Augmentation,
+    DepthTargets,
     ResumableBatches,
     SegmentationDataset,
     SharedDraws,
@@ -23,6 +23,7 @@ from ..datasets import (
 from ..errors import ConfigError
 from ..labels import LabelSpace
 from ..prepared import Sample, picture_samples
+from .cameras import Camera
 from .config import TrainConfig
 from .run_config import LoopConfig
 
@@ -51,6 +52,7 @@ def loaders(
     trainer: lightning.Trainer,
     *,
     pause: Callable[[int], int],
+    camera: Camera | None = None,
 ) -> tuple[DataLoader, DataLoader]:
     """The batches to learn from and those to score.
 
@@ -61,28 +63,69 @@ def loaders(
         caches: What its teachers said beforehand.
         trainer: Who asks for the batches; its step decides with which they start.
         pause: See `ResumableBatches`.
+        camera: The one that depth is told for, where depth is learnt.
 
     Raises:
-        ConfigError: The devices cannot share a batch.
+        ConfigError: The devices cannot share a batch, or a kind of samples has no share or no sample.
     """
-    lengths = [len(samples) for samples in train]
-    shares = _shares(config, lengths)
+    counts = dict(zip((p.resolve() for p in config.data.root), config.data.weights, strict=False))
+    if config.data.mix:
+        train, mixed = _kinds(config, list(chain(*train)))
+        draws = SharedDraws([len(kind) for kind in train], mixed, config.seed, spread=True)
+    else:
+        lengths = [len(samples) for samples in train]
+        shares = _shares(config, lengths)
+        draws = SharedDraws(lengths, shares, config.seed) if shares else None
+    depth = camera and DepthTargets(
+        confidence=config.depth.confidence,
+        size_hw=config.data.eval_hw,
+        reference_px=camera.focal_px,
+    )
+    samples = list(chain(*train))
     train_set = SegmentationDataset(
-        list(chain(*train)),
+        samples,
         size_hw=config.data.crop_hw,
         augmentation=Augmentation(config.data.augment, config.data.crop_hw),
         seed=config.seed,
         border_weights=config.data.border_weights.build() if config.uses_border_weight else None,
         caches=caches,
+        depth=depth,
+        weights=[counts.get(s.root.resolve(), 1.0) for s in samples] if counts else (),
     )
+    scored = SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw, depth=depth)
     return feed(
         config,
         (train_set, collate_train),
-        (SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw), collate_val),
+        (scored, collate_val),
         trainer,
         pause=pause,
-        drawn=SharedDraws(lengths, shares, config.seed) if shares else None,
+        drawn=draws,
     )
+
+
+def _kinds(
+    config: TrainConfig, samples: Sequence[Sample]
+) -> tuple[list[list[Sample]], list[float]]:
+    """The samples by their kind, with the share of each.
+
+    Raises:
+        ConfigError: A kind has a share and no sample, or samples and no share.
+    """
+    data, found = config.data, dict[str, list[Sample]]()
+    for sample in samples:
+        kind = sample.record.tags.get(data.mix_by, "(none)")
+        if data.mix_by == "targets":
+            kind = "+".join(name for name in config.targets if name in sample.record.targets)
+        found.setdefault(kind, []).append(sample)
+    shares = dict(data.mix)
+    strange = sorted(found.keys() ^ shares.keys())
+    if strange:
+        has = ", ".join(f"{kind} {len(found[kind])}" for kind in sorted(found))
+        raise ConfigError(
+            f"the kind {strange[0]} has {'no share' if strange[0] in found else 'no sample'}",
+            fix=f"name all kinds, with 0 for none of it: by {data.mix_by} there are {has}",
+        )
+    return [found[kind] for kind in shares], list(shares.values())
 
 
 def feed(
@@ -92,7 +135,7 @@ def feed(
     trainer: lightning.Trainer,
     *,
     pause: Callable[[int], int],
-    drawn: Callable[[int], np.ndarray] | None = None,
+    drawn: SharedDraws | None = None,
 ) -> tuple[DataLoader, DataLoader]:
     """The batches of a run: those to learn from, from the step that its trainer is at, and those to
     score.
@@ -125,6 +168,7 @@ def feed(
         rank=rank,
         world=world,
         drawn=drawn,
+        in_order=drawn is not None and drawn.spread,
     )
     workers: dict[str, Any] = {
         "num_workers": config.data.workers,

@@ -27,6 +27,8 @@ class Score:
     """Its name in the log, such as val/miou."""
     name: str
     """What it is called, such as mIoU."""
+    also: tuple[str, ...] = ()
+    """Names of other scores that are noted with weights."""
 
 
 class LoopTask(lightning.LightningModule):

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..manifest import InputSpec, Manifest, OutputSpec
+from ..errors import ModelFileError
+from ..labels import NO_CLASSES
+from ..manifest import InputSpec, Manifest, Meaning, OutputSpec
 from ..models import inference_form, normalize
-from ..runtime import InstancePredictor, SemanticPredictor
+from ..runtime import JointPredictor, SemanticPredictor, TaskPredictor
+from ..runtime.predictor import predictor_of
 from .config import TrainConfig
 from .run_config import RunConfig
 from .run_folder import Run, load_config, load_run, run_files, set_threads
@@ -25,7 +28,7 @@ def load_run_predictor(
     device: str | None = None,
     threads: int | None = None,
     calibrated: bool = True,
-) -> SemanticPredictor | InstancePredictor:
+) -> TaskPredictor:
     """Open a run folder of any kind as a predictor: the runtime's own, over torch.
 
     Args:
@@ -55,19 +58,26 @@ def load_semantic_run_predictor(
 
     Raises:
         ConfigError: The number of threads is below 1.
-        ModelFileError: The run cannot be opened, or its network has another task.
+        ModelFileError: The run cannot be opened, or its network tells no classes of pixels.
     """
     set_threads(threads)
     run = load_run(folder, calibrated=calibrated)
-    return SemanticPredictor(
-        TorchBackend(run, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    found = predictor_of(TorchBackend(run, place))
+    if isinstance(found, JointPredictor):
+        return found.semantic
+    if isinstance(found, SemanticPredictor):
+        return found
+    raise ModelFileError(
+        f"{folder} is a run for the task {found.manifest.task}, and this needs a class for every pixel",
+        fix="name the run folder of a semantic network",
     )
 
 
 @singledispatch
 def open_predictor(
     config: RunConfig, folder: Path, *, device: str, calibrated: bool
-) -> SemanticPredictor | InstancePredictor:
+) -> TaskPredictor:
     """The predictor of a run folder; every kind of run registers its own.
 
     Args:
@@ -85,18 +95,22 @@ def open_predictor(
 @open_predictor.register
 def _open_semantic(
     config: TrainConfig, folder: Path, *, device: str, calibrated: bool
-) -> SemanticPredictor:
-    return load_semantic_run_predictor(folder, device=device, calibrated=calibrated)
+) -> TaskPredictor:
+    return predictor_of(TorchBackend(load_run(folder, calibrated=calibrated), device))
 
 
 class TorchBackend:
-    """A run's network behind the runtime's backend protocol: RGB frame in, logits out."""
+    """A run's network behind the runtime's backend protocol: RGB frame in, logits and depth out."""
 
     def __init__(self, run: Run, device: str) -> None:
+        meanings: dict[str, Meaning] = {"semantic": "logits", "depth": "depth"}
+        given = [meanings[target] for target in run.config.targets]
         self.manifest = Manifest(
+            task=run.config.tasks,
             input=InputSpec(size_hw=run.image_size_hw, channels="rgb"),
-            outputs=(OutputSpec(name="logits", meaning="logits"),),
-            space=run.space,
+            outputs=tuple(OutputSpec(name=meaning, meaning=meaning) for meaning in given),
+            space=run.space if "logits" in given else NO_CLASSES,
+            depth=run.depth,
             normalization=run.model.normalization,
             model=run.title,
             source=run.source,
@@ -109,12 +123,16 @@ class TorchBackend:
         self.device = device
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """(1, H, W, 3) uint8 to {"logits": (1, C, h, w) float32}."""
+        """(1, H, W, 3) uint8 to `logits`, (1, C, h, w), and `depth`, (1, 1, h, w) metres, float32: those
+        that the run has learnt."""
         frame = torch.from_numpy(inputs[self.manifest.input.name]).to(self.device)
         image = normalize(frame.permute(0, 3, 1, 2), self.manifest.normalization)
         with torch.inference_mode():
-            logits = self._model(image.contiguous(memory_format=torch.channels_last)).logits
-        return {"logits": (logits.float() / self.manifest.temperature).cpu().numpy()}
+            found = self._model(image.contiguous(memory_format=torch.channels_last))
+        said = {"logits": found.logits.float() / self.manifest.temperature, "depth": found.depth}
+        return {
+            spec.name: said[spec.meaning].float().cpu().numpy() for spec in self.manifest.outputs
+        }
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -125,8 +125,9 @@ class Checkpoints(lightning.Callback):
             return
         self.best_score, self.best_step = score, trainer.global_step
         if trainer.is_global_zero:
-            facts = {"step": self.best_step, key.replace("/", "_"): score}
-            self._save(self._folder / "model.safetensors", **facts)
+            latest = {name: self._task.latest[name] for name in self._task.score.also}
+            facts = {n.replace("/", "_"): value for n, value in {key: score, **latest}.items()}
+            self._save(self._folder / "model.safetensors", step=self.best_step, **facts)
 
     def on_train_batch_end(
         self,

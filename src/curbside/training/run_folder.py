@@ -35,8 +35,9 @@ from ..errors import ModelFileError
 from ..files import atomic_path, read_json, sha256_file, write_json
 from ..hardware import thread_count
 from ..labels import LabelSpace
-from ..manifest import DecisionThreshold, TemperatureScaling
+from ..manifest import DecisionThreshold, DepthSpec, TemperatureScaling
 from ..models import SegmentationModel
+from .cameras import depth_spec
 from .config import TrainConfig
 from .run_config import RunConfig
 from .serialize import config_from_json, config_to_json
@@ -82,6 +83,8 @@ class Run:
     temperature_scaling: TemperatureScaling | None = None
     """What its scores are to be divided by, where it was fitted."""
 
+    depth: DepthSpec | None = None
+    """What its metres are good for; None where it did not learn depth."""
     threshold: DecisionThreshold | None = None
     """From which probability on a pixel is id 1, where it was chosen; of a binary label space alone."""
 
@@ -232,6 +235,12 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
     source = source_of(about, weights_path, step)
     best = {key.removeprefix("val_"): facts[key] for key in facts if key.startswith("val_")}
     scores = {"validation": {**best, "split": config.data.val_split, "step": step}}
+    try:
+        depth = depth_spec(model, about["dataset"]) if "depth" in config.targets else None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelFileError(
+            f"{where} does not tell the camera of its depth ({type(error).__name__})", fix=_TRAIN
+        ) from error
     return Run(
         folder=folder,
         config=config,
@@ -242,6 +251,7 @@ def load_run(folder: Path, *, calibrated: bool = True) -> Run:
         temperature_scaling=_read_fitted(folder, TemperatureScaling, source)
         if calibrated
         else None,
+        depth=depth,
         threshold=_read_fitted(folder, DecisionThreshold, source)
         if calibrated and space.binary
         else None,

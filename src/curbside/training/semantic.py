@@ -1,4 +1,4 @@
-"""Training a semantic network."""
+"""Training a network for classes, for depth, or for both."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from ..datasets import Mixture, open_mixture
 from ..errors import ConfigError
+from ..models import SegmentationModel
 from ..prepared import Sample
 from .balance import balanced
+from .cameras import camera_of
 from .config import TrainConfig
 from .finishing import finish
 from .fit import FitResult, fit
@@ -24,9 +26,9 @@ __all__ = ["fit_semantic"]
 
 @fit.register
 def fit_semantic(config: TrainConfig) -> FitResult:
-    """Train a semantic network; see `fit`."""
+    """Train a network for classes, for depth, or for both; see `fit`."""
     data = open_mixture(config.data.root, config.data.space)
-    train = data.samples(config.data.train_split)
+    train = data.samples(config.data.train_split, config.targets)
     _check_shares(config, train)
     result = _train(balanced(config, train), data)
     if not result.rank:
@@ -36,8 +38,8 @@ def fit_semantic(config: TrainConfig) -> FitResult:
 
 def _train(config: TrainConfig, data: Mixture) -> FitResult:
     """Train a run, after its phases, without what comes when it is over."""
-    train = data.samples(config.data.train_split)
-    val = data.samples(config.data.val_split)
+    train = data.samples(config.data.train_split, config.targets)
+    val = data.samples(config.data.val_split, config.targets)
     loop = Loop(config, sum(map(len, train)))
     alone = unlabelled_samples(config, data.space)
     named = config.distillation.teacher if config.distillation else ()
@@ -47,22 +49,57 @@ def _train(config: TrainConfig, data: Mixture) -> FitResult:
         loop.write_config(data.space, _counts(data, train, val))
         weights = _through_phases(config, data)
     model = loop.network(data.space.num_channels, weights)
-    for name in model.depth_only:
-        model.get_submodule(name).requires_grad_(False)
-        rank_zero_warn(f"{name}: stays as it is, there is no loss for it", category=UserWarning)
-    for line in data.warnings(config.data.train_split):
+    _check_heads(config, model)
+    for line in (*data.warnings(config.data.train_split, config.targets), *_lacking(config, train)):
         rank_zero_warn(line, category=UserWarning)
+    camera = camera_of(train, config.data.eval_hw) if "depth" in config.targets else None
+    if camera is not None and camera.note:
+        rank_zero_warn(camera.note, category=UserWarning)
     names = [part.name for part in data.parts]
     parts = dict(zip(names, map(len, val), strict=True))
     task = SegmentationTask(config, model, data.space, loop.plan.total, teachers, parts)
     return loop.train(
         task,
         lambda trainer: loaders(
-            config, [*train, *alone], val, caches, trainer, pause=loop.plan.next_pause
+            config,
+            [*train, *alone],
+            val,
+            caches,
+            trainer,
+            pause=loop.plan.next_pause,
+            camera=camera,
         ),
         data.space,
-        _counts(data, train, val),
+        _counts(data, train, val) | ({} if camera is None else {"camera": camera.to_dict()}),
     )
+
+
+def _check_heads(config: TrainConfig, model: SegmentationModel) -> None:
+    """Refuse a network without a head that the run asks for; let those rest that it does not.
+
+    Raises:
+        ConfigError: It has no head for depth.
+    """
+    if "depth" in config.targets and not model.depth_only:
+        raise ConfigError(
+            f"{config.model.title} gives no depth",
+            fix="choose a network that does, with --network hydranet-mobilenetv2",
+        )
+    idle = () if "depth" in config.targets else model.depth_only
+    idle += () if "semantic" in config.targets else model.semantic_only
+    for name in idle:
+        model.get_submodule(name).requires_grad_(False)
+        rank_zero_warn(f"{name}: stays as it is, there is no loss for it", category=UserWarning)
+
+
+def _lacking(config: TrainConfig, train: list[list[Sample]]) -> list[str]:
+    """Targets that are to be learnt and no sample has."""
+    has = {target for part in train for sample in part for target in sample.record.targets}
+    return [
+        f"no {config.data.train_split} sample has a {target} target, so that it is not learnt"
+        for target in config.targets
+        if target not in has
+    ]
 
 
 def _through_phases(config: TrainConfig, data: Mixture) -> Path | None:

@@ -1,4 +1,4 @@
-"""What a semantic network predicts of a batch, as scoring wants it."""
+"""What a network predicts of a batch, as scoring wants it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,57 @@ import numpy as np
 from torch import Tensor
 
 from ..datasets import ValItem
-from ..imaging import resize_ids
+from ..imaging import resize_depth, resize_ids
 from ..models import SegmentationModel, best_class, upsample
 
-__all__ = ["predicted"]
+__all__ = ["class_maps", "depth_maps", "predicted"]
 
 
 def predicted(
     model: SegmentationModel, image: Tensor, batch: ValItem
 ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """Class maps at the masks' own size, as the runtime makes them: the best class at the input's size,
-    then the nearest pixel.
+    """What a semantic network says of a batch; see `class_maps`.
 
     Args:
         model: The network.
         image: (B, 3, H, W) float, the batch's pictures, normalised.
         batch: The batch.
+    """
+    return class_maps(model(image).logits, (image.shape[-2], image.shape[-1]), batch)
+
+
+def class_maps(
+    logits: Tensor, input_hw: tuple[int, int], batch: ValItem
+) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Class maps at the masks' own size, as the runtime makes them: the best class at the input's size,
+    then the nearest pixel.
+
+    Args:
+        logits: (B, C, h, w), what the network says of the batch.
+        input_hw: Height and width of its input.
+        batch: The batch.
 
     Yields:
-        Of each picture the prediction and the truth, (h, w) uint8 each, and which sample it is.
+        Of each picture with a mask the prediction and the truth, (h, w) uint8 each, and which sample it
+        is.
     """
-    logits = model(image).logits
-    ids = best_class(upsample(logits.float(), image.shape[-2:])).cpu().numpy()
+    ids = best_class(upsample(logits.float(), input_hw)).cpu().numpy()
     for found, target, index in zip(ids, batch.targets, batch.indices, strict=True):
-        yield resize_ids(found, target.shape), target, index
+        if target is not None:
+            yield resize_ids(found, target.shape), target, index
+
+
+def depth_maps(depth: Tensor, batch: ValItem) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Depth at its truth's own size, as the runtime makes it.
+
+    Args:
+        depth: (B, 1, h, w) metres, what the network says of the batch.
+        batch: The batch.
+
+    Yields:
+        Of each picture with depth the prediction and the truth, (h, w) float32 metres each, 0 = unknown.
+    """
+    for found, true in zip(depth.float().cpu().numpy()[:, 0], batch.depths, strict=True):
+        if true is not None:
+            known = np.where(np.isfinite(found) & (found > 0), found, np.float32(0))
+            yield resize_depth(known, true.shape), true
