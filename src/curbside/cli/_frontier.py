@@ -63,12 +63,12 @@ def open_entrants(paths: Sequence[Path], *, threads: int | None) -> list[Entrant
         ModelFileError: One is missing, cannot be opened, is for another task than the first, or
             stands there twice.
     """
-    from ._model import open_model
+    from ._model import open_class_model
 
     found: list[Entrant] = []
     for path, name in zip(paths, _names(paths), strict=True):
         parameters = _parameters(path) if path.is_dir() else None
-        with open_model(path, threads=threads) as predictor:
+        with open_class_model(path, threads=threads) as predictor:
             entrant = Entrant(
                 name=name,
                 path=path,
@@ -77,10 +77,10 @@ def open_entrants(paths: Sequence[Path], *, threads: int | None) -> list[Entrant
                 parameters=parameters,
             )
         found.append(entrant)
-        if entrant.manifest.task != found[0].manifest.task:
+        told, first = (item.manifest.answers[0] for item in (entrant, found[0]))
+        if told != first:
             raise ModelFileError(
-                f"{path} answers {entrant.manifest.task}, {paths[0]} answers"
-                f" {found[0].manifest.task}",
+                f"{path} answers {told}, {paths[0]} answers {first}",
                 fix="draw a frontier of networks of one task",
             )
     return found

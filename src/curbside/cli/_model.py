@@ -5,20 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ModelFileError
-from ..runtime import InstancePredictor, SemanticPredictor, load_class_predictor
+from ..runtime import (
+    DepthPredictor,
+    InstancePredictor,
+    JointPredictor,
+    SemanticPredictor,
+    TaskPredictor,
+    load_predictor,
+)
 
-__all__ = ["open_model", "open_semantic_model"]
+__all__ = ["open_class_model", "open_model", "open_semantic_model"]
 
 
-def open_model(path: Path, *, threads: int | None = None) -> SemanticPredictor | InstancePredictor:
-    """The predictor of a run folder (needs torch) or of a model file (does not).
+def open_model(path: Path, *, threads: int | None = None) -> TaskPredictor:
+    """The predictor of a run folder (needs torch) or of a model file (does not), whatever it tells.
 
     Args:
         path: A run folder or a model file with a Manifest.
         threads: Threads for the network; all cores where not given.
 
     Raises:
-        ModelFileError: There is nothing at the path, it is no model, or it tells no classes.
+        ModelFileError: There is nothing at the path, or it is no model.
     """
     if path.is_dir():
         from ..training import load_run_predictor
@@ -28,16 +35,38 @@ def open_model(path: Path, *, threads: int | None = None) -> SemanticPredictor |
         raise ModelFileError(
             f"there is no model at {path}", fix="name a run folder or a model file such as m.onnx"
         )
-    return load_class_predictor(path, threads=threads)
+    return load_predictor(path, threads=threads)
 
 
-def open_semantic_model(path: Path, *, threads: int | None = None) -> SemanticPredictor:
-    """The predictor of a semantic network; raises what `open_model` raises, also for another task."""
+def open_class_model(
+    path: Path, *, threads: int | None = None
+) -> SemanticPredictor | InstancePredictor:
+    """The predictor of a network that tells classes, of pixels or of objects; of one that tells depth as
+    well, its classes. Raises what `open_model` raises, also for depth alone."""
     predictor = open_model(path, threads=threads)
-    if isinstance(predictor, SemanticPredictor):
+    if isinstance(predictor, JointPredictor):
+        return predictor.semantic
+    if not isinstance(predictor, DepthPredictor):
         return predictor
     predictor.close()
     raise ModelFileError(
-        f"{path} is a network for the task instances, and this needs a class for every pixel",
+        f"{path} is a network for the task depth, and this needs classes of pixels or of objects",
+        fix="give a semantic network or one that finds objects; curbside evaluate scores depth, and"
+        " curbside run shows it",
+    )
+
+
+def open_semantic_model(path: Path, *, threads: int | None = None) -> SemanticPredictor:
+    """The predictor of a semantic network, or the classes of one that tells depth as well; raises what
+    `open_model` raises, also for another task."""
+    predictor = open_model(path, threads=threads)
+    if isinstance(predictor, JointPredictor):
+        return predictor.semantic
+    if isinstance(predictor, SemanticPredictor):
+        return predictor
+    task = predictor.manifest.task
+    predictor.close()
+    raise ModelFileError(
+        f"{path} is a network for the task {task}, and this needs a class for every pixel",
         fix="give a semantic network",
     )

@@ -236,11 +236,11 @@ def _panoptic(
     from ..evaluation.panoptic import FusedClassMaps, evaluate_panoptic, write_panoptic_report
     from ..evaluation.panoptic.report import panoptic_tables
     from ..runtime import fuse_predictors
-    from ._model import open_model
+    from ._model import open_class_model
 
     iou = InstanceConfig().iou if iou is None else iou
     samples = _counted(folder, split, limit)
-    opened = [open_model(path, threads=threads) for path in (semantic, instances)]
+    opened = [open_class_model(path, threads=threads) for path in (semantic, instances)]
     predictor = fuse_predictors(*opened, config=fusion, iou=iou)
     settings = {name.replace("_", " "): value for name, value in asdict(fusion).items()}
     del settings["followed score"]  # no frame follows another

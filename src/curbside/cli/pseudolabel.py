@@ -23,7 +23,7 @@ from ..pseudolabels import (
     write_report,
 )
 from ..runtime import InstancePredictor, SemanticPredictor, open_source
-from ._model import open_model
+from ._model import open_class_model
 
 __all__ = ["main"]
 
@@ -85,7 +85,7 @@ def _pseudolabel(
             fix="choose another place",
         )
     target = None if space is None else load_space(space)
-    opened = [open_model(path, threads=threads) for path in (model, instances) if path]
+    opened = [open_class_model(path, threads=threads) for path in (model, instances) if path]
     try:
         labeller = _labeller(opened, labels, target)
         if video:
