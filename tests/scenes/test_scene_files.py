@@ -13,7 +13,7 @@ from PIL import Image
 from curbside.cli import main
 from curbside.errors import ConfigError, LabelError
 from curbside.labels import idd_labels
-from curbside.prepared import PreparedFolder
+from curbside.prepared import CHECKS, PreparedFolder, examine
 from curbside.scenes import (
     CONDITIONS,
     ScenesConfig,
@@ -26,6 +26,7 @@ from curbside.scenes import (
 )
 
 SIZE_HW = (64, 96)
+ERRORS = {code for code, check in CHECKS.items() if check.severity == "error"} | {"not_annotated"}
 
 
 def small(**changes: object) -> ScenesConfig:
@@ -100,6 +101,8 @@ def test_a_prepared_folder_holds_the_scene(tmp_path: Path):
     assert folder.space.name == "idd-level3"
     sample = {s.id: s for s in folder.samples("train")}["night_000002"]
     assert sample.record.tags == {"weather": "night"}
+    street = World(3, 2, "night").street
+    assert sample.record.focal_xy_px == (street.camera(SIZE_HW).focal_px,) * 2
     scene = draw_scene(3, 2, "night", size_hw=SIZE_HW)
     assert np.array_equal(sample.read_semantic(), scene.ids("level3"))
     assert np.array_equal(sample.read_instances(), scene.instances("level3"))
@@ -113,6 +116,41 @@ def test_a_prepared_folder_holds_the_scene(tmp_path: Path):
         write_prepared(tmp_path / "x", small(), labels="level7")
 
 
+def test_annotations_in_turn_leave_no_train_scene_with_two(tmp_path: Path):
+    kinds = ("semantic", "stuff", "things", "depth")
+    config = small(train=8, val=1, conditions=("clear", "fog"), train_annotations=kinds)
+    write_prepared(tmp_path / "parts", config, labels="level3")
+    write_prepared(
+        tmp_path / "all", small(train=8, val=1, conditions=("clear", "fog")), labels="level3"
+    )
+    parts, whole = (PreparedFolder(tmp_path / name) for name in ("parts", "all"))
+    thing = [item.has_instances for item in whole.space.classes]
+    seen = set()
+    for one, full in zip(parts.samples("train"), whole.samples("train"), strict=True):
+        kind = one.record.tags["kind"]
+        seen.add((kind, one.record.tags["weather"]))
+        assert np.array_equal(one.read_rgb(), full.read_rgb())
+        if kind == "depth":
+            assert (one.record.targets, one.annotated_ids) == (("depth",), ())
+            assert np.array_equal(one.read_depth_m(), full.read_depth_m())
+            continue
+        mask, ids = one.read_semantic(), full.read_semantic()
+        known = {"stuff": [False], "things": [True], "semantic": [False, True]}[kind]
+        names = [c.name for c in whole.space.classes if c.has_instances in known]
+        assert one.record.annotated == (None if kind == "semantic" else tuple(names))
+        kept = np.isin(ids, [c.id for c in whole.space.classes if thing[c.id] in known])
+        assert np.array_equal(mask, np.where(kept, ids, 255))
+        counted = kind != "stuff"
+        assert one.record.targets == (("semantic", "instances") if counted else ("semantic",))
+        if counted:
+            want = np.where(kept, full.read_instances(), 255)
+            assert np.array_equal(one.read_instances(), want)
+    assert seen == {(kind, weather) for kind in kinds for weather in ("clear", "fog")}
+    (val,) = parts.samples("val")
+    assert val.record == whole.samples("val")[0].record  # val has everything
+    assert not [found for found in examine(tmp_path / "parts").findings if found.code in ERRORS]
+
+
 @pytest.mark.parametrize(
     ("changes", "hint"),
     [
@@ -124,6 +162,7 @@ def test_a_prepared_folder_holds_the_scene(tmp_path: Path):
         ({"conditions": ("fog", "fog")}, "twice"),
         ({"conditions": ("storm",)}, "storm"),
         ({"workers": 0}, "0 workers"),
+        ({"train_annotations": ("depth", "flow")}, "no annotation 'flow'"),
     ],
 )
 def test_impossible_settings_are_refused(changes: dict, hint: str):
@@ -220,6 +259,20 @@ def test_labels_for_a_raw_layout_are_refused(tmp_path: Path, capsys: pytest.Capt
     assert main(["scenes", str(tmp_path / "a"), "--layout", "camvid", "--labels", "level3"]) == 2
     assert "camvid has labels of its own, not level3" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
+
+
+def test_the_verb_with_annotations_in_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["scenes", str(tmp_path / "a"), "--train", "2", "--val", "1", "--size-hw", "64", "96"]
+    command += ["--workers", "1", "--train-annotations", "semantic", "depth"]
+    assert main(command) == 2
+    assert "idd has annotations of its own, not semantic, depth" in capsys.readouterr().err
+    assert main([*command, "--layout", "prepared"]) == 0
+    targets = [s.record.targets for s in PreparedFolder(tmp_path / "a").samples("train")]
+    assert targets == [("semantic", "instances"), ("depth",)]
+    (val,) = PreparedFolder(tmp_path / "a").samples("val")
+    assert val.record.targets == ("semantic", "instances", "depth")
+    with pytest.raises(ConfigError, match="make a prepared folder"):
+        write_layout(tmp_path / "b", small(train_annotations=("depth",)))
 
 
 def test_a_video_alone_needs_no_scenes(tmp_path: Path):

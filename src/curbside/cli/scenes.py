@@ -10,6 +10,7 @@ import tyro
 
 from ..errors import ConfigError
 from ..scenes import (
+    Annotation,
     ScenesConfig,
     check_video,
     layout_names,
@@ -42,6 +43,7 @@ def _scenes(
     size_hw: tuple[int, int] = (288, 512),
     seed: int = 0,
     conditions: tuple[str, ...] = ("clear", "fog", "night", "rain", "snow"),
+    train_annotations: tuple[Annotation, ...] = (),
     workers: int | None = None,
     engine: Literal["processes", "ray"] = "processes",
     address: str | None = None,
@@ -62,6 +64,8 @@ def _scenes(
         size_hw: Height and width of the pictures.
         seed: Another seed gives other streets.
         conditions: The conditions, taken in turn; the first is that of the video.
+        train_annotations: What is annotated on the train scenes of a prepared folder, in turn, so that none
+            has two: of semantic, stuff, things and depth. Everything on each if not given.
         workers: Processes that draw; one per core if not given.
         engine: Processes of this machine, or a Ray cluster whose machines see the folder.
         address: Of the Ray cluster; one on this machine is started if not given.
@@ -80,6 +84,11 @@ def _scenes(
             f"the layout {layout} has labels of its own, not {labels}",
             fix="leave --labels out, or add --layout prepared",
         )
+    if train_annotations and layout != _PREPARED:
+        raise ConfigError(
+            f"the layout {layout} has annotations of its own, not {', '.join(train_annotations)}",
+            fix="leave --train-annotations out, or add --layout prepared",
+        )
     if out is not None:
         config = ScenesConfig(
             seed=seed,
@@ -88,6 +97,7 @@ def _scenes(
             val=val,
             test=test,
             conditions=conditions,
+            train_annotations=train_annotations,
             workers=workers,
             engine=engine,
             address=address,

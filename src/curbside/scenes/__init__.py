@@ -14,7 +14,7 @@ written by `write_layout` and converted equals one written by `write_prepared`, 
 Everything follows from the seeds: the same ones give the same bytes.
 """
 
-from .config import CONDITIONS, ScenesConfig
+from .config import CONDITIONS, Annotation, ScenesConfig
 from .drawing import World, draw_scene
 from .layouts import layout_names
 from .scene import LabelledPolygon, Scene
@@ -23,6 +23,7 @@ from .writing import write_layout, write_prepared
 
 __all__ = [
     "CONDITIONS",
+    "Annotation",
     "LabelledPolygon",
     "Scene",
     "ScenesConfig",

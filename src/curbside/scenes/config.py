@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from ..errors import ConfigError
 from ..processes import Engine
 
-__all__ = ["CONDITIONS", "ScenesConfig", "check_condition", "check_seed", "check_size"]
+__all__ = [
+    "CONDITIONS",
+    "Annotation",
+    "ScenesConfig",
+    "check_condition",
+    "check_seed",
+    "check_size",
+]
 
 CONDITIONS = ("clear", "fog", "night", "rain", "snow")
 """The conditions that a scene can be drawn in."""
+
+Annotation = Literal["semantic", "stuff", "things", "depth"]
+"""What may be annotated on a scene: every class, those that are not counted, those that are, or the
+depth."""
 
 _SMALLEST, _LARGEST = 32, 4096
 
@@ -35,6 +47,10 @@ class ScenesConfig:
     """Scenes in the test split."""
     conditions: tuple[str, ...] = CONDITIONS
     """The conditions, taken in turn: of clear, fog, night, rain, snow."""
+    train_annotations: tuple[Annotation, ...] = ()
+    """What is annotated on the scenes of the train split of a prepared folder, in turn, so that no scene
+    has two of them: of semantic (every class), stuff (the classes that are not counted, all else 255),
+    things (those that are) and depth. Everything on every scene where none is given, and in val and test."""
     workers: int | None = None
     """Processes that draw; as many as the machine has cores where not given."""
     engine: Engine = "processes"
@@ -62,6 +78,12 @@ class ScenesConfig:
             )
         for condition in self.conditions:
             check_condition(condition)
+        for annotation in self.train_annotations:
+            if annotation not in get_args(Annotation):
+                raise ConfigError(
+                    f"there is no annotation {annotation!r}",
+                    fix=f"choose some of {', '.join(get_args(Annotation))}",
+                )
         if self.workers is not None and self.workers < 1:
             raise ConfigError(f"{self.workers} workers cannot draw", fix="give 1 or more, or none")
 

@@ -13,7 +13,8 @@ from ..files import read_json, write_bytes, write_json
 from ..labels import space_of_encoding
 from ..prepared import SPLITS, PreparedWriter, SampleData, SampleRecord, write_sample
 from ..processes import in_processes
-from .config import ScenesConfig
+from .annotating import annotated_part
+from .config import Annotation, ScenesConfig
 from .layouts import find_layout
 from .shot import Shot
 
@@ -30,6 +31,8 @@ class _Job:
     shot: Shot
     style: str
     """The raw layout, or the encoding of a prepared folder's masks."""
+    annotation: Annotation | None = None
+    """What alone is annotated on it; everything where None."""
 
 
 def write_layout(root: Path, config: ScenesConfig, layout: str = "idd") -> dict[str, int]:
@@ -46,11 +49,16 @@ def write_layout(root: Path, config: ScenesConfig, layout: str = "idd") -> dict[
         The number of scenes per split.
 
     Raises:
-        ConfigError: There is no such layout, it knows none of the conditions, or the folder holds
-            scenes of another layout, seed, size or set of conditions.
+        ConfigError: There is no such layout, it knows none of the conditions, parts of the annotation are
+            wanted, or the folder holds scenes of another layout, seed, size or set of conditions.
         StorageError: The place cannot be written.
     """
     root = Path(root)
+    if config.train_annotations:
+        raise ConfigError(
+            f"the layout {layout} has annotations of its own, not {', '.join(config.train_annotations)}",
+            fix="leave train_annotations out, or make a prepared folder",
+        )
     kind = find_layout(layout)
     known = [condition for condition in config.conditions if condition in kind.conditions]
     if not known:
@@ -83,7 +91,7 @@ def write_prepared(
 
     Args:
         root: The folder to make.
-        config: What to draw.
+        config: What to draw, and what is annotated on it.
         labels: The IDD encoding of the masks.
 
     Returns:
@@ -97,9 +105,11 @@ def write_prepared(
     root = Path(root)
     encoding, space = space_of_encoding(labels)
     options = {**_options(config), "labels": encoding}
+    if config.train_annotations:
+        options["train_annotations"] = list(config.train_annotations)
     writer = PreparedWriter(root, space=space, source="drawn scenes", options=options)
     jobs = [
-        _Job(root=root, shot=shot, style=encoding)
+        _Job(root=root, shot=shot, style=encoding, annotation=_annotation(shot, config))
         for shot in _shots(config, config.conditions)
         if not writer.done(shot.split, _id(shot))
     ]
@@ -159,6 +169,15 @@ def _shots(config: ScenesConfig, conditions: Sequence[str]) -> list[Shot]:
     ]
 
 
+def _annotation(shot: Shot, config: ScenesConfig) -> Annotation | None:
+    """What alone is annotated on a scene; every condition sees all of the annotations in turn."""
+    parts = config.train_annotations
+    if shot.split != SPLITS[0] or not parts:
+        return None
+    around, turn = divmod(shot.number, len(config.conditions))
+    return parts[(around + turn) % len(parts)]
+
+
 def _id(shot: Shot) -> str:
     return f"{shot.condition}_{shot.number:06d}"
 
@@ -181,4 +200,7 @@ def _write_sample(job: _Job) -> SampleRecord:
         focal_xy_px=(focal_px, focal_px),
         tags={"weather": shot.condition},
     )
-    return write_sample(job.root, data, space_of_encoding(job.style)[1])
+    space = space_of_encoding(job.style)[1]
+    if job.annotation is not None:
+        data = annotated_part(data, job.annotation, space)
+    return write_sample(job.root, data, space)
