@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -54,12 +54,13 @@ class TrainItem(NamedTuple):
         Args:
             chosen: (B,) bool.
         """
-        picked = {
+        picked: dict[str, Any] = {
             name: value[chosen]
             for name, value in self._asdict().items()
             if isinstance(value, Tensor)
         }
-        return self._replace(**picked, taught=tuple(logits[chosen] for logits in self.taught))
+        picked["taught"] = tuple(logits[chosen] for logits in self.taught)
+        return self._replace(**picked)
 
 
 class ValItem(NamedTuple):

@@ -69,6 +69,7 @@ def loaders(
         ConfigError: The devices cannot share a batch, or a kind of samples has no share or no sample.
     """
     counts = dict(zip((p.resolve() for p in config.data.root), config.data.weights, strict=False))
+    draws: SharedDraws | None
     if config.data.mix:
         train, mixed = _kinds(config, list(chain(*train)))
         draws = SharedDraws([len(kind) for kind in train], mixed, config.seed, spread=True)
@@ -76,11 +77,13 @@ def loaders(
         lengths = [len(samples) for samples in train]
         shares = _shares(config, lengths)
         draws = SharedDraws(lengths, shares, config.seed) if shares else None
-    depth = camera and DepthTargets(
-        confidence=config.depth.confidence,
-        size_hw=config.data.eval_hw,
-        reference_px=camera.focal_px,
-    )
+    depth = None
+    if camera is not None:
+        depth = DepthTargets(
+            confidence=config.depth.confidence,
+            size_hw=config.data.eval_hw,
+            reference_px=camera.focal_px,
+        )
     samples = list(chain(*train))
     train_set = SegmentationDataset(
         samples,

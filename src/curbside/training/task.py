@@ -178,9 +178,9 @@ class SegmentationTask(LoopTask):
             return
         model = self.scored_model
         image = self.normalized(batch.image, model.normalization)
-        output = model(image)
+        input_hw, output = (image.shape[-2], image.shape[-1]), model(image)
         if "semantic" in self.config.targets:
-            for ids, target, index in class_maps(output.logits, image.shape[-2:], batch):
+            for ids, target, index in class_maps(output.logits, input_hw, batch):
                 part = int(np.searchsorted(self._ends[:-1], index, side="right"))
                 self._confusions[part].update(ids, target)
         if "depth" in self.config.targets:

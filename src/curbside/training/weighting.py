@@ -61,14 +61,17 @@ class TaskWeighting(nn.Module):
         tasks: Their names, in the order of all that is kept by task.
     """
 
+    weight: Tensor | None
+    first: Tensor
+
     def __init__(self, config: TaskWeightingConfig, tasks: tuple[str, ...]) -> None:
         super().__init__()
         self._config, self._tasks = config, tasks
         kind = config.kind if len(tasks) > 1 else "fixed"
         self.log_variance = nn.Parameter(torch.zeros(len(tasks))) if kind == "uncertainty" else None
-        if kind == "gradnorm":
-            self.register_buffer("weight", torch.ones(len(tasks)))
-            self.register_buffer("first", torch.zeros(len(tasks)))
+        followed = kind == "gradnorm"
+        self.register_buffer("weight", torch.ones(len(tasks)) if followed else None)
+        self.register_buffer("first", torch.zeros(len(tasks)) if followed else None)
 
     def forward(
         self, losses: Mapping[str, Tensor], present: Mapping[str, bool], shared: Tensor | None
@@ -89,9 +92,9 @@ class TaskWeighting(nn.Module):
             terms = 0.5 * certainty * scaled + 0.5 * self.log_variance
             parts = {f"sigma-{t}": (v / 2).exp() for t, v in self._by_task(self.log_variance)}
             return LossOutput((terms * there).sum(), parts)
-        if hasattr(self, "weight"):
+        if self.weight is not None:
             if shared is not None and shared.requires_grad and bool(there.all()):
-                self._follow(scaled, shared)
+                self._follow(self.weight, scaled, shared)
             parts = {f"weight-{task}": value for task, value in self._by_task(self.weight)}
             return LossOutput((scaled * self.weight.clone()).sum(), parts)
         return LossOutput(scaled.sum(), {})
@@ -100,7 +103,7 @@ class TaskWeighting(nn.Module):
         return list(zip(self._tasks, values.detach().clone(), strict=True))
 
     @torch.no_grad()
-    def _follow(self, losses: Tensor, shared: Tensor) -> None:
+    def _follow(self, weight: Tensor, losses: Tensor, shared: Tensor) -> None:
         """Bring the pulls G_i, the lengths of the gradients of w_i L_i, nearer to mean G * r_i^alpha, in
         which r_i is how much of its first loss a task has left, over the mean of all. The weights are
         multiplied, where the paper subtracts: their fixed point is the same, and losses of very
@@ -115,8 +118,8 @@ class TaskWeighting(nn.Module):
             self.first.copy_(now.clamp(min=1e-8))
         rate = now / self.first
         rate = rate / rate.mean().clamp(min=1e-8)
-        weighted = self.weight * length
+        weighted = weight * length
         wanted = weighted.mean() * rate**self._config.alpha
         step = (wanted.clamp(min=1e-12) / weighted.clamp(min=1e-12)) ** self._config.lr
-        weight = (self.weight * step.clamp(0.5, 2)).clamp(min=_LEAST)
-        self.weight.copy_(weight * len(weight) / weight.sum())
+        moved = (weight * step.clamp(0.5, 2)).clamp(min=_LEAST)
+        weight.copy_(moved * len(moved) / moved.sum())
