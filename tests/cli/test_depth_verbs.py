@@ -80,7 +80,6 @@ def test_a_depth_network_runs_over_a_clip(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["evaluate", "DEPTH", "DATA", "--out", "OUT"],
         ["pseudolabel", "DEPTH", "DATA", "OUT"],
         ["quantize", "DEPTH", "--calibration", "DATA"],
         ["compile", "DEPTH", "--target", "onnxruntime", "--evaluate", "DATA"],
