@@ -2,9 +2,9 @@
 
 `SegmentationScores` takes what a predictor gives (ids, confidence, probabilities) and shares the
 work between `ConfusionMatrix`, `BoundaryIoU`, `Calibration` and `PrecisionRecall`, which also stand
-alone. The module `bootstrap` says how sure a mIoU is, `temperature` fits what makes confidence
-believable. `PanopticScores` takes maps of segments, `InstanceScores` single objects; it alone keeps
-something of every picture, as average precision ranks the detections of all.
+alone. The module `bootstrap` says how sure a score is, `temperature` fits what makes confidence
+believable. `DepthScores` takes depth, `PanopticScores` maps of segments, `InstanceScores` single objects;
+it alone keeps something of every picture, as average precision ranks the detections of all.
 """
 
 from .average_precision import AveragePrecision, require_coco_eval
@@ -12,6 +12,7 @@ from .bootstrap import (
     bootstrap_difference,
     bootstrap_iou,
     bootstrap_iou_difference,
+    bootstrap_mean,
     bootstrap_miou,
 )
 from .boundary import BoundaryIoU
@@ -61,6 +62,7 @@ __all__ = [
     "bootstrap_difference",
     "bootstrap_iou",
     "bootstrap_iou_difference",
+    "bootstrap_mean",
     "bootstrap_miou",
     "require_coco_eval",
 ]

@@ -1,6 +1,8 @@
-"""How far a mIoU would move with other pictures of the same kind: the bootstrap over pictures."""
+"""How far a score would move with other pictures of the same kind: the bootstrap over pictures."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -8,6 +10,7 @@ __all__ = [
     "bootstrap_difference",
     "bootstrap_iou",
     "bootstrap_iou_difference",
+    "bootstrap_mean",
     "bootstrap_miou",
 ]
 
@@ -84,6 +87,28 @@ def bootstrap_iou_difference(
     return _intervals(_resampled(second, resamples, seed) - _resampled(first, resamples, seed))
 
 
+def bootstrap_mean(
+    sums: np.ndarray, counts: np.ndarray, *, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % interval of a mean over the pixels of all pictures when these are drawn again; see
+    `bootstrap_miou`.
+
+    Args:
+        sums: What the pixels of each picture add up to, (N,) float64.
+        counts: How many these are, (N,).
+        resamples: How often they are drawn.
+        seed: Of the draws.
+
+    Returns:
+        Its ends; nan without pixels.
+    """
+    parts = []
+    for weights in _weights(len(sums), resamples, seed):
+        with np.errstate(invalid="ignore"):
+            parts.append((weights @ sums) / (weights @ counts))
+    return _interval(np.concatenate(parts))
+
+
 def _require_pairs(first: np.ndarray, second: np.ndarray) -> None:
     if first.shape[:2] != second.shape[:2]:
         raise ValueError(f"these are different pictures: {first.shape} and {second.shape}")
@@ -102,18 +127,23 @@ def _resampled(per_image: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     count, classes = per_image.shape[:2]
     hits = np.diagonal(per_image, axis1=1, axis2=2).astype(np.float64)  # (N, C)
     seen = (per_image.sum(axis=2) + per_image[:, :, :classes].sum(axis=1)).astype(np.float64)
-    rng = np.random.default_rng(seed)
     parts = []
+    for weights in _weights(count, resamples, seed):
+        found = weights @ hits  # (R, N) @ (N, C) -> (R, C)
+        with np.errstate(invalid="ignore"):
+            parts.append(found / (weights @ seen - found))
+    return np.concatenate(parts)
+
+
+def _weights(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each of N pictures is drawn, (R, N) float64, some resamples at a time."""
+    rng = np.random.default_rng(seed)
     for start in range(0, resamples, _CHUNK):
         rounds = min(_CHUNK, resamples - start)
         drawn = rng.integers(0, max(count, 1), (rounds, count))
         drawn += np.arange(rounds)[:, None] * count
         times = np.bincount(drawn.ravel(), minlength=rounds * count).reshape(rounds, count)
-        weights = times.astype(np.float64)
-        found = weights @ hits  # (rounds, N) @ (N, C) -> (rounds, C)
-        with np.errstate(invalid="ignore"):
-            parts.append(found / (weights @ seen - found))
-    return np.concatenate(parts)
+        yield times.astype(np.float64)
 
 
 def _intervals(values: np.ndarray) -> np.ndarray:

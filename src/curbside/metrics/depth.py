@@ -10,8 +10,10 @@ import numpy as np
 
 __all__ = ["DepthBand", "DepthScores", "DepthSummary"]
 
-_SUMS = ("pixels", "abs_rel", "sq_rel", "square", "log", "log_square", "log10", "d1", "d2", "d3")
 _DELTA = 1.25
+_SHARES = ("delta1", "delta2", "delta3")
+_SUMS = ("pixels", "abs_rel", "sq_rel", "square", "log", "log_square", "log10", *_SHARES)
+_SCORES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "log10", *_SHARES, "coverage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,8 @@ class DepthSummary:
     rmse_log: float | None
     """The same of natural logarithms."""
     silog: float | None
-    """Standard deviation of the difference of logarithms: what is left once a common factor is free."""
+    """Standard deviation of the difference of natural logarithms: what is left once a common factor is
+    free. KITTI's benchmark shows 100 times this."""
     log10: float | None
     """Mean difference of decimal logarithms, without sign."""
     delta1: float | None
@@ -37,7 +40,7 @@ class DepthSummary:
     delta3: float | None
     """The same for 1.25^3."""
     pixels: int
-    """How many pixels were scored."""
+    """How many pixels were scored: those with a known depth, and a predicted one."""
     coverage: float | None
     """Share of the pixels with known depth that the network gave a depth for, 0..1."""
 
@@ -55,15 +58,15 @@ class DepthBand:
 
 
 class DepthScores:
-    """Counts depth errors picture by picture, in constant memory; every pixel counts the same.
+    """Counts depth errors picture by picture, in constant memory.
 
     Source: Eigen et al. 2014, Depth Map Prediction from a Single Image using a Multi-Scale Deep Network.
 
     Args:
         bands_m: Ends of the bands of true distance, rising; the last band goes on from the last of them.
-        max_m: Farthest true depth that counts, to which predictions are cut as well, as KITTI's evaluation
-            does with 80 m; no limit where None.
-        min_m: Nearest true depth that counts; predictions are cut to it.
+        max_m: Farthest true depth that counts, and then predictions are cut to `min_m` and to this, as
+            KITTI's evaluation does with 80 m. Where None, all of both count as they are.
+        min_m: Nearest true depth that counts.
     """
 
     def __init__(
@@ -75,69 +78,101 @@ class DepthScores:
     ) -> None:
         if not bands_m or list(bands_m) != sorted(set(bands_m)) or bands_m[0] < 0:
             raise ValueError(f"bands of depth must rise from 0 or more, not {tuple(bands_m)}")
-        self._edges = np.array(bands_m, np.float64)
-        self._max_m, self._min_m = max_m, min_m
+        if not 0 < min_m < (float("inf") if max_m is None else max_m):
+            raise ValueError(f"no true depth is between {min_m} m and {max_m} m")
+        self.bands_m, self.max_m, self.min_m = tuple(map(float, bands_m)), max_m, min_m
         # Of what is nearer than the first band, then of every band.
         self._sums = np.zeros((len(bands_m) + 1, len(_SUMS)))
         self._known = np.zeros(len(bands_m) + 1)
+        self._pictures = np.zeros(
+            (len(_SCORES), 2)
+        )  # the sum over pictures, and how many there were
 
     def update(
-        self, depth_m: np.ndarray, true_m: np.ndarray, trusted: np.ndarray | None = None
-    ) -> None:
+        self, depth_m: np.ndarray, target_m: np.ndarray, trusted: np.ndarray | None = None
+    ) -> DepthScores:
         """Count a picture.
 
         Args:
-            depth_m: Predicted, (H, W) float32 metres, 0 = unknown.
-            true_m: True, (H, W) float32 metres, 0 = unknown.
+            depth_m: Predicted, (H, W) float32 metres, 0 = unknown: not scored, and not covered.
+            target_m: True, (H, W) float32 metres, 0 = unknown.
             trusted: (H, W) bool, where the truth counts; everywhere where None.
+
+        Returns:
+            The scores of this picture alone.
         """
-        if depth_m.shape != true_m.shape:
-            raise ValueError(f"depth is {depth_m.shape}, its truth {true_m.shape}")
-        counts = true_m >= self._min_m
-        if self._max_m is not None:
-            counts &= true_m <= self._max_m
+        alone = DepthScores(self.bands_m, max_m=self.max_m, min_m=self.min_m)
+        alone._count(depth_m, target_m, trusted)
+        self += alone
+        return alone
+
+    def _count(self, depth_m: np.ndarray, target_m: np.ndarray, trusted: np.ndarray | None) -> None:
+        if depth_m.shape != target_m.shape:
+            raise ValueError(f"depth is {depth_m.shape}, its truth {target_m.shape}")
+        counts = target_m >= self.min_m
+        if self.max_m is not None:
+            counts &= target_m <= self.max_m
         if trusted is not None:
             counts &= trusted
-        true, said = true_m[counts].astype(np.float64), depth_m[counts].astype(np.float64)
-        bands = np.searchsorted(self._edges, true, side="right")
+        true, said = target_m[counts].astype(np.float64), depth_m[counts].astype(np.float64)
+        bands = np.searchsorted(self.bands_m, true, side="right")
         self._known += np.bincount(bands, minlength=len(self._known))
         there = said > 0
-        true, bands = true[there], bands[there]
-        said = np.clip(said[there], self._min_m, self._max_m)
-        apart, log = said - true, np.log(said) - np.log(true)
-        ratio = np.maximum(said / true, true / said)
-        values = (
-            np.ones_like(true),
-            np.abs(apart) / true,
-            apart**2 / true,
-            apart**2,
-            log,
-            log**2,
-            np.abs(log) / np.log(10),
-            *((ratio < _DELTA**power).astype(np.float64) for power in (1, 2, 3)),
-        )
-        for column, value in enumerate(values):
-            self._sums[:, column] += np.bincount(bands, value, minlength=len(self._sums))
+        true, said, bands = true[there], said[there], bands[there]
+        if self.max_m is not None:
+            said = np.clip(said, self.min_m, self.max_m)
+        apart, ratio = said - true, np.maximum(said / true, true / said)
+        log = np.log(said / true)
+        values = {
+            "pixels": np.ones_like(true),
+            "abs_rel": np.abs(apart) / true,
+            "sq_rel": apart**2 / true,
+            "square": apart**2,
+            "log": log,
+            "log_square": log**2,
+            "log10": np.abs(log) / np.log(10),
+            **{f"delta{power}": ratio < _DELTA**power for power in (1, 2, 3)},
+        }
+        for column, name in enumerate(_SUMS):
+            self._sums[:, column] += np.bincount(bands, values[name], minlength=len(self._sums))
+        found = self.summary()
+        for row, name in zip(self._pictures, _SCORES, strict=True):
+            value = getattr(found, name)
+            row += (0, 0) if value is None else (value, 1)
 
     def __iadd__(self, other: DepthScores) -> Self:
-        if not np.array_equal(self._edges, other._edges):
-            raise ValueError("counts of other bands cannot be added")
+        """Add what others with the same bands and limits have counted."""
+        if self._limits() != other._limits():
+            raise ValueError(f"cannot add counts of {other._limits()} to those of {self._limits()}")
         self._sums += other._sums
         self._known += other._known
+        self._pictures += other._pictures
         return self
 
+    def _limits(self) -> tuple[object, ...]:
+        return self.bands_m, self.max_m, self.min_m
+
     def summary(self) -> DepthSummary:
-        """The scores over all distances."""
+        """The scores over all distances, every pixel counting the same."""
         return _summary(self._sums.sum(axis=0), float(self._known.sum()))
+
+    def mean_of_pictures(self) -> DepthSummary:
+        """The mean of what each picture scores by itself, as papers on KITTI report; its `pixels` are those
+        of all."""
+        means = {
+            name: total / count if count else None
+            for name, (total, count) in zip(_SCORES, self._pictures.tolist(), strict=True)
+        }
+        return DepthSummary(**means, pixels=int(self._sums[:, 0].sum()))
 
     @property
     def bands(self) -> tuple[DepthBand, ...]:
-        """The scores of every band."""
-        ends = [*self._edges[1:].tolist(), None]
+        """The scores by true distance, every pixel counting the same."""
+        ends = [*self.bands_m[1:], None]
         return tuple(
             DepthBand(low_m=low, high_m=high, summary=_summary(sums, float(known)))
             for low, high, sums, known in zip(
-                self._edges.tolist(), ends, self._sums[1:], self._known[1:], strict=True
+                self.bands_m, ends, self._sums[1:], self._known[1:], strict=True
             )
         )
 
@@ -162,9 +197,9 @@ def _summary(sums: np.ndarray, known: float) -> DepthSummary:
         rmse_log=root("log_square"),
         silog=spread,
         log10=mean("log10"),
-        delta1=mean("d1"),
-        delta2=mean("d2"),
-        delta3=mean("d3"),
+        delta1=mean("delta1"),
+        delta2=mean("delta2"),
+        delta3=mean("delta3"),
         pixels=int(count),
         coverage=count / known if known else None,
     )
