@@ -58,7 +58,9 @@ def test_by_hand():
     assert (found.delta1, found.delta2, found.delta3) == (0, 1, 1)
 
 
-def test_all_pixels_are_one_crowd_whatever_their_pictures():
+@pytest.mark.parametrize("chunk", [1 << 15, 7])
+def test_all_pixels_are_one_crowd_whatever_their_pictures(chunk, monkeypatch):
+    monkeypatch.setattr("curbside.metrics.depth._CHUNK", chunk)
     scores, pictures = DepthScores(), _pictures()
     for said, true in pictures:
         scores.update(said, true)

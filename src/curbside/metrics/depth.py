@@ -11,6 +11,7 @@ import numpy as np
 __all__ = ["DepthBand", "DepthScores", "DepthSummary"]
 
 _DELTA = 1.25
+_CHUNK = 1 << 15  # pixels whose sums stay in the cache
 _SHARES = ("delta1", "delta2", "delta3")
 _SUMS = ("pixels", "abs_rel", "sq_rel", "square", "log", "log_square", "log10", *_SHARES)
 _SCORES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "silog", "log10", *_SHARES, "coverage")
@@ -114,31 +115,40 @@ class DepthScores:
             counts &= target_m <= self.max_m
         if trusted is not None:
             counts &= trusted
-        true, said = target_m[counts].astype(np.float64), depth_m[counts].astype(np.float64)
+        true, said = target_m[counts], depth_m[counts]
+        for start in range(0, len(true), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            self._add(said[part].astype(np.float64), true[part].astype(np.float64))
+        found = self.summary()
+        for row, name in zip(self._pictures, _SCORES, strict=True):
+            value = getattr(found, name)
+            row += (0, 0) if value is None else (value, 1)
+
+    def _add(self, said: np.ndarray, true: np.ndarray) -> None:
+        """Count pixels whose true depth is known, (P,) float64 each."""
         bands = np.searchsorted(self.bands_m, true, side="right")
         self._known += np.bincount(bands, minlength=len(self._known))
         there = said > 0
-        true, said, bands = true[there], said[there], bands[there]
+        if not there.all():
+            true, said, bands = true[there], said[there], bands[there]
         if self.max_m is not None:
             said = np.clip(said, self.min_m, self.max_m)
-        apart, ratio = said - true, np.maximum(said / true, true / said)
-        log = np.log(said / true)
+        apart, share = said - true, said / true
+        log, ratio = np.log(share), np.maximum(share, true / said)
+        without_sign, square = np.abs(apart), apart**2
         values = {
-            "pixels": np.ones_like(true),
-            "abs_rel": np.abs(apart) / true,
-            "sq_rel": apart**2 / true,
-            "square": apart**2,
+            "abs_rel": without_sign / true,
+            "sq_rel": square / true,
+            "square": square,
             "log": log,
             "log_square": log**2,
             "log10": np.abs(log) / np.log(10),
             **{f"delta{power}": ratio < _DELTA**power for power in (1, 2, 3)},
         }
-        for column, name in enumerate(_SUMS):
-            self._sums[:, column] += np.bincount(bands, values[name], minlength=len(self._sums))
-        found = self.summary()
-        for row, name in zip(self._pictures, _SCORES, strict=True):
-            value = getattr(found, name)
-            row += (0, 0) if value is None else (value, 1)
+        count = len(self._sums)
+        self._sums[:, 0] += np.bincount(bands, minlength=count)
+        for column, name in enumerate(_SUMS[1:], start=1):
+            self._sums[:, column] += np.bincount(bands, values[name], minlength=count)
 
     def __iadd__(self, other: DepthScores) -> Self:
         """Add what others with the same bands and limits have counted."""
