@@ -78,7 +78,7 @@ def test_what_is_magnified_is_told_nearer(tmp_path):
     np.testing.assert_allclose(stretched, 20 / np.sqrt(2), rtol=1e-6)
     other = DepthTargets(confidence="none", size_hw=(16, 24), reference_px=96.0)
     longer, _ = other.read(sample).cut(_piece(0, 0, 8, 12, (16, 24)))
-    assert torch.all(longer == 40)
+    assert torch.all(longer == 40) and np.all(other.read(sample).whole() == 40)
     unknown = replace(sample, record=replace(sample.record, focal_xy_px=None))
     same, _ = other.read(unknown).cut(_piece(0, 0, 8, 12, (16, 24)))
     assert torch.all(same == 20)  # taken to be of the camera that depth is told for

@@ -30,6 +30,13 @@ class PictureDepth:
     """Focal length of its camera, the geometric mean of both axes, in pixels of the picture."""
     reference_px: float
     """The same of the camera that depth is told for, in pixels of the network's input."""
+    to_input: float
+    """Pixels of that input per pixel of the picture, the geometric mean of both axes."""
+
+    def whole(self) -> np.ndarray:
+        """The whole picture as the camera that depth is told for would see it, (H, W) float32 metres, 0 =
+        unknown; see `cut`."""
+        return self.metres * np.float32(self.reference_px / (self.focal_px * self.to_input))
 
     def cut(self, piece: Piece) -> tuple[Tensor, Tensor]:
         """Depth and weight of a piece, (*piece.size_hw) float32 each.
@@ -89,6 +96,7 @@ class DepthTargets:
             weight=weight,
             focal_px=(own or reference) / to_input,
             reference_px=reference,
+            to_input=to_input,
         )
 
 

@@ -75,7 +75,8 @@ class ValItem(NamedTuple):
     problems: tuple[str, ...]
     """What was unreadable and is left out."""
     depths: tuple[np.ndarray | None, ...] = ()
-    """Depth at its own size, (H, W) float32 metres each, 0 = unknown; None where a sample has none."""
+    """Depth at its own size, (H, W) float32 metres each, 0 = unknown, as the camera that depth is told for
+    would see it; None where a sample has none."""
 
 
 class SegmentationDataset(Dataset):
@@ -169,8 +170,8 @@ class SegmentationDataset(Dataset):
         try:
             rgb = sample.read_rgb()
             ids = sample.read_semantic() if "semantic" in targets else None
-            wanted = self._depth is not None and "depth" in targets
-            depth = sample.read_depth_m() if wanted else None
+            deep = self._depth is not None and "depth" in targets
+            depth = self._depth.read(sample).whole() if self._depth and deep else None
         except (DataError, LabelError) as error:
             return ValItem(torch.empty(0), (), (), (str(error),))
         image = torch.from_numpy(np.array(resize_frame(rgb, self._size_hw))).permute(2, 0, 1)
