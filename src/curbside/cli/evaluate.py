@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from ..errors import ConfigError
-from ..runtime import FusionConfig, InstanceConfig, InstancePredictor
+from ..runtime import DepthPredictor, FusionConfig, InstancePredictor, JointPredictor
 
 if TYPE_CHECKING:
-    from ..evaluation import Predictions, Predictor
-    from ..evaluation.tables import Table
-    from ..labels import LabelSpace
-    from ..prepared import PreparedFolder, Sample
+    from ._scoring import Found
 
 __all__ = ["main"]
-
-_RANKED = InstanceConfig(confidence=0.001, iou=0.7, max_detections=300)
-"""What average precision ranks: nearly everything, as COCO's contestants hand in."""
-_SHOWN = InstanceConfig().confidence
 
 
 def main(argv: list[str]) -> None:
@@ -47,12 +38,16 @@ def _evaluate(
     confidence: float | None = None,
     iou: float | None = None,
     fusion: FusionConfig = FusionConfig(),  # noqa: B008 - it is frozen
+    trusted: bool = False,
+    max_depth_m: float | None = None,
     save_predictions: Path | None = None,
     limit: int | None = None,
     threads: int | None = None,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
-    """Score a model on a prepared folder: its class map, its objects, or two networks fused.
+    """Score a model on a prepared folder: its class map, its depth, its objects, or two networks fused.
+
+    A network that tells classes and depth is scored on both, each on the pictures that have it.
 
     Args:
         model: A run folder or a model file.
@@ -63,7 +58,7 @@ def _evaluate(
         by: A tag of the samples to group the scores by, such as weather.
         out: Folder of the report; beside the model where not given.
         space: Label space of a bare images/ + masks/ tree.
-        common: Of a semantic network alone: score at the finest classes that the label spaces of the
+        common: Of a semantic network: score at the finest classes that the label spaces of the
             model and of the data have in common; without it, different spaces are refused. Objects
             and fused pictures are always compared so.
         confidence: Of a network that finds objects: what is shown, objects with a score above it,
@@ -72,16 +67,23 @@ def _evaluate(
             (intersection over union, 0..1), the better alone counts; 0.7 where not given, 0.5 for
             two fused.
         fusion: Of two fused: the rules.
-        save_predictions: A prepared folder to make of what is predicted: class maps as masks, and of
-            two fused the objects as instance maps; curbside annotations writes it as COCO panoptic.
-        limit: Score only so many pictures, spread evenly over the split.
+        trusted: Of a network that tells depth: score only pixels whose confidence is over 127 of 255,
+            where a picture tells one.
+        max_depth_m: Of a network that tells depth: leave out what is truly farther, and cut what it says
+            to this, as KITTI's evaluation does with 80; where not given, all counts as it is.
+        save_predictions: A prepared folder to make of what is predicted: class maps as masks, depth as
+            depth, and of two fused the objects as instance maps; curbside annotations writes it as COCO
+            panoptic.
+        limit: Score only so many pictures, spread evenly over the split; of a network that tells classes
+            and depth so many for each.
         threads: Threads for the network; all cores where not given.
         as_json: Print JSON instead of tables.
     """
     from ..evaluation.plots import require_matplotlib
     from ..labels import load_space
     from ..prepared import PreparedFolder
-    from ._model import open_model
+    from . import _scoring
+    from ._model import open_class_model, open_model
 
     if limit is not None and limit < 1:
         raise ConfigError(f"--limit {limit} leaves nothing to score", fix="give 1 or more")
@@ -91,225 +93,78 @@ def _evaluate(
         )
     require_matplotlib()
     folder = PreparedFolder(data, space=load_space(space) if space else None)
+    asked = _scoring.Asked(folder=folder, split=split, limit=limit, by=by, kept=save_predictions)
+    depth = _scoring.DepthAsked(trusted=trusted, max_m=max_depth_m)
+    of_objects = {"--confidence": confidence is not None, "--iou": iou is not None}
+    of_depth = {"--trusted": trusted, "--max-depth-m": max_depth_m is not None}
     if instances is not None:
-        _refuse(common, "--common", "fused pictures are always compared at common classes")
-        rules = _rules(fusion, confidence)
-        found = _panoptic(
-            model, instances, folder, split, limit, rules, iou, threads, by, save_predictions
-        )
+        _refuse({"--common": common}, "fused pictures are always compared at common classes")
+        _refuse(of_depth, "two networks fused tell no depth")
+        networks = [open_class_model(path, threads=threads) for path in (model, instances)]
+        found = {"": _scoring.score_fused(networks, asked, fusion, confidence, iou)}
     else:
         predictor = open_model(model, threads=threads)
         if isinstance(predictor, InstancePredictor):
-            _refuse(common, "--common", "objects are always compared at common classes")
+            _refuse({"--common": common}, "objects are always compared at common classes")
             what = "scores of objects ask for thousands of them; see curbside pseudolabel"
-            _refuse(save_predictions is not None, "--save-predictions", what)
-            found = _objects(predictor, folder, split, limit, confidence, iou, by)
+            _refuse({"--save-predictions": save_predictions is not None}, what)
+            _refuse(of_depth, f"{model} finds objects and tells no depth")
+            found = {"": _scoring.score_objects(predictor, asked, confidence, iou)}
+        elif isinstance(predictor, DepthPredictor):
+            what = f"{model} gives a depth for every pixel and no classes"
+            _refuse({"--common": common, **of_objects}, what)
+            found = {"": _scoring.score_depth(predictor, asked, depth)}
+        elif isinstance(predictor, JointPredictor):
+            _refuse(of_objects, f"{model} gives a class for every pixel and finds no objects")
+            found = _scoring.score_jointly(predictor, asked, depth, common=common)
         else:
-            for name, value in (("--confidence", confidence), ("--iou", iou)):
-                what = f"{model} gives a class for every pixel and finds no objects"
-                _refuse(value is not None, name, what)
-            found = _semantic(predictor, folder, split, limit, by, save_predictions, common=common)
-    _tell(found, out or _beside(model, f"eval-{split}{found.suffix}"), as_json=as_json)
+            what = f"{model} gives a class for every pixel and finds no objects"
+            _refuse(of_objects, what)
+            _refuse(of_depth, f"{model} gives a class for every pixel and no depth")
+            found = {"": _scoring.score_classes(predictor, asked, common=common)}
+    _tell(found, model, split, out, as_json=as_json)
 
 
-def _refuse(given: bool, name: str, why: str) -> None:
-    if given:
-        raise ConfigError(f"{name} says nothing here: {why}", fix="leave it out")
+def _refuse(options: Mapping[str, bool], why: str) -> None:
+    """Refuse the first option that was given."""
+    for name, given in options.items():
+        if given:
+            raise ConfigError(f"{name} says nothing here: {why}", fix="leave it out")
 
 
 def _beside(model: Path, name: str) -> Path:
     return model / name if model.is_dir() else model.with_name(f"{model.name}.{name}")
 
 
-class _Evaluation(Protocol):
-    """What an evaluation of any task can say."""
+def _tell(
+    found: Mapping[str, Found], model: Path, split: str, out: Path | None, *, as_json: bool
+) -> None:
+    """Print what was found, and write the reports.
 
-    @property
-    def unreadable(self) -> tuple[str, ...]: ...
-
-    def measured_on(self) -> dict[str, str]: ...
-
-    def to_dict(self) -> dict[str, Any]: ...
-
-
-class _Found:
-    """An evaluation, and how it is shown."""
-
-    def __init__(
-        self,
-        evaluation: _Evaluation,
-        tables: Sequence[Table],
-        write: Callable[[Path], Path],
-        *,
-        suffix: str = "",
-        remarks: Sequence[str] = (),
-    ) -> None:
-        self.evaluation, self.tables, self.write = evaluation, tables, write
-        self.suffix, self.remarks = suffix, remarks
-
-
-def _semantic(
-    predictor: Predictor,
-    folder: PreparedFolder,
-    split: str,
-    limit: int | None,
-    by: str | None,
-    kept: Path | None,
-    *,
-    common: bool,
-    suffix: str = "",
-    settings: Mapping[str, Any] | None = None,
-) -> _Found:
-    from ..evaluation import at_common_classes, evaluate, write_report
-    from ..evaluation.tables import class_table, group_table, score_table
-    from ..prepared import evenly_spaced
-
-    samples = folder.samples(split, target="semantic")
-    if limit is not None:
-        samples = evenly_spaced(samples, limit)
-    if common:
-        predictor, samples = at_common_classes(predictor, samples)
-    manifest = predictor.manifest
-    said = {"model": manifest.model, "source": dict(manifest.source), **(settings or {})}
-    with _keeping(kept, folder, manifest.space, said) as predictions:
-        evaluation = evaluate(predictor, samples, by=by, kept=predictions)
-    tables = [score_table(evaluation), class_table(evaluation)]
-    if evaluation.groups:
-        tables.append(group_table(evaluation))
-    return _Found(
-        evaluation,
-        tables,
-        lambda out: write_report(evaluation, out, predictor, samples),
-        suffix=f"{suffix}-common" if common else suffix,
-        remarks=[f"no {score}: {reason}" for score, reason in evaluation.missing.items()],
-    )
-
-
-def _objects(
-    predictor: InstancePredictor,
-    folder: PreparedFolder,
-    split: str,
-    limit: int | None,
-    confidence: float | None,
-    iou: float | None,
-    by: str | None,
-) -> _Found:
-    from ..evaluation.instances import evaluate_instances, write_instance_report
-    from ..evaluation.instances.report import instance_tables
-
-    shown = _SHOWN if confidence is None else confidence
-    InstanceConfig(confidence=shown)  # refuses what is no share
-    config = replace(
-        _RANKED,
-        confidence=min(_RANKED.confidence, shown),
-        iou=_RANKED.iou if iou is None else iou,
-    )
-    samples = _counted(folder, split, limit)
-    opened = InstancePredictor(predictor.backend, config)
-    evaluation = evaluate_instances(opened, samples, threshold=shown, by=by)
-    return _Found(
-        evaluation,
-        instance_tables(evaluation),
-        lambda out: write_instance_report(evaluation, out, opened, samples),
-    )
-
-
-def _rules(fusion: FusionConfig, confidence: float | None) -> FusionConfig:
-    if confidence is None:
-        return fusion
-    InstanceConfig(confidence=confidence)  # refuses what is no share
-    return replace(fusion, score=confidence)
-
-
-def _panoptic(
-    semantic: Path,
-    instances: Path,
-    folder: PreparedFolder,
-    split: str,
-    limit: int | None,
-    fusion: FusionConfig,
-    iou: float | None,
-    threads: int | None,
-    by: str | None,
-    kept: Path | None,
-) -> _Found:
-    from ..evaluation.panoptic import FusedClassMaps, evaluate_panoptic, write_panoptic_report
-    from ..evaluation.panoptic.report import panoptic_tables
-    from ..runtime import fuse_predictors
-    from ._model import open_class_model
-
-    iou = InstanceConfig().iou if iou is None else iou
-    samples = _counted(folder, split, limit)
-    opened = [open_class_model(path, threads=threads) for path in (semantic, instances)]
-    predictor = fuse_predictors(*opened, config=fusion, iou=iou)
-    settings = {name.replace("_", " "): value for name, value in asdict(fusion).items()}
-    del settings["followed score"]  # no frame follows another
-    settings["iou"] = iou
-    if not any("instances" in sample.record.targets for sample in samples):
-        print(
-            "curbside evaluate: the data count no objects: the fused class map is scored",
-            file=sys.stderr,
-        )
-        maps = FusedClassMaps(predictor)
-        apart = maps.manifest.space.names != folder.space.names
-        return _semantic(
-            maps, folder, split, limit, by, kept, common=apart, suffix="-fused", settings=settings
-        )
-    networks = {"semantic": predictor.semantic, "instances": predictor.instances}
-    said = {
-        "model": predictor.title,
-        **{name: dict(network.manifest.source) for name, network in networks.items()},
-        **settings,
-    }
-    with _keeping(kept, folder, predictor.space, said) as predictions:
-        evaluation = evaluate_panoptic(
-            predictor, samples, settings=settings, by=by, kept=predictions
-        )
-    return _Found(
-        evaluation,
-        panoptic_tables(evaluation),
-        lambda out: write_panoptic_report(evaluation, out, predictor, samples),
-        suffix="-panoptic",
-    )
-
-
-def _keeping(
-    out: Path | None, folder: PreparedFolder, space: LabelSpace, said: Mapping[str, Any]
-) -> AbstractContextManager[Predictions | None]:
-    """Where predictions go, if anywhere."""
-    from ..evaluation import Predictions
-
-    if out is None:
-        return nullcontext()
-    return Predictions(out, space=space, options={**said, "data": str(folder.root.resolve())})
-
-
-def _counted(folder: PreparedFolder, split: str, limit: int | None) -> list[Sample]:
-    """The samples of a split; with a limit, so many of those with instances."""
-    from ..prepared import evenly_spaced
-
-    samples = folder.samples(split)
-    if limit is None:
-        return samples
-    with_objects = [item for item in samples if "instances" in item.record.targets]
-    return evenly_spaced(with_objects or samples, limit)
-
-
-def _tell(found: _Found, out: Path, *, as_json: bool) -> None:
-    """Print what was found, and write the report."""
-    evaluation = found.evaluation
-    for message in evaluation.unreadable:
+    Args:
+        found: By what it is of, where the network tells two things; else under an empty name.
+        model: The network.
+        split: On which split.
+        out: Folder of the report, with one for depth inside where there are two; beside the model where
+            None.
+        as_json: Print JSON.
+    """
+    for message in dict.fromkeys(m for item in found.values() for m in item.evaluation.unreadable):
         print(f"curbside evaluate: left out: {message}", file=sys.stderr)
-    if not as_json:
-        _show(found)
-    report = found.write(out)
+    said: dict[str, Any] = {}
+    for name, item in found.items():
+        if not as_json:
+            _show(item)
+        inside = out / name if out is not None and name == "depth" else out
+        report = item.write(inside or _beside(model, f"eval-{split}{item.suffix}"))
+        said[name] = {**item.evaluation.to_dict(), "report": str(report)}
+        if not as_json:
+            print(f"report: {report}")
     if as_json:
-        print(json.dumps({**evaluation.to_dict(), "report": str(report)}, indent=2))
-    else:
-        print(f"report: {report}")
+        print(json.dumps(said.get("", said), indent=2))
 
 
-def _show(found: _Found) -> None:
+def _show(found: Found) -> None:
     from rich.console import Console
     from rich.markup import escape
 

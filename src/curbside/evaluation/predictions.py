@@ -17,7 +17,8 @@ __all__ = ["Predictions"]
 
 
 class Predictions:
-    """A prepared folder of predictions: their class maps as masks, their objects as instance maps.
+    """A prepared folder of predictions: their class maps as masks, their objects as instance maps, their
+    depth as depth.
 
     The doctor and `curbside annotations` read it as they read labels, so that a fused result becomes
     COCO panoptic for other tools.
@@ -34,13 +35,20 @@ class Predictions:
     def __init__(self, out: Path, *, space: LabelSpace, options: Mapping[str, Any]) -> None:
         self._writer = PreparedWriter(out, space=space, source="predictions", options=options)
 
-    def add(self, sample: Sample, ids: np.ndarray, segments: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        sample: Sample,
+        ids: np.ndarray | None = None,
+        segments: np.ndarray | None = None,
+        depth_m: np.ndarray | None = None,
+    ) -> None:
         """Keep what was predicted for a sample; a second time changes nothing.
 
         Args:
             sample: What was predicted.
             ids: The class map, (H, W) uint8.
             segments: The segments, (H, W) int32, as `PanopticResult.segment_map` gives them.
+            depth_m: The depth, (H, W) float32 metres, 0 = unknown.
 
         Raises:
             LabelError: An object's class does not fit an instance map.
@@ -54,7 +62,9 @@ class Predictions:
             image=sample.image_path,
             semantic=ids,
             instances=None if segments is None else self._fitting(segments),
+            depth_m=depth_m,
             tags=sample.record.tags,
+            focal_xy_px=sample.record.focal_xy_px,
         )
         self._writer.add(write_sample(self._writer.root, data, self._writer.space))
 
