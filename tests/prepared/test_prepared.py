@@ -265,6 +265,8 @@ def test_a_link_out_of_the_root_is_refused(tmp_path, space):
         {"focal_xy_px": [700.0]},
         {"focal_xy_px": [700.0, 700.0, 700.0]},
         {"focal_xy_px": "700"},
+        {"pseudo": ["confidence"]},
+        {"pseudo": ["depth", "depth"]},
     ],
 )
 def test_a_hostile_line_is_one_error(tmp_path, space, change):
@@ -375,6 +377,7 @@ def test_a_record_survives_its_own_json():
         dropped_labels={"chair": 3},
         known_objects=4,
         focal_xy_px=(700.5, 701.25),
+        pseudo=("depth",),
     )
     assert SampleRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
     assert record.files() == ["val/images/x.png", "val/masks/x.png", "val/depth/x.png"]

@@ -143,7 +143,8 @@ class SegmentationDataset(Dataset):
             )
             image, target, piece = self._augmentation(rgb, ids, seed=seed)
             annotated = _annotated(sample)
-            whole = labelled and annotated is None
+            unsure = "semantic" in sample.record.pseudo  # 255 says nothing there
+            whole = labelled and (annotated is None or unsure)
             depth, depth_weight = (None, None) if metres is None else metres.cut(piece)
             return TrainItem(
                 image=image,

@@ -71,6 +71,9 @@ class SampleRecord:
     """Where it has unknown labels: the objects of the source whose labels are known."""
     focal_xy_px: tuple[float, float] | None = None
     """Focal length of the camera along x and y, in pixels of the picture; None where it is unknown."""
+    pseudo: tuple[str, ...] = ()
+    """The targets that networks made, in whole or in part. Where the mask is one of them, 255 is also what
+    they were not sure of, and does not say that none of the annotated classes is there."""
 
     @property
     def key(self) -> tuple[int, str]:
@@ -99,6 +102,7 @@ class SampleRecord:
             **({"dropped_labels": dict(self.dropped_labels)} if self.dropped_labels else {}),
             **({"known_objects": self.known_objects} if self.known_objects else {}),
             **({"focal_xy_px": list(self.focal_xy_px)} if self.focal_xy_px else {}),
+            **({"pseudo": list(self.pseudo)} if self.pseudo else {}),
         }
 
     @classmethod
@@ -123,6 +127,7 @@ class SampleRecord:
                 dropped_labels={str(k): int(v) for k, v in data.get("dropped_labels", {}).items()},
                 known_objects=int(data.get("known_objects", 0)),
                 focal_xy_px=_focal_lengths(data.get("focal_xy_px")),
+                pseudo=tuple(str(target) for target in data.get("pseudo", ())),
             )
             name, path = os.fsencode(record.id), os.fsencode(record.image)
         except (
@@ -141,6 +146,7 @@ class SampleRecord:
         if not (
             record.split in SPLITS
             and Counter(record.targets) <= Counter(TARGETS)  # each once
+            and Counter(record.pseudo) <= Counter(record.targets)
             and 0 < len(name) <= _MAX_NAME
             and b"/" not in name
             and len(path) <= _MAX_PATH
@@ -188,6 +194,8 @@ class SampleData:
     """Objects of the source whose labels are known; 0 where it gives masks and not objects."""
     focal_xy_px: tuple[float, float] | None = None
     """Focal length of the camera along x and y, in pixels of the picture, where it is known."""
+    pseudo: tuple[str, ...] = ()
+    """Those of its targets that networks made, in whole or in part."""
 
     def targets(self) -> dict[str, np.ndarray]:
         """The targets it has, by name, as the arrays that their files hold."""

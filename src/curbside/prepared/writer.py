@@ -71,6 +71,7 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
         dropped_labels=data.dropped_labels,
         known_objects=data.known_objects if data.unknown_labels else 0,
         focal_xy_px=data.focal_xy_px,
+        pseudo=data.pseudo,
     )
     for target, pixels in targets.items():
         write = write_ids if target in ("semantic", "instances") else write_png

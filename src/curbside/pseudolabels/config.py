@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ..errors import ConfigError
 
@@ -14,7 +15,8 @@ class PseudoLabelConfig:
     """What a network must be sure of for it to become a label.
 
     Raises:
-        ConfigError: A share is not in 0..1, the doubt is above the confidence, or an area is negative.
+        ConfigError: A share is not in 0..1, the doubt is above the confidence, an area is negative, or a
+            distance is none.
     """
 
     confidence: float = 0.7
@@ -24,6 +26,12 @@ class PseudoLabelConfig:
     a group, which no score and no loss of objects looks at."""
     min_area: int = 10
     """Objects of fewer pixels are left out."""
+    max_depth_m: float | None = None
+    """Depth beyond this, in metres, is unknown; where not given, all that the network says is kept."""
+    hidden: Literal["things", "none"] = "things"
+    """What a label that is there already may hide, where `keep_targets` keeps it: `things`, a countable
+    class that was not annotated on the picture may stand before what is not countable, and where the
+    network is sure of one the pixel is ignored; `none`, the label stays."""
 
     def __post_init__(self) -> None:
         for name in ("confidence", "doubt"):
@@ -36,3 +44,5 @@ class PseudoLabelConfig:
             )
         if self.min_area < 0:
             raise ConfigError(f"min_area is {self.min_area}", fix="give 0 or more pixels")
+        if self.max_depth_m is not None and not 0 < self.max_depth_m < float("inf"):
+            raise ConfigError(f"max_depth_m is {self.max_depth_m}", fix="give metres, above 0")

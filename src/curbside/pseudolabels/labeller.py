@@ -1,19 +1,29 @@
-"""From the results of networks to masks and instance maps, in the label space that is wanted."""
+"""From the results of networks to masks, instance maps and depth, in the label space that is wanted."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError, LabelError, ModelFileError
-from ..labels import IGNORE_ID, PER_CLASS, LabelSpace, covered, mapping
+from ..labels import IGNORE_ID, NO_CLASSES, PER_CLASS, LabelSpace, covered, mapping
 from ..prepared import MAX_INDEX
-from ..results import InstanceResult, SemanticResult
-from ..runtime import FusionConfig, InstanceConfig, InstancePredictor, SemanticPredictor
+from ..results import DepthResult, InstanceResult, SemanticResult
+from ..runtime import (
+    DepthPredictor,
+    FusionConfig,
+    InstanceConfig,
+    InstancePredictor,
+    NetworkPredictor,
+    SemanticPredictor,
+)
 from ..runtime.fusion import Fusion
+from ..runtime.predictor import placement
 from .config import PseudoLabelConfig
 
 __all__ = ["Labeller", "Labels"]
@@ -30,6 +40,10 @@ class Labels:
     instances: np.ndarray | None
     """(H, W) uint16, class * 1000 + index; the plain class id for pixels of things that are not told
     apart or are in doubt, and of stuff; 255 where nothing is known. None without objects."""
+    said: np.ndarray | None = None
+    """(H, W) uint8 class ids that the semantic network said, sure or not; None without one."""
+    depth_m: np.ndarray | None = None
+    """(H, W) float32 metres, 0 where nothing is known; None without a network that tells depth."""
     pixels: Counter[str] = field(default_factory=Counter)
     """Pixels by the class that the semantic network said, in the label space of the labels."""
     sure_pixels: Counter[str] = field(default_factory=Counter)
@@ -41,6 +55,8 @@ class Labels:
     lost_objects: Counter[str] = field(default_factory=Counter)
     """Objects above the doubt that are of no one countable class of the label space, by what the network
     calls them."""
+    depth_pixels: Counter[str] = field(default_factory=Counter)
+    """Pixels whose depth the network `said`, and those that it is `kept` for."""
 
 
 class Labeller:
@@ -49,12 +65,16 @@ class Labeller:
     With both kinds of network, objects are fused with the class map by the rules of
     `curbside.runtime.fusion`; pixels that the map is not sure of do not speak against an object.
 
+    Depth is that of the picture's own camera, where its focal length is known and the network's is: a
+    network says how far away things would be before the camera it was trained for.
+
     Args:
         semantic: Gives classes with their probabilities.
         instances: Gives objects.
+        depth: Gives depth; of one network that gives classes, too, it is asked but once.
         config: What they must be sure of.
-        space: The label space of the labels, reached by the taxonomy; the semantic network's, or the
-            other one's, where None.
+        space: The label space of the labels, reached by the taxonomy; the semantic network's, or that of
+            the one that finds objects, where None.
 
     Raises:
         ConfigError: There is no network.
@@ -67,18 +87,18 @@ class Labeller:
         *,
         semantic: SemanticPredictor | None = None,
         instances: InstancePredictor | None = None,
+        depth: DepthPredictor | None = None,
         config: PseudoLabelConfig | None = None,
         space: LabelSpace | None = None,
     ) -> None:
-        if semantic is None and instances is None:
+        if semantic is None and instances is None and depth is None:
             raise ConfigError("no network labels nothing", fix="name a run or a model file")
         self.config = config or PseudoLabelConfig()
         self._semantic = semantic
+        self._depth = depth
         self._instances = instances and InstancePredictor(
             instances.backend, InstanceConfig(confidence=self.config.doubt)
         )
-        first = semantic or instances
-        assert first is not None
         self._fusion: Fusion | None = None
         if semantic is not None:
             _require_confidence(semantic)
@@ -89,7 +109,9 @@ class Labeller:
                 outside="drop",
             )
             self._fusion = Fusion(semantic.space, instances.space, rules)
-        self._map = mapping(first.space, space or first.space)
+        first = semantic or instances
+        told = first.space if first else NO_CLASSES
+        self._map = mapping(told, space or told)
         self.space = self._map.target
         """The label space of the labels."""
         self._names = dict(zip(self.space.ids, self.space.names, strict=True))
@@ -100,16 +122,22 @@ class Labeller:
                 " cannot tell from plain classes",
                 fix="choose another label space for the labels, such as --space idd-level2",
             )
-        if len(self._map.unfed) == self.space.num_classes:
+        if first and len(self._map.unfed) == self.space.num_classes:
             raise LabelError(
-                f"{self.space.name} has no class of {first.space.name}",
+                f"{self.space.name} has no class of {told.name}",
                 fix="see what becomes of which class with: curbside labels",
             )
 
     @property
     def title(self) -> str:
         """The networks in words."""
-        return " + ".join(p.title for p in (self._semantic, self._instances) if p is not None)
+        networks = (self._semantic, self._instances, self._depth)
+        return " + ".join(dict.fromkeys(p.title for p in networks if p is not None))
+
+    @property
+    def finds_objects(self) -> bool:
+        """Whether there is a network that finds objects."""
+        return self._instances is not None
 
     @property
     def temperature(self) -> float | None:
@@ -120,8 +148,12 @@ class Labeller:
     @property
     def sources(self) -> dict[str, Mapping[str, object]]:
         """Where the networks come from, by what they give, for the record."""
-        both = {"semantic": self._semantic, "instances": self._instances}
-        return {name: dict(p.manifest.source) for name, p in both.items() if p is not None}
+        networks: dict[str, NetworkPredictor[Any] | None] = {
+            "semantic": self._semantic,
+            "instances": self._instances,
+            "depth": self._depth,
+        }
+        return {name: dict(p.manifest.source) for name, p in networks.items() if p is not None}
 
     @property
     def annotated(self) -> tuple[str, ...] | None:
@@ -129,6 +161,8 @@ class Labeller:
         map those are the countable ones of which the network tells all: what is around the objects is
         then none of them."""
         names = self.space.names
+        if self._semantic is None and self._instances is None:
+            return ()
         if self._semantic is None:
             told = covered(self._map.source, self.space)
             countable = {self._names[number] for number in self._countable}
@@ -136,21 +170,63 @@ class Labeller:
         unfed = self._map.unfed
         return tuple(name for name in names if name not in unfed) if unfed else None
 
-    def __call__(self, frame_bgr: np.ndarray) -> Labels:
+    def __call__(
+        self,
+        frame_bgr: np.ndarray,
+        *,
+        focal_xy_px: tuple[float, float] | None = None,
+        classes: bool = True,
+        depth: bool = True,
+    ) -> Labels:
         """What the networks are sure of on a picture.
 
         Args:
             frame_bgr: (H, W, 3) uint8.
+            focal_xy_px: Focal length of its camera along x and y, in pixels of the picture, where known.
+            classes: Whether masks and objects are wanted.
+            depth: Whether depth is.
         """
-        said = sure = found = None
-        if self._semantic is not None:
-            said = self._semantic(frame_bgr, confidence=True)
+        said = sure = found = metres = None
+        outputs: Mapping[str, np.ndarray] | None = None
+        if self._semantic is not None and classes:
+            outputs = self._semantic.infer(self._semantic.prepare(frame_bgr))
+            said = self._semantic.decode(outputs, frame_bgr.shape[:2], confidence=True)
             sure = self._sure(said)
-        if self._instances is not None:
+        if self._depth is not None and depth:
+            if (
+                outputs is None
+                or self._semantic is None
+                or self._depth.backend is not self._semantic.backend
+            ):
+                outputs = self._depth.infer(self._depth.prepare(frame_bgr))
+            metres = self._depth.decode(outputs, frame_bgr.shape[:2])
+        if self._instances is not None and classes:
             found = self._instances(frame_bgr)
         if self._fusion is not None and sure is not None and found is not None:
             found = self._fusion(sure, found).objects
-        return self._labels(said, sure, found)
+        labels = self._labels(said, sure, found)
+        return labels if metres is None else self._with_depth(labels, metres, focal_xy_px)
+
+    def _with_depth(
+        self, labels: Labels, said: DepthResult, focal_xy_px: tuple[float, float] | None
+    ) -> Labels:
+        """The labels with the depth of the picture's camera. What is as far as the network can say may be
+        farther, and is unknown."""
+        assert self._depth is not None
+        manifest = self._depth.manifest
+        depth_m = said.depth_m
+        if said.max_m is not None:
+            depth_m = np.where(depth_m < said.max_m, depth_m, np.float32(0))
+        reference = manifest.depth.focal_xy_px if manifest.depth is not None else None
+        if reference is not None and focal_xy_px is not None:
+            scale_xy = placement(manifest.input, said.size_hw).scale_xy
+            axes = zip(focal_xy_px, scale_xy, reference, strict=True)
+            ratio = math.sqrt(math.prod(own * scale / other for own, scale, other in axes))
+            depth_m = depth_m * np.float32(ratio)
+        if self.config.max_depth_m is not None:
+            depth_m = np.where(depth_m <= self.config.max_depth_m, depth_m, np.float32(0))
+        counts = Counter(said=int(said.known.sum()), kept=int(np.count_nonzero(depth_m)))
+        return replace(labels, depth_m=depth_m, depth_pixels=counts)
 
     def _sure(self, said: SemanticResult) -> SemanticResult:
         """The class map, 255 where it is below the confidence."""
@@ -167,12 +243,13 @@ class Labeller:
         if sure is None or said is None:
             labels = Labels(semantic=None, instances=None)
         else:
-            ids = self._map.apply(sure.ids)
+            ids, all_ids = self._map.apply(sure.ids), self._map.apply(said.ids)
             labels = Labels(
                 semantic=ids,
                 instances=None,
-                pixels=self._counted(self._map.apply(said.ids)),
-                sure_pixels=self._counted(ids),
+                said=all_ids,
+                pixels=self.counted(all_ids),
+                sure_pixels=self.counted(ids),
             )
         if found is None:
             return labels
@@ -213,7 +290,8 @@ class Labeller:
                 semantic[mask.window][free] = class_id if value != class_id else IGNORE_ID
         return replace(labels, semantic=semantic, instances=instances)
 
-    def _counted(self, ids: np.ndarray) -> Counter[str]:
+    def counted(self, ids: np.ndarray) -> Counter[str]:
+        """Pixels by class, of any ids of the label space."""
         counts = np.bincount(ids.ravel(), minlength=256)
         return Counter({name: int(counts[i]) for i, name in self._names.items() if counts[i]})
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ACCEPTED", "Acceptance", "read_acceptance", "write_report"]
 
-ACCEPTED = ("pixels", "sure_pixels", "objects", "sure_objects", "lost_objects")
-"""The counts by class that are kept of every picture; see `Labels`."""
+ACCEPTED = ("pixels", "sure_pixels", "objects", "sure_objects", "lost_objects", "depth_pixels")
+"""The counts that are kept of every picture, by class all but the last; see `Labels`."""
+_ALWAYS = ACCEPTED[:4]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,10 @@ class Acceptance:
     """Those of them that became labels."""
     lost_objects: Mapping[str, int]
     """Objects that the label space has no one countable class for, by what the network calls them."""
+    depth_pixels: Mapping[str, int]
+    """Pixels whose depth the network `said`, and those that it is `kept` for."""
+    kept: Mapping[str, int]
+    """Pictures by what they had been labelled with before, and kept."""
 
     @classmethod
     def of(
@@ -65,12 +70,12 @@ class Acceptance:
             labeller: Who labelled them.
             unreadable: What was wrong with those that were left out.
         """
-        sums: dict[str, Counter[str]] = {name: Counter() for name in ACCEPTED}
+        sums: dict[str, Counter[str]] = {name: Counter() for name in (*ACCEPTED, "kept")}
         images = 0
         for row in rows:
             images += 1
             for name, counter in sums.items():
-                counter.update(row[name])
+                counter.update(row.get(name, {}))
         return cls(
             teacher=labeller.title,
             label_space=labeller.space.name,
@@ -84,7 +89,7 @@ class Acceptance:
 
     @property
     def table(self) -> Table:
-        """The classes, most said first."""
+        """The classes, most said first; no row where depth alone was told."""
         columns = [
             (title, said, sure)
             for title, said, sure in (
@@ -101,22 +106,47 @@ class Acceptance:
         sums = ((sum(said.values()), sum(sure.values())) for _, said, sure in columns)
         return Table(
             headers=("class", *chain(*((title, "became labels") for title, _, _ in columns))),
-            rows=(*rows, ("all", *_cells(sums))),
+            rows=(*rows, ("all", *_cells(sums))) if rows else (),
         )
 
     @property
     def about(self) -> str:
         """What was done, in a sentence or two."""
-        scaled = (
-            "whose scores had never been calibrated"
-            if self.temperature is None
-            else f"whose scores were divided by the temperature {self.temperature:.3f} first"
-        )
+        said = f"{self.images:,} pictures labelled in {self.label_space} by {self.teacher}"
+        if self.temperature is not None:
+            said += f", whose scores were divided by the temperature {self.temperature:.3f} first"
+        said += f".{self._classes}{self._lost}{self._depth}"
+        if self.kept:
+            kept = ", ".join(f"{name} of {count:,}" for name, count in self.kept.items())
+            said += f" Kept as they were, and asked for the rest alone: {kept} pictures."
+        return said
+
+    @property
+    def warning(self) -> str:
+        """What is to be said first of labels by scores that mean nothing yet; empty where they do."""
+        if self.temperature is not None or not self.pixels:
+            return ""
         return (
-            f"{self.images} pictures labelled in {self.label_space} by {self.teacher}, {scaled}."
-            f" Pixels and objects count from a probability of {self.confidence:g} on; objects down to"
-            f" {self.doubt:g} are groups, which nothing learns from.{self._lost}"
+            f"the scores of {self.teacher} had never been calibrated, so that {self.confidence:g} says"
+            " little: fit one first: curbside calibrate RUN DATA"
         )
+
+    @property
+    def _classes(self) -> str:
+        if not self.pixels and not self.objects:
+            return ""
+        return (
+            f" Pixels and objects count from a probability of {self.confidence:g} on; objects down to"
+            f" {self.doubt:g} are groups, which nothing learns from."
+        )
+
+    @property
+    def _depth(self) -> str:
+        said = self.depth_pixels.get("said", 0)
+        if not said:
+            return ""
+        share = self.depth_pixels.get("kept", 0) / said
+        return f" Depth was told for {said:,} pixels, and {share:.1%} of them got it."
 
     @property
     def _lost(self) -> str:
@@ -135,7 +165,7 @@ def read_acceptance(folder: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
-            if all(isinstance(row[name], dict) for name in ACCEPTED):
+            if all(isinstance(row[name], dict) for name in _ALWAYS):
                 found[row["split"], row["id"]] = row
         except (ValueError, TypeError, KeyError):
             continue
@@ -153,10 +183,15 @@ def write_report(acceptance: Acceptance, out: Path) -> Path:
     """
     page = Page("Pseudo-labels")
     page.text(acceptance.about)
-    page.put(acceptance.table)
+    if acceptance.warning:
+        page.text(f"Warning: {acceptance.warning}")
+    if acceptance.table.rows:
+        page.put(acceptance.table)
     for message in acceptance.unreadable:
         page.text(f"Left out: {message}")
-    text = f"{acceptance.about}\n\n{acceptance.table.markdown()}\n"
+    table = acceptance.table.markdown() if acceptance.table.rows else ""
+    said = (acceptance.about, acceptance.warning, table)
+    text = "\n\n".join(part for part in said if part) + "\n"
     return write_files(out, data=asdict(acceptance), text=text, page=page)
 
 

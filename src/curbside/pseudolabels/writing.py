@@ -14,6 +14,7 @@ from ..errors import DataError, SourceError
 from ..files import as_storage_error
 from ..prepared import PreparedWriter, Sample, SampleData, write_sample
 from ..progress import track
+from .keeping import Own, Targets
 from .labeller import Labeller, Labels
 from .report import ACCEPTED, Acceptance, read_acceptance
 
@@ -34,6 +35,10 @@ class Picture:
     """Reads it: (H, W, 3) uint8 BGR."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Anything to group by."""
+    focal_xy_px: tuple[float, float] | None = None
+    """Focal length of its camera along x and y, in its pixels, where it is known."""
+    sample: Sample | None = None
+    """The sample of a prepared folder that it is of, whose targets may be kept."""
 
     @property
     def name(self) -> str:
@@ -49,6 +54,8 @@ class Picture:
             image=sample.image_path,
             read_bgr=sample.read_bgr,
             tags=sample.record.tags,
+            focal_xy_px=sample.record.focal_xy_px,
+            sample=sample,
         )
 
 
@@ -59,6 +66,7 @@ def write_pseudolabels(
     *,
     total: int | None = None,
     source: str = "pictures",
+    keep_targets: bool = False,
 ) -> Acceptance:
     """Label pictures into a prepared folder; what was done before a kill is not done again.
 
@@ -68,12 +76,16 @@ def write_pseudolabels(
         out: The prepared folder to make.
         total: How many there are, where that is known.
         source: Where the pictures come from, for the record.
+        keep_targets: Take over what samples of a prepared folder are labelled with: their depth, and their
+            masks and objects, of which networks fill in the classes that were not annotated. Nothing is
+            asked of networks that a sample has already.
 
     Returns:
         How much of what the networks said became labels, over all pictures in the folder.
 
     Raises:
-        ConfigError: The folder holds something else, or labels made otherwise.
+        ConfigError: The folder holds something else, or labels made otherwise, or masks that are to be kept
+            are of another label space.
         DataError: Not one picture could be read, or two have one name.
         StorageError: The place cannot be written.
     """
@@ -87,6 +99,7 @@ def write_pseudolabels(
             "temperature": labeller.temperature,
             "pictures": source,
             **asdict(labeller.config),
+            **({"keep_targets": True} if keep_targets else {}),
         },
     )
     noted = {(row["split"], row["id"]) for row in read_acceptance(out)}
@@ -103,22 +116,21 @@ def write_pseudolabels(
         if writer.done(*key) and key in noted:
             continue
         try:
-            labels = labeller(picture.read_bgr())
+            targets, labels, kept = _targets(labeller, picture, keep_targets)
             data = SampleData(
                 id=picture.id,
                 split=picture.split,
                 image=picture.image,
-                semantic=labels.semantic,
-                instances=labels.instances,
-                annotated=labeller.annotated,
                 tags=picture.tags,
+                focal_xy_px=picture.focal_xy_px,
+                **vars(targets),
             )
             record = write_sample(out, data, labeller.space)
         except DataError as error:
             unreadable.append(str(error))
             continue
         if key not in noted:
-            _note(out, picture, labels)
+            _note(out, picture, labels, kept)
         if not writer.done(*key):
             writer.add(record)
     if not len(writer):
@@ -131,6 +143,24 @@ def write_pseudolabels(
     return Acceptance.of(read_acceptance(out), labeller, unreadable=tuple(unreadable))
 
 
+def _targets(
+    labeller: Labeller, picture: Picture, keep_targets: bool
+) -> tuple[Targets, Labels, tuple[str, ...]]:
+    """What a picture gets, what networks said of it, and the names of the targets that it had."""
+    focal = picture.focal_xy_px
+    if not keep_targets or picture.sample is None:
+        labels = labeller(picture.read_bgr(), focal_xy_px=focal)
+        return Targets.of(labels, labeller), labels, ()
+    own = Own.of(picture.sample, labeller.space)
+    labels = labeller(
+        picture.read_bgr(),
+        focal_xy_px=focal,
+        classes=own.lacks_classes(labeller),
+        depth=own.depth_m is None,
+    )
+    return *own.with_rest(labels, labeller), picture.sample.record.targets
+
+
 def _to_the_end(pictures: Iterable[Picture], unreadable: list[str]) -> Iterator[Picture]:
     """The pictures, as far as a video that breaks off gives them."""
     try:
@@ -139,10 +169,11 @@ def _to_the_end(pictures: Iterable[Picture], unreadable: list[str]) -> Iterator[
         unreadable.append(str(error))
 
 
-def _note(out: Path, picture: Picture, labels: Labels) -> None:
+def _note(out: Path, picture: Picture, labels: Labels, kept: tuple[str, ...]) -> None:
     """Add a picture's counts to `acceptance.jsonl`."""
     row: dict[str, Any] = {"split": picture.split, "id": picture.id}
     row |= {name: dict(getattr(labels, name)) for name in ACCEPTED}
+    row |= {"kept": dict.fromkeys(kept, 1)} if kept else {}
     path = out / "acceptance.jsonl"
     try:
         with open(path, "a", encoding="utf-8") as file:
