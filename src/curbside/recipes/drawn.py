@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..losses import LogitKDConfig
+from ..losses import DepthLossConfig, LogitKDConfig
 from ..models import (
     DeepLabV3PlusConfig,
     EncoderConfig,
@@ -15,6 +15,7 @@ from ..models import (
 )
 from ..training import (
     DataConfig,
+    DepthConfig,
     DistillationConfig,
     OptimizerConfig,
     ScheduleConfig,
@@ -67,6 +68,7 @@ def drawn_joint() -> TrainConfig:
             workers=1,
         ),
         tasks="semantic+depth",
+        depth=DepthConfig(loss=DepthLossConfig(kind="silog")),
         weighting=TaskWeightingConfig(kind="uncertainty"),
         optimizer=OptimizerConfig(lr=1e-3, weight_decay=1e-2, encoder_lr_factor=0.3),
         schedule=ScheduleConfig(warmup_steps=20),
