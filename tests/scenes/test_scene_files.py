@@ -117,35 +117,38 @@ def test_a_prepared_folder_holds_the_scene(tmp_path: Path):
 
 
 def test_annotations_in_turn_leave_no_train_scene_with_two(tmp_path: Path):
-    kinds = ("semantic", "stuff", "things", "depth")
-    config = small(train=8, val=1, conditions=("clear", "fog"), train_annotations=kinds)
+    kinds = ("stuff", "things", "depth")
+    config = small(train=4, val=1, conditions=("clear", "fog"), train_annotations=kinds)
     write_prepared(tmp_path / "parts", config, labels="level3")
     write_prepared(
-        tmp_path / "all", small(train=8, val=1, conditions=("clear", "fog")), labels="level3"
+        tmp_path / "all", small(train=4, val=1, conditions=("clear", "fog")), labels="level3"
     )
     parts, whole = (PreparedFolder(tmp_path / name) for name in ("parts", "all"))
-    thing = [item.has_instances for item in whole.space.classes]
-    seen = set()
+    seen = []
     for one, full in zip(parts.samples("train"), whole.samples("train"), strict=True):
         kind = one.record.tags["kind"]
-        seen.add((kind, one.record.tags["weather"]))
+        seen.append((one.id, kind))
         assert np.array_equal(one.read_rgb(), full.read_rgb())
         if kind == "depth":
             assert (one.record.targets, one.annotated_ids) == (("depth",), ())
             assert np.array_equal(one.read_depth_m(), full.read_depth_m())
             continue
         mask, ids = one.read_semantic(), full.read_semantic()
-        known = {"stuff": [False], "things": [True], "semantic": [False, True]}[kind]
-        names = [c.name for c in whole.space.classes if c.has_instances in known]
-        assert one.record.annotated == (None if kind == "semantic" else tuple(names))
-        kept = np.isin(ids, [c.id for c in whole.space.classes if thing[c.id] in known])
+        classes = [c for c in whole.space.classes if c.has_instances == (kind == "things")]
+        assert one.record.annotated == tuple(c.name for c in classes)
+        kept = np.isin(ids, [c.id for c in classes])
         assert np.array_equal(mask, np.where(kept, ids, 255))
-        counted = kind != "stuff"
-        assert one.record.targets == (("semantic", "instances") if counted else ("semantic",))
-        if counted:
+        assert one.record.targets == ("semantic", "instances")[: 1 + (kind == "things")]
+        if kind == "things":
             want = np.where(kept, full.read_instances(), 255)
             assert np.array_equal(one.read_instances(), want)
-    assert seen == {(kind, weather) for kind in kinds for weather in ("clear", "fog")}
+    # A round of conditions begins with the next kind, so that a condition sees all of them.
+    assert seen == [
+        ("clear_000000", "stuff"),
+        ("clear_000002", "things"),
+        ("fog_000001", "things"),
+        ("fog_000003", "depth"),
+    ]
     (val,) = parts.samples("val")
     assert val.record == whole.samples("val")[0].record  # val has everything
     assert not [found for found in examine(tmp_path / "parts").findings if found.code in ERRORS]
@@ -269,6 +272,8 @@ def test_the_verb_with_annotations_in_turn(tmp_path: Path, capsys: pytest.Captur
     assert main([*command, "--layout", "prepared"]) == 0
     targets = [s.record.targets for s in PreparedFolder(tmp_path / "a").samples("train")]
     assert targets == [("semantic", "instances"), ("depth",)]
+    masked = PreparedFolder(tmp_path / "a").samples("train")[0]
+    assert masked.record.annotated is None and masked.record.tags["kind"] == "semantic"
     (val,) = PreparedFolder(tmp_path / "a").samples("val")
     assert val.record.targets == ("semantic", "instances", "depth")
     with pytest.raises(ConfigError, match="make a prepared folder"):

@@ -118,7 +118,9 @@ class Acceptance:
         said += f".{self._classes}{self._lost}{self._depth}"
         if self.kept:
             kept = ", ".join(f"{name} of {count:,}" for name, count in self.kept.items())
-            said += f" Kept as they were, and asked for the rest alone: {kept} pictures."
+            said += (
+                f" Kept was what pictures were labelled with, and networks gave the rest: {kept}."
+            )
         return said
 
     @property
