@@ -403,6 +403,7 @@ def test_the_stereo_pair_its_disparity_and_calibration_say_the_depth(sidewalk):
     conf.read(root / "Depth_003/Depth_003.conf")
     assert len(conf.sections()) == 9 and float(conf["STEREO"]["BaseLine"]) == 120
     assert float(conf["LEFT_CAM_VGA"]["fx"]) == pytest.approx(focal_px)
+    assert sample.record.focal_xy_px == pytest.approx((focal_px, focal_px))
     assert float(conf["LEFT_CAM_FHD"]["fx"]) == pytest.approx(4 * focal_px)
     confidence = sample.read_confidence()
     assert 0.01 < (confidence[known] == 0).mean() < 0.4
