@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -19,6 +20,8 @@ from .keys import KeyMap
 __all__ = ["LightWeightRefineNet", "LightWeightRefineNetConfig"]
 
 _CHANNELS = 256
+_FIRST_M = 10.0
+"""The depth that an untrained network tells."""
 _POOLINGS = 4
 
 
@@ -167,6 +170,8 @@ class LightWeightRefineNet(SegmentationModel):
         self.depth_only = ("depth",) if joint else ()
         self.semantic_only = ("segmentation",) if joint else ()
         self.max_depth_m = config.max_depth_m if config.depth == "capped" else None
+        if self.depth is not None:
+            _start_at(self.depth.classifier, self._raw(_FIRST_M))
         # As the authors have it: with one task corners lie on corners, with several centres on centres.
         self._align_corners = not joint
         decoded = FeatureSpec(name="decoder", channels=_CHANNELS, stride=4)
@@ -200,6 +205,13 @@ class LightWeightRefineNet(SegmentationModel):
         """The stages of one stride and whatever else, added up and pooled in a chain."""
         parts = [self.reductions[i - self._first](features[i]) for i in self._levels[level]]
         return self.chains[level](F.relu6(reduce(torch.add, [*parts, *others])))
+
+    def _raw(self, metres: float) -> float:
+        """What the head must give for a depth, or for half of the largest where that is nearer."""
+        if self.max_depth_m is None:
+            return math.log(math.expm1(metres))
+        share = min(0.5, metres / self.max_depth_m)
+        return math.log(share / (1 - share))
 
     def _metres(self, raw: Tensor) -> Tensor:
         """Depth out of what the head gives.
@@ -243,6 +255,14 @@ class TaskHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.branch(x))
+
+
+def _start_at(classifier: nn.Conv2d, raw: float) -> None:
+    """Let a fresh head begin near one value: drawn as wide as a classifier's, half of it would begin far
+    below zero, where neither softplus nor sigmoid has a slope to learn by."""
+    nn.init.normal_(classifier.weight, std=1e-3)
+    assert classifier.bias is not None
+    nn.init.constant_(classifier.bias, raw)
 
 
 def _levels(encoder: Encoder) -> list[list[int]]:
