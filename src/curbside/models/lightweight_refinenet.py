@@ -220,7 +220,8 @@ class LightWeightRefineNet(SegmentationModel):
         the authors', so that an error of a metre weighs the same near and far, where an exponential
         would have it grow with the depth.
         """
-        raw = raw.float()  # half precision would round metres
+        # Half precision would round metres.
+        raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
         if self.max_depth_m is None:
             return F.softplus(raw)
         return raw.sigmoid() * self.max_depth_m
