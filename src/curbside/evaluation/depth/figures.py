@@ -67,7 +67,7 @@ def density_plot(density: DepthDensity) -> str:
     low, high = edges[seen[0]], edges[seen[-1] + 1]
 
     def paint(axes: Axes) -> None:
-        shown = np.ma.masked_equal(shares.T, 0)
+        shown = np.ma.masked_equal(np.where(enough[:, None], shares, 0).T, 0)
         mesh = axes.pcolormesh(edges, edges, shown, cmap="Blues", vmin=0, rasterized=True)
         axes.plot([low, high], [low, high], color=_LINE, ls="--", lw=1, label="right")
         axes.plot(middles, medians, color=COLORS[1], lw=1.6, label="median")

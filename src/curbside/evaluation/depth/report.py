@@ -53,9 +53,10 @@ def _notes(evaluation: DepthEvaluation) -> list[str]:
     """What the scores are."""
     found = evaluation.scaled
     notes = [
-        "All pixels count the same, or each picture does; papers report the mean of pictures. AbsRel is the"
-        " mean of the error over the true depth, delta < 1.25 the share of pixels within that factor, SILog"
-        " what is left of the error of logarithms once a common factor is free (KITTI shows 100 times it)."
+        "Pixels: all of them count the same. Pictures: the mean of what each one scores, as papers report it."
+        " AbsRel is the mean of the error over the true depth, delta < 1.25 the share of pixels within that"
+        " factor, SILog what is left of the error of logarithms once a common factor is free (KITTI shows"
+        " 100 times it)."
     ]
     if found.factor is not None and found.spread is not None:
         notes.append(

@@ -159,7 +159,10 @@ class DepthEvaluation:
             said["trained for"] = f"a focal length of {x:.4g} x {y:.4g} px at its input{words}"
         if fit.pictures_xy_px is not None:
             x, y = fit.pictures_xy_px
-            said["the pictures'"] = f"{x:.4g} x {y:.4g} px there, told by {fit.pictures} of them"
+            said["taken with"] = (
+                f"a focal length of {x:.4g} x {y:.4g} px at the network's input, the median of"
+                f" {fit.pictures} pictures that tell it"
+            )
         return said
 
     def to_dict(self) -> dict[str, Any]:

@@ -32,10 +32,10 @@ def score_table(evaluation: DepthEvaluation) -> Table:
         (name, *(score(getattr(found, field)) for found in columns))
         for name, field in SCORES.items()
     ]
-    said = "–" if ends is None else f"{ends[0]:.4f}–{ends[1]:.4f}"
-    rows.insert(1, ("AbsRel, 95 % interval", said, "–", "–", "–"))
+    said = "–" if ends is None else f"{ends[0]:.3f}–{ends[1]:.3f}"
+    rows.insert(1, ("95 % interval", said, "–", "–", "–"))
     return Table(
-        headers=("score", "all pixels", "mean of pictures", "pixels, scaled", "pictures, scaled"),
+        headers=("score", "pixels", "pictures", "scaled, pixels", "scaled, pictures"),
         rows=tuple(rows),
     )
 
@@ -43,7 +43,7 @@ def score_table(evaluation: DepthEvaluation) -> Table:
 def band_table(evaluation: DepthEvaluation) -> Table:
     """The scores by true distance, over all pixels."""
     return Table(
-        headers=("true distance", "pixels", *_FEW),
+        headers=("distance", "pixels", *_FEW),
         rows=tuple(
             (band_name(band), f"{band.summary.pixels:,}", *_cells(band.summary))
             for band in evaluation.bands
@@ -70,7 +70,7 @@ def depth_tables(evaluation: DepthEvaluation) -> list[Table]:
 def band_name(band: DepthBand) -> str:
     """A band of distance in words."""
     if band.high_m is None:
-        return f"{band.low_m:g} m and more"
+        return f"from {band.low_m:g} m"
     return f"{band.low_m:g}–{band.high_m:g} m"
 
 
