@@ -15,7 +15,7 @@ from curbside.errors import ConfigError
 from curbside.labels import load_space
 from curbside.losses import DepthLossConfig
 from curbside.models import EncoderConfig, LightWeightRefineNetConfig, ModelOutput
-from curbside.prepared import PreparedWriter, SampleData, write_sample
+from curbside.prepared import PreparedFolder, PreparedWriter, SampleData, write_sample
 from curbside.runtime import DepthPredictor, JointPredictor, SemanticPredictor
 from curbside.training import (
     DepthConfig,
@@ -27,6 +27,7 @@ from curbside.training import (
     load_run_predictor,
     read_metrics,
 )
+from curbside.training.loading import _weights
 from curbside.training.task import SegmentationTask
 
 SPACE = load_space("idd-lite7")
@@ -168,12 +169,24 @@ def test_what_samples_count():
     task = _task(depth=DepthConfig(loss=DepthLossConfig(kind="l1", normalize_by_m=1.0)))
     plain, parts = task._supervise(_batch(), output)
     assert float(parts["l1"]) == pytest.approx(3.0)  # the mean of 4 and 2
-    _, parts = task._supervise(_batch(weight=torch.tensor([1.0, 0.5])), output)
+    _, parts = task._supervise(_batch(weight=torch.tensor([[1.0, 1.0], [1.0, 0.5]])), output)
     assert float(parts["l1"]) == pytest.approx((1.0 * 4 + 0.5 * 2) / 2)
-    same, _ = task._supervise(_batch(weight=torch.tensor([1.0, 1.0])), output)
+    same, _ = task._supervise(_batch(weight=torch.ones(2, 2)), output)
     torch.testing.assert_close(same, plain)
-    _, parts = task._supervise(_batch(weight=torch.tensor([0.0, 2.0])), output)
+    _, parts = task._supervise(_batch(weight=torch.tensor([[0.0, 0.0], [2.0, 2.0]])), output)
     assert float(parts["ce"]) == 0 and float(parts["l1"]) == pytest.approx(2.0)
+
+
+def test_what_networks_made_may_count_less(apart):
+    config = _joint(apart, apart / "out")
+    samples = PreparedFolder(apart).samples("train")[:3]
+    made = replace(samples[1], record=replace(samples[1].record, pseudo=("depth",)))
+    assert _weights(config, [*samples, made]) == []
+    less = replace(config, data=replace(config.data, pseudo_weight=0.25))
+    assert _weights(less, samples) == []
+    assert _weights(less, [samples[0], made]) == [(1, 1), (1, 0.25)]
+    both = replace(less, data=replace(less.data, weights=(2.0,)))
+    assert _weights(both, [samples[0], made]) == [(2, 2), (2, 0.5)]
 
 
 def test_refusals(apart, tmp_path):
@@ -191,6 +204,8 @@ def test_refusals(apart, tmp_path):
         fit(replace(config, data=replace(config.data, mix_by="kind", mix=(("mask", 1.0),))))
     with pytest.raises(ConfigError, match="both have shares"):
         replace(config.data, mix=(("semantic", 1.0),), shares=(1.0,))
+    with pytest.raises(ConfigError, match="weight of pseudo-labels"):
+        replace(config.data, pseudo_weight=-1.0)
     with pytest.raises(ConfigError, match="do not fit 1 folders"):
         replace(config.data, weights=(1.0, 2.0))
     assert not (tmp_path / "a" / "config.json").exists()

@@ -46,7 +46,7 @@ class TrainItem(NamedTuple):
     depth_weight: Tensor | None = None
     """(H, W) float32, what the depth of each pixel counts, 0 = nothing; in a batch (B, H, W)."""
     weight: Tensor | None = None
-    """() float32, what the sample counts; in a batch (B,). None where all count alike."""
+    """(2,) float32, what its classes and its depth count; in a batch (B, 2). None where all count alike."""
 
     def rows(self, chosen: Tensor) -> TrainItem:
         """Some of a batch.
@@ -90,7 +90,7 @@ class SegmentationDataset(Dataset):
         border_weights: Weighs the pixels of training samples by their distance to a border.
         caches: What teachers said of the samples beforehand.
         depth: Reads their depth, where that is wanted.
-        weights: What each sample counts; alike where not given.
+        weights: What the classes and what the depth of each sample count; alike where not given.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class SegmentationDataset(Dataset):
         border_weights: BorderWeights | None = None,
         caches: Sequence[TeacherCache] = (),
         depth: DepthTargets | None = None,
-        weights: Sequence[float] = (),
+        weights: Sequence[tuple[float, float]] = (),
     ) -> None:
         self._samples = samples
         self._size_hw = size_hw

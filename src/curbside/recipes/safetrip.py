@@ -57,14 +57,14 @@ def safetrip_hydranet() -> TrainConfig:
 
 
 def safetrip_hydranet_pseudo() -> TrainConfig:
-    """The same, with the teacher's labels on the pictures with depth, which count half.
+    """The same on pictures whose missing classes a teacher filled in; its labels count half.
 
-    Make `data/safetrip-pseudo` of these with `curbside pseudolabel runs/safetrip-teacher DATA
-    data/safetrip-pseudo --keep-targets`.
+    Make `data/safetrip-pseudo`, which takes the place of `data/safetrip` for training, with `curbside
+    pseudolabel runs/safetrip-teacher data/safetrip data/safetrip-pseudo --keep-targets`.
     """
     joint = safetrip_hydranet()
-    roots = (*joint.data.root, Path("data/safetrip-pseudo"))
-    data = replace(joint.data, root=roots, weights=(1.0, 0.5), mix=(), mix_by="targets")
+    roots = (Path("data/safetrip-pseudo"), *joint.data.root)
+    data = replace(joint.data, root=roots, shares=(1.0, 0.0), pseudo_weight=0.5, mix=())
     return replace(joint, name="safetrip-hydranet-pseudo", data=data)
 
 

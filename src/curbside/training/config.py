@@ -49,8 +49,9 @@ class DataConfig(BatchesConfig):
     """Share of the draws that each folder gets, in any unit; by their numbers of pictures where not
     given."""
     weights: tuple[float, ...] = ()
-    """What a sample of each folder counts in the losses, such as 1 and 0.5 for one with true labels and
-    one with pseudo-labels; all 1 where not given."""
+    """What a sample of each folder counts in the losses; all 1 where not given."""
+    pseudo_weight: float = 1.0
+    """What targets that networks made count beside those that people made."""
     mix_by: str = "targets"
     """What kinds of samples there are: `targets`, by what a sample has (`semantic`, `depth` or
     `semantic+depth`); or by the values of a tag, such as `kind`."""
@@ -83,6 +84,7 @@ class DataConfig(BatchesConfig):
                 f"the weights {self.weights} do not fit {len(self.root)} folders",
                 fix="give one of 0 or more per folder",
             )
+        check_factor("weight of pseudo-labels", self.pseudo_weight)
         kinds = [kind for kind, _ in self.mix]
         if self.mix and (
             len(set(kinds)) < len(kinds) or min(s for _, s in self.mix) < 0 or not self._mixed

@@ -68,7 +68,6 @@ def loaders(
     Raises:
         ConfigError: The devices cannot share a batch, or a kind of samples has no share or no sample.
     """
-    counts = dict(zip((p.resolve() for p in config.data.root), config.data.weights, strict=False))
     draws: SharedDraws | None
     if config.data.mix:
         train, mixed = _kinds(config, list(chain(*train)))
@@ -93,7 +92,7 @@ def loaders(
         border_weights=config.data.border_weights.build() if config.uses_border_weight else None,
         caches=caches,
         depth=depth,
-        weights=[counts.get(s.root.resolve(), 1.0) for s in samples] if counts else (),
+        weights=_weights(config, samples),
     )
     scored = SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw, depth=depth)
     return feed(
@@ -104,6 +103,25 @@ def loaders(
         pause=pause,
         drawn=draws,
     )
+
+
+def _weights(config: TrainConfig, samples: Sequence[Sample]) -> list[tuple[float, float]]:
+    """What the classes and what the depth of each sample count; nothing where all count alike."""
+    data = config.data
+    if not data.weights and (
+        data.pseudo_weight == 1 or not any(sample.record.pseudo for sample in samples)
+    ):
+        return []
+    folders = dict(zip((root.resolve() for root in data.root), data.weights, strict=False))
+    found = []
+    for sample in samples:
+        own = folders.get(sample.root.resolve(), 1.0)
+        classes, depth = (
+            own * (data.pseudo_weight if target in sample.record.pseudo else 1.0)
+            for target in ("semantic", "depth")
+        )
+        found.append((classes, depth))
+    return found
 
 
 def _kinds(

@@ -109,10 +109,10 @@ class SegmentationTask(LoopTask):
         lose = self._of_classes if task == "semantic" else self._of_depth
         if batch.weight is None:
             return lose(batch, output)
-        has = _has(task, batch)
+        has, weights = _has(task, batch), batch.weight[:, 0 if task == "semantic" else 1]
         total, parts = output.logits.new_zeros((), dtype=torch.float32), dict[str, Tensor]()
-        for weight in batch.weight[has].unique():
-            rows = has & (batch.weight == weight)
+        for weight in weights[has].unique():
+            rows = has & (weights == weight)
             share = weight * rows.sum() / has.sum()
             one = lose(batch.rows(rows), _rows(output, rows))
             total = total + share * one.total
