@@ -70,7 +70,7 @@ def density_plot(density: DepthDensity) -> str:
         shown = np.ma.masked_equal(np.where(enough[:, None], shares, 0).T, 0)
         mesh = axes.pcolormesh(edges, edges, shown, cmap="Blues", vmin=0, rasterized=True)
         axes.plot([low, high], [low, high], color=_LINE, ls="--", lw=1, label="right")
-        axes.plot(middles, medians, color=COLORS[1], lw=1.6, label="median")
+        axes.plot(middles, medians, color=COLORS[1], lw=1.6, marker=".", ms=4, label="median")
         for axis, scale, limit in (
             (axes.xaxis, axes.set_xscale, axes.set_xlim),
             (axes.yaxis, axes.set_yscale, axes.set_ylim),
