@@ -82,7 +82,7 @@ def test_one_score_is_learnt_and_the_iou_decides(run: Path) -> None:
     opened = load_run(run)
     assert opened.model(torch.rand(1, 3, 64, 96)).logits.shape[1] == 1
     about = json.loads((run / "config.json").read_text())
-    assert about["score"] == {"key": "val/iou", "name": "IoU of road"}
+    assert about["score"] == {"key": "val/iou", "name": "IoU of road", "also": []}
     best = opened.scores["validation"]
     assert set(best) == {"iou", "split", "step"} and 0 < best["iou"] < 1
     rows = [line.split(",") for line in (run / "metrics.csv").read_text().splitlines()]

@@ -269,7 +269,7 @@ def test_tables_say_how_teachers_teach_and_what_is_changed(tmp_path) -> None:
     first, second = (row[1] for row in change_table(plan).rows)
     assert first == (
         "distillation.teacher runs/big/cache; distillation.losses.0 LogitKD: weight 1, resolution"
-        " logits, temperature 4, standardize False; distillation.supervised 1"
+        " logits, temperature 4, standardize False; distillation.supervised 1; distillation.depth 0"
     )
     assert "loss CrossEntropy → OHEM: threshold 0.9" in second
     assert second.startswith("steps 100 → 50; ")
