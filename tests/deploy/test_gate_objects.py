@@ -10,8 +10,8 @@ from builders_outward import make_prepared
 from tiny_instances import SPACE, make_constant_onnx, manifest_of, random_raw
 
 from curbside.deploy import Work, compile_through_gate, line_up, target_named, write_gate_report
-from curbside.deploy.gate.gate import what_counts
 from curbside.deploy.gate.lineup_tables import lineup_table, write_lineup
+from curbside.deploy.gate.losses import Losses
 from curbside.deploy.gate.objects import told_objects
 from curbside.labels import LabelClass, LabelSpace
 from curbside.manifest import METADATA_KEY
@@ -98,15 +98,18 @@ def test_files_side_by_side_show_their_average_precision(
 def test_without_objects_that_are_told_agreement_is_measured(
     tmp_path: Path, model: Path, samples: list[Sample]
 ) -> None:
-    assert what_counts(model, samples) == (samples, "points of mask AP")
+    counted = Losses(model, samples)
+    assert (counted.classes, counted.unit) == (samples, "points of mask AP")
+    assert (counted.depth, counted.depth_unit) == ([], "")
     nothing = {"val/a": {"instances": np.zeros(SIZE_HW, np.uint16)}}
     crowds = {"val/a": {"instances": np.full(SIZE_HW, 2, np.uint16)}}
     masks = {"val/a": {"semantic": np.zeros(SIZE_HW, np.uint8)}}
     some = {"val/a": {"instances": np.full(SIZE_HW, 1001, np.uint16), "annotated": ("dog", "road")}}
     for name, pictures in {"n": nothing, "c": crowds, "m": masks, "s": some}.items():
         bare = make_prepared(tmp_path / name, pictures, space=DATA).samples("val")
-        assert what_counts(model, bare) == ([], "% of the objects")
-        assert what_counts(model, [*samples, *bare])[1] == "% of the objects" or name in "nc"
+        counted = Losses(model, bare)
+        assert (counted.classes, counted.unit) == ([], "% of the objects")
+        assert Losses(model, [*samples, *bare]).unit == "% of the objects" or name in "nc"
     with load_predictor(model, threads=1) as predictor:
         manifest = predictor.manifest
     assert told_objects(manifest, []) == []

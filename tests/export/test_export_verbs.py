@@ -30,6 +30,8 @@ def run(monkeypatch: pytest.MonkeyPatch, fitted, space: LabelSpace) -> None:
         scores={"validation": {"miou": 0.5}},
         temperature_scaling=None,
         threshold=None,
+        depth=None,
+        config=SimpleNamespace(targets=("semantic",)),
     )
     monkeypatch.setattr(training, "load_run", lambda folder: opened)
     monkeypatch.setattr(training, "load_config", lambda folder: None)

@@ -42,13 +42,17 @@ class GateOptions:
     eval_split: Split = "val"
     """Which of its splits."""
     limit: int | None = None
-    """Score only so many pictures, spread evenly over the split."""
+    """Score only so many pictures, spread evenly over the split; of a network that tells classes and depth,
+    so many of each."""
     space: str | None = None
     """Label space of bare images/ + masks/ trees."""
     max_loss: float = 1.0
     """Most that may be lost, in points of mIoU, of a network that finds objects in points of mask AP;
     without truth to score on, percent of the pixels or objects that no longer agree. Otherwise nothing
     is written."""
+    max_depth_loss: float = 2.0
+    """The same of the depth of a network that tells it: percent by which its mean relative error (AbsRel)
+    grows; without true depth, percent that it differs from the float file's. Both must hold."""
     most_float: float = 0.5
     """Most of the layers that may stay in float to get there, as a share."""
     finetune: Path | None = None
@@ -143,7 +147,11 @@ def _inputs(verb: str, model: Path, target: Target, options: GateOptions) -> _In
     require_matplotlib()
     if options.limit is not None and options.limit < 1:
         raise ConfigError(f"--limit {options.limit} leaves nothing to score", fix="give 1 or more")
-    config = GateConfig(max_loss=options.max_loss, most_float=options.most_float)
+    config = GateConfig(
+        max_loss=options.max_loss,
+        max_depth_loss=options.max_depth_loss,
+        most_float=options.most_float,
+    )
     if options.finetune is not None:
         check_origin(model, options.finetune)
     pictures = _pictures(verb, model, options)
@@ -166,8 +174,9 @@ def _tell(
     folder = options.report or out.with_name(f"{out.name}.report")
     page = write_gate_report(report, folder, fastest)
     for file in report.lineup.files:
-        for message in file.scored.unreadable if file.scored else ():
-            print(f"curbside {verb}: left out of the scores: {message}", file=sys.stderr)
+        for found in (file.scored, file.depth):
+            for message in found.unreadable if found else ():
+                print(f"curbside {verb}: left out of the scores: {message}", file=sys.stderr)
     if options.as_json:
         ways = {} if fastest is None else {"ways": fastest.to_dict()}
         print(json.dumps({**report.to_dict(), **ways, "report": str(page)}, indent=2))
@@ -184,13 +193,13 @@ def _default_out(model: Path, target: Target) -> Path:
 
 
 def _pictures(verb: str, model: Path, options: GateOptions) -> Sequence[CalibrationPicture]:
-    """What to measure on: samples with masks or objects where there are any, pictures otherwise."""
+    """What to measure on: samples with masks, objects or depth where there are any, pictures otherwise."""
     from ..deploy import CalibrationSet
     from ..deploy.gate.objects import told_objects
     from ..evaluation import require_same_space
     from ..labels import load_space
     from ..prepared import PreparedFolder, evenly_spaced
-    from ..runtime import load_class_predictor
+    from ..runtime import load_predictor
 
     path = options.evaluate or options.calibration
     if path is None:
@@ -198,7 +207,7 @@ def _pictures(verb: str, model: Path, options: GateOptions) -> Sequence[Calibrat
             "there is nothing to measure on", fix="give --evaluate DATA, a folder of pictures"
         )
     space = load_space(options.space) if options.space else None
-    with load_class_predictor(model) as predictor:
+    with load_predictor(model) as predictor:
         manifest = predictor.manifest
     if space is None and not (path / "dataset.json").is_file():
         found = CalibrationSet.load(path, count=options.limit or 64).samples
@@ -210,13 +219,21 @@ def _pictures(verb: str, model: Path, options: GateOptions) -> Sequence[Calibrat
             )
         return found
     folder = PreparedFolder(path, space=space)
-    semantic = manifest.task == "semantic"
-    samples = folder.samples(options.eval_split, target="semantic" if semantic else None)
-    if semantic:
+    if manifest.task == "instances":
+        samples = folder.samples(options.eval_split)
+        told = told_objects(manifest, samples) or samples
+        return told if options.limit is None else evenly_spaced(told, options.limit)
+    if manifest.task == "semantic":
+        folder.samples(options.eval_split, target="semantic")  # there must be one
+    samples = folder.samples(options.eval_split)
+    kinds = [[s for s in samples if target in s.record.targets] for target in manifest.answers]
+    if "semantic" in manifest.answers and kinds[0]:
         require_same_space(manifest.space, folder.space)
-    else:
-        samples = told_objects(manifest, samples) or samples
-    return samples if options.limit is None else evenly_spaced(samples, options.limit)
+    kinds = kinds if any(kinds) else [samples]
+    if options.limit is not None:
+        kinds = [evenly_spaced(kind, options.limit) for kind in kinds]
+    chosen = {sample.id for kind in kinds for sample in kind}
+    return [sample for sample in samples if sample.id in chosen]
 
 
 def _calibration(verb: str, target: Target, options: GateOptions) -> CalibrationSet | None:
@@ -265,9 +282,11 @@ def _show(report: GateReport, fastest: FastestReport | None = None) -> None:
 
     console = Console(highlight=False)
     found = report.lineup.files[0].scored
-    if found is not None:
-        scored_on = f"{found.dataset}, split {found.split}, {found.images} images"
-        console.print(f"[dim]scored on:[/] {escape(scored_on)}")
+    deep = report.lineup.files[0].depth
+    for what, scored in (("scored on", found), ("depth scored on", deep)):
+        if scored is not None:
+            scored_on = f"{scored.dataset}, split {scored.split}, {scored.images} images"
+            console.print(f"[dim]{what}:[/] {escape(scored_on)}")
     lineup = report.lineup
     console.print(
         f"[dim]timed on:[/] {escape(lineup.hardware)}, {lineup.threads} threads, in turns"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..deploy import OperatorCheck
     from ..export import ExportConfig, InstanceVerification, Verification
+    from ..manifest import DepthSpec
     from ..models import InstanceModel, SegmentationModel
     from ..training import InstanceRun, Run, RunConfig, YoloConfig
 
@@ -55,7 +56,8 @@ def _export(
         out: The file to write, ending in .onnx.
         size_hw: Height and width of the picture that goes in; the run's own where not given.
         channels: Order of the picture's colours; curbside's own runtime gives bgr.
-        outputs: The class map (ids), with its probability (confidence) or every score (logits).
+        outputs: The class map (ids), with its probability (confidence) or every score (logits). What a
+            run learned of depth is given as well, always.
         opset: Version of ONNX's operators, 13 to 18.
         target: A device whose compiler must take the network, such as hailo8.
         check: Only say which operators the target's compiler would take; nothing is written.
@@ -97,7 +99,7 @@ def _export(
     )
     if out is None:
         model = trained.model if trained else _untrained(run, classes)
-        _show_check(check_export(model, config), config, as_json)
+        _show_check(check_export(model, config, **_told(trained, model)), config, as_json)
         return
     assert trained is not None
     pictures = _pictures(verify_data, verify_split) if verify_data else None
@@ -106,7 +108,7 @@ def _export(
         _show_objects(trained.title, out, config, objects, verify_data, as_json)
         return
     found = export_run(trained, out, config, pictures)
-    _show_file(trained.title, out, config, found, verify_data, as_json)
+    _show_file(trained, out, config, found, verify_data, as_json)
 
 
 def _kind(run: str) -> RunConfig | None:
@@ -174,6 +176,18 @@ def _untrained(name: str, classes: int) -> SegmentationModel | InstanceModel:
     return config.build(classes).eval()
 
 
+def _told(trained: Any, model: SegmentationModel | InstanceModel) -> dict[str, bool]:
+    """Which answers of a network for pixels its file would give: what its run learned; untrained, all that
+    it can."""
+    from ..models import SegmentationModel
+
+    if not isinstance(model, SegmentationModel):
+        return {}
+    both = ("semantic", "depth")
+    answers = trained.config.targets if trained else both if model.depth_only else both[:1]
+    return {answer: answer in answers for answer in both}
+
+
 def _pictures(data: Path, split: str) -> list[np.ndarray]:
     from ..prepared import PreparedFolder, evenly_spaced
 
@@ -204,6 +218,8 @@ def export_run(
         scores=run.scores,
         temperature_scaling=run.temperature_scaling,
         threshold=run.threshold,
+        depth=run.depth,
+        semantic="semantic" in run.config.targets,
         pictures=pictures,
     )
 
@@ -257,24 +273,53 @@ def _show_check(check: OperatorCheck, config: ExportConfig, as_json: bool) -> No
 
 
 def _show_file(
-    title: str,
+    run: Run,
     out: Path,
     config: ExportConfig,
     found: Verification,
     verify_data: Path | None,
     as_json: bool,
 ) -> None:
-    lines = [
-        f"same class on {found.agreement:.4%} of the pixels,",
-        f"largest logit difference {found.logit_difference:.2e} (logits up to {found.logit_range:.1f})",
-    ]
+    lines, given = [], []
+    if found.agreement is not None:
+        lines += [
+            f"same class on {found.agreement:.4%} of the pixels,",
+            f"largest logit difference {found.logit_difference:.2e} (logits up to"
+            f" {found.logit_range:.1f})",
+        ]
+        given += ["ids"] if config.outputs == "ids" else ["ids", config.outputs]
     if found.confidence_difference is not None:
         lines.append(f"largest confidence difference {found.confidence_difference:.2e}")
-    given = "ids" if config.outputs == "ids" else f"ids and {config.outputs}"
-    what = f"{config.channels} in, {given} out"
-    _show_written(title, out, config, found, lines, verify_data, as_json, what=what)
-    if not as_json:
-        print(f"next      curbside quantize {out} --calibration DATA")
+    if found.depth_relative_difference is not None:
+        lines.append(
+            f"depth differs by {found.depth_relative_difference:.1e} of itself on the average,"
+            f" by up to {found.depth_difference_m:.1e} m"
+        )
+        given.append("depth")
+    what = f"{config.channels} in, {' and '.join(given)} out"
+    _show_written(run.title, out, config, found, lines, verify_data, as_json, what=what)
+    if as_json:
+        return
+    if run.depth is not None:
+        print(f"metres    {_camera(run, run.depth, config)}")
+    print(f"next      curbside quantize {out} --calibration DATA")
+
+
+def _camera(run: Run, depth: DepthSpec, config: ExportConfig) -> str:
+    """The camera that the metres of a file are for, in words."""
+    far = "" if depth.max_m is None else f", up to {depth.max_m:g} m"
+    if depth.focal_xy_px is None:
+        return f"for the camera of the run's pictures alone: no sample told its focal length{far}"
+    along_x, along_y = depth.focal_xy_px
+    words = f" ({depth.camera})" if depth.camera else ""
+    said = f"for a focal length of {along_x:.4g} x {along_y:.4g} px at the file's input{words}{far}"
+    if config.size_hw == run.image_size_hw:
+        return said
+    height, width = run.image_size_hw
+    return (
+        f"{said};\n          the run learned at {width} x {height}: at this size the same camera has another"
+        " focal\n          length, and its depth is off by the ratio of the two"
+    )
 
 
 def _show_objects(

@@ -6,10 +6,13 @@ A `Target` makes the file of a device from a float model file and a `Calibration
 """
 
 from .calibration import CalibrationSet
+from .gate.agreement import relative_difference
 from .gate.fastest import FastestReport, compile_fastest
-from .gate.gate import GateConfig, GateReport, compile_through_gate
-from .gate.lineup import FileScore, Lineup, line_up
+from .gate.gate import compile_through_gate
+from .gate.lineup import line_up
+from .gate.lineup_result import FileScore, Lineup
 from .gate.lineup_tables import write_lineup
+from .gate.outcome import GateConfig, GateReport
 from .gate.report import write_gate_report
 from .graphs.onnx_manifest import read_manifest, replace_manifest, with_logits, write_manifest
 from .graphs.operators import Finding, OperatorCheck, check_operators
@@ -36,6 +39,7 @@ __all__ = [
     "line_up",
     "quantize",
     "read_manifest",
+    "relative_difference",
     "replace_manifest",
     "target_kind",
     "target_named",

@@ -18,6 +18,7 @@ from .calibration import CalibrationSet
 from .feed import Feed, quiet
 from .graphs.integers import (
     byte_ranges,
+    depth_activation,
     fold_normalization,
     merge_layers,
     nodes_to_keep_float,
@@ -120,7 +121,10 @@ class Int8Twins:
         self._folded = fold_normalization(self._proto, self.manifest)
         self._proto = onnx.shape_inference.infer_shapes(self._proto)
         self._operators = _OPERATORS + _MORE if everything else _OPERATORS
-        kept = set() if everything else set(nodes_to_keep_float(self._proto))
+        metres = self.manifest.output("depth")
+        kept = set(depth_activation(self._proto, metres.name if metres else None))
+        if not everything:
+            kept.update(nodes_to_keep_float(self._proto))
         nodes = [
             node
             for node in self._proto.graph.node

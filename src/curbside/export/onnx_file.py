@@ -12,15 +12,21 @@ import numpy as np
 from ..deploy import OperatorCheck, check_operators, target_named, write_manifest
 from ..errors import ConfigError, ModelFileError
 from ..files import atomic_path
-from ..labels import LabelSpace
-from ..manifest import DecisionThreshold, Manifest, TemperatureScaling
+from ..labels import NO_CLASSES, LabelSpace
+from ..manifest import DecisionThreshold, DepthSpec, Manifest, Task, TemperatureScaling
 from ..models import InstanceModel, SegmentationModel
 from .graph import DeployableGraph, Outputs
 from .instance_graph import InstanceGraph
 from .picture import PictureGraph
 from .temperature import fold_temperature
 from .tracing import OPSETS, to_onnx
-from .verification import LEAST_AGREEMENT, Verification, generated_pictures, verify
+from .verification import (
+    LEAST_AGREEMENT,
+    MOST_DEPTH_DIFFERENCE,
+    Verification,
+    generated_pictures,
+    verify,
+)
 
 __all__ = ["ExportConfig", "check_export", "export_onnx", "graph_of"]
 
@@ -65,6 +71,8 @@ def export_onnx(
     scores: Mapping[str, Any] | None = None,
     temperature_scaling: TemperatureScaling | None = None,
     threshold: DecisionThreshold | None = None,
+    depth: DepthSpec | None = None,
+    semantic: bool = True,
     pictures: Sequence[np.ndarray] | None = None,
 ) -> Verification:
     """Write a network as an ONNX file, and only if it answers as the network does.
@@ -79,6 +87,8 @@ def export_onnx(
         scores: The run's scores, for the Manifest.
         temperature_scaling: What the scores of the file are to be divided by.
         threshold: Of a binary label space, from which probability on a pixel is id 1.
+        depth: What its metres are good for, where the file is to give depth as well.
+        semantic: Whether the file gives classes; without them it says nothing of a label space.
         pictures: (H, W, 3) uint8 BGR each, of any size, to compare on; generated ones where None.
 
     Returns:
@@ -88,12 +98,13 @@ def export_onnx(
         ConfigError: The settings are impossible or the file has another suffix.
         ModelFileError: The network does not fit the label space, has parts that ONNX lacks at this
             opset or whose size is not fixed, the target's compiler would refuse one of its
-            operators, or the finished file disagrees with it on more than 0.1 % of the pixels.
+            operators, or the finished file disagrees with it on more than 0.1 % of the pixels, or by
+            more than 0.1 % of the depth.
         StorageError: The place cannot be written.
     """
     if path.suffix.lower() != ".onnx":
         raise ConfigError(f"{path} does not end in .onnx", fix="name the file with --out M.onnx")
-    if model.num_classes != space.num_channels:
+    if semantic and model.num_classes != space.num_channels:
         raise ModelFileError(
             f"the network has {model.num_classes} classes,"
             f" the label space {space.name} has {space.num_channels}",
@@ -101,21 +112,25 @@ def export_onnx(
         )
     divided = 1.0 if temperature_scaling is None else temperature_scaling.temperature
     least = 0.0 if threshold is None else threshold.score / divided
-    graph = graph_of(model, config, least_score=least)
+    told = {"semantic": semantic, "depth": depth is not None}
+    graph = graph_of(model, config, least_score=least, **told)
+    task: Task = "semantic" if depth is None else "semantic+depth" if semantic else "depth"
     manifest = Manifest(
+        task=task,
         input=graph.input_spec,
         outputs=graph.output_specs,
-        space=space,
+        space=space if semantic else NO_CLASSES,
         normalization=model.normalization,
         model=title,
         source=dict(source or {}),
-        temperature_scaling=temperature_scaling,
-        threshold=threshold,
+        temperature_scaling=temperature_scaling if semantic else None,
+        threshold=threshold if semantic else None,
+        depth=depth,
         scores=dict(scores or {}),
     )
     proto = to_onnx(graph, config.opset)
-    if temperature_scaling is not None:
-        fold_temperature(proto, temperature_scaling.temperature)
+    if manifest.temperature_scaling is not None:
+        fold_temperature(proto, manifest.temperature)
     if config.target is not None:
         check_operators(proto, target_named(config.target)).require_accepted()
     write_manifest(proto, manifest)
@@ -124,34 +139,54 @@ def export_onnx(
     with atomic_path(path, durable=True) as temporary:
         temporary.write_bytes(proto.SerializeToString())
         found = verify(temporary, model, pictures)
-        if found.agreement < LEAST_AGREEMENT:
+        if found.agreement is not None and found.agreement < LEAST_AGREEMENT:
             raise ModelFileError(
                 f"the exported graph agrees with the checkpoint on only {found.agreement:.3%}"
                 f" of the pixels (largest logit difference {found.logit_difference:.3g}):"
                 f" {path} was not written",
                 fix="try another --opset, and report the network that it happens with",
             )
+        apart = found.depth_relative_difference
+        if apart is not None and not apart <= MOST_DEPTH_DIFFERENCE:
+            raise ModelFileError(
+                f"the depth of the exported graph differs from the checkpoint's by {apart:.3%} on the"
+                f" average (at most {found.depth_difference_m:.3g} m): {path} was not written",
+                fix="try another --opset, and report the network that it happens with",
+            )
     return found
 
 
-def check_export(model: SegmentationModel | InstanceModel, config: ExportConfig) -> OperatorCheck:
+def check_export(
+    model: SegmentationModel | InstanceModel,
+    config: ExportConfig,
+    *,
+    semantic: bool = True,
+    depth: bool = False,
+) -> OperatorCheck:
     """What the target's compiler would make of a network; nothing is written.
 
     Args:
         model: The network on the CPU, trained or not.
         config: The shape of the file, with a target.
+        semantic: Whether classes come out, of a network for them.
+        depth: Whether depth does.
 
     Raises:
         ConfigError: The settings are impossible.
         ModelFileError: The network cannot be expressed at this opset, or its size is not fixed.
     """
     assert config.target is not None
-    proto = to_onnx(graph_of(model, config), config.opset)
+    proto = to_onnx(graph_of(model, config, semantic=semantic, depth=depth), config.opset)
     return check_operators(proto, target_named(config.target))
 
 
 def graph_of(
-    model: SegmentationModel | InstanceModel, config: ExportConfig, *, least_score: float = 0.0
+    model: SegmentationModel | InstanceModel,
+    config: ExportConfig,
+    *,
+    least_score: float = 0.0,
+    semantic: bool = True,
+    depth: bool = False,
 ) -> PictureGraph:
     """A network as its file will hold it.
 
@@ -159,6 +194,8 @@ def graph_of(
         model: The network.
         config: The shape of the file.
         least_score: See `DeployableGraph`.
+        semantic: See there, of a network for classes of pixels.
+        depth: The same.
 
     Raises:
         ConfigError: The settings are impossible.
@@ -171,4 +208,6 @@ def graph_of(
         channels=config.channels,
         outputs=config.outputs,
         least_score=least_score,
+        semantic=semantic,
+        depth=depth,
     ).eval()

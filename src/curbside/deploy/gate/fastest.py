@@ -17,8 +17,11 @@ from ..calibration import CalibrationPicture, CalibrationSet
 from ..graphs.host_form import write_host_form
 from ..target import Target, Work
 from ..targets import target_named
-from .gate import GateConfig, GateReport, compile_through_gate, publish, rank, what_counts
-from .lineup import Lineup, line_up
+from .gate import compile_through_gate, publish, rank
+from .lineup import line_up
+from .lineup_result import Lineup
+from .losses import Losses
+from .outcome import GateConfig, GateReport
 from .written_scores import add_scores, store_manifest
 
 __all__ = ["Candidate", "FastestReport", "compile_fastest"]
@@ -93,7 +96,7 @@ def compile_fastest(
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=stem.parent) as folder:
         forms = _forms(model, Path(folder))
         # Nodes have the same names in all forms, so what each costs is measured once.
-        ranking = rank(forms["on the host"], calibration, pictures)
+        ranking = rank(forms["on the host"], calibration, pictures, config=config)
         found: list[tuple[Candidate, Path]] = []
         for number, (form, place, target) in enumerate(_ways(forms)):
             out = Path(folder) / str(number) / f"{stem.name}{target.suffix}"
@@ -114,15 +117,16 @@ def compile_fastest(
         passed = [(item, out) for item, out in found if item.gate.passed]
         if not passed:
             raise ConfigError(
-                f"none of {len(found)} ways keeps within {(config or GateConfig()).max_loss:g}",
-                fix="allow more with --max-loss",
+                f"none of {len(found)} ways keeps within {_limits(found[0][0].gate)}",
+                fix="allow more with --max-loss"
+                + (" or --max-depth-loss" if found[0][0].gate.depth_unit else ""),
             )
         lineup = line_up([model, *(out for _, out in passed)], pictures=pictures, threads=threads)
         times = [file.whole.p50_ms for file in lineup.files[1:]]
         best, out = passed[times.index(min(times))]
         names = ("as given", *(item.name for item, _ in passed))
-        labelled, _ = what_counts(model, pictures)
-        final = line_up([model, out], samples=labelled, pictures=pictures, threads=threads)
+        samples = Losses(model, pictures, threads=threads).samples
+        final = line_up([model, out], samples=samples, pictures=pictures, threads=threads)
         add_scores(out, final)
         _tell(out, lineup, names)
         path = publish(out, stem.with_name(out.name))
@@ -134,6 +138,11 @@ def compile_fastest(
         best=best,
         path=path,
     )
+
+
+def _limits(gate: GateReport) -> str:
+    both = ((gate.unit, gate.config.max_loss), (gate.depth_unit, gate.config.max_depth_loss))
+    return " and ".join(f"{most:g}" for unit, most in both if unit)
 
 
 def _forms(model: Path, folder: Path) -> dict[str, Path]:

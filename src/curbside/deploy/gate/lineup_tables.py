@@ -9,9 +9,9 @@ from ...evaluation.page import Page
 from ...evaluation.tables import Table, markdown, score
 from ...files import write_json, write_text
 from ...metrics.timing import LatencySummary
-from .lineup import FileScore, Lineup
+from .lineup_result import FileScore, Lineup
 
-__all__ = ["lineup_table", "write_lineup"]
+__all__ = ["agreed", "lineup_table", "write_lineup"]
 
 
 def lineup_table(lineup: Lineup, *, brief: bool = False) -> Table:
@@ -32,7 +32,9 @@ def lineup_table(lineup: Lineup, *, brief: bool = False) -> Table:
         "ECE",
         "mask AP",
         "box AP",
+        "AbsRel",
         "agrees",
+        "depth off",
         "net ms",
         "all ms",
         "speed",
@@ -43,7 +45,9 @@ def lineup_table(lineup: Lineup, *, brief: bool = False) -> Table:
             lineup.names[place],
             "" if brief else file.precision,
             *_scores(file),
-            f"{file.agreement:.2%}",
+            score(file.abs_rel) if file.depth else "",
+            agreed(file),
+            "" if file.depth_difference is None else f"{file.depth_difference:.2%}",
             times(file.latency),
             times(file.whole),
             f"{lineup.speed_up(place):.2f} ×",
@@ -58,6 +62,11 @@ def lineup_table(lineup: Lineup, *, brief: bool = False) -> Table:
         headers=tuple(headers[place] for place in kept),
         rows=tuple(tuple(row[place] for place in kept) for row in rows),
     )
+
+
+def agreed(file: FileScore) -> str:
+    """How far the classes or objects of a file agree with the first's; empty where it tells none."""
+    return "" if file.agreement is None else f"{file.agreement:.2%}"
 
 
 def _scores(file: FileScore) -> tuple[str, str, str, str]:

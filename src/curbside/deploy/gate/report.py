@@ -11,8 +11,9 @@ from ...evaluation.tables import Table, markdown
 from ...evaluation.tables import score as _score
 from ...files import write_json, write_text
 from .fastest import FastestReport
-from .gate import GateReport
-from .lineup import FileScore
+from .lineup_result import FileScore
+from .lineup_tables import agreed
+from .outcome import GateReport
 
 __all__ = [
     "attempt_table",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 _WORST = 24
+_DEPTH_SCORES = {"AbsRel": "abs_rel", "RMSE, m": "rmse", "delta < 1.25": "delta1"}
 
 
 def write_gate_report(
@@ -84,8 +86,13 @@ def score_table(report: GateReport) -> Table:
     for (name, a), b in pairs:
         change = "–" if a is None or b is None else f"{100 * (b - a):+.2f} points"
         rows.append((name, _score(a), _score(b), change))
-    what = "pixels of the same class" if before.task == "semantic" else "objects found by both"
-    rows.append((what, "", f"{after.agreement:.2%}", ""))
+    rows += _depth_rows(before, after)
+    if after.agreement is not None:
+        objects = before.task == "instances"
+        what = "objects found by both" if objects else "pixels of the same class"
+        rows.append((what, "", f"{after.agreement:.2%}", ""))
+    if after.depth_difference is not None:
+        rows.append(("depth differs by", "", f"{after.depth_difference:.2%}", ""))
     if report.predicted:
         rows.append(("emulated in", "", after.precision, ""))
     else:
@@ -119,6 +126,19 @@ def _main_scores(file: FileScore) -> dict[str, float | None]:
     }
 
 
+def _depth_rows(before: FileScore, after: FileScore) -> list[tuple[str, ...]]:
+    """The scores of depth; none where it was not scored."""
+    if before.depth is None:
+        return []
+    one, two = before.depth.overall, None if after.depth is None else after.depth.overall
+    rows: list[tuple[str, ...]] = []
+    for name, field in _DEPTH_SCORES.items():
+        a, b = getattr(one, field), getattr(two, field, None)
+        change = f"{100 * (b - a) / a:+.2f} %" if a and b is not None else "–"
+        rows.append((f"depth {name}", _score(a), _score(b), change))
+    return rows
+
+
 def _cost(before: FileScore, after: FileScore) -> list[tuple[str, ...]]:
     """Time and size; those of a stand-in would say nothing about the device."""
     rows: list[tuple[str, ...]] = [
@@ -148,7 +168,7 @@ def way_table(report: FastestReport, *, brief: bool = False) -> Table:
         (
             name,
             file.precision,
-            f"{file.agreement:.2%}",
+            agreed(file),
             f"{file.latency.p50_ms:.2f}",
             f"{file.whole.p50_ms:.2f}",
             f"{report.lineup.speed_up(place):.2f} ×",
@@ -214,7 +234,7 @@ def attempt_table(report: GateReport) -> Table:
     rows = tuple(
         (
             "all" if not item.float_layers else f"all but {len(item.float_layers)}",
-            f"{item.loss:.2f} {report.unit}",
+            report.lost(item),
             "passed" if item.passed else "too much",
         )
         for item in report.attempts
@@ -225,11 +245,21 @@ def attempt_table(report: GateReport) -> Table:
 def layer_table(report: GateReport) -> Table:
     """The layers that suffer most, and whether they stayed in float."""
     kept = set(report.best.float_layers)
+    deep = report.depth_unit != ""
     rows = tuple(
-        (layer.name, layer.kind, f"{layer.error:.2e}", "float" if layer.name in kept else "8 bits")
+        (
+            layer.name,
+            layer.kind,
+            f"{layer.error:.2e}",
+            *(("–" if layer.depth_error is None else f"{layer.depth_error:.2%}",) if deep else ()),
+            "float" if layer.name in kept else "8 bits",
+        )
         for layer in report.layers[:_WORST]
     )
-    return Table(headers=("layer", "operator", "relative error alone", "kept in"), rows=rows)
+    depth = ("depth differs by",) if deep else ()
+    return Table(
+        headers=("layer", "operator", "relative error alone", *depth, "kept in"), rows=rows
+    )
 
 
 def _plot_layers(page: Page, report: GateReport) -> None:

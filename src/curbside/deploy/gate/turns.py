@@ -12,18 +12,14 @@ import numpy as np
 from ...errors import DataError
 from ...metrics.timing import Latencies
 from ...prepared import evenly_spaced
-from ...results import InstanceResult, SemanticResult
-from ...runtime import InstancePredictor, SemanticPredictor, open_source
+from ...runtime import TaskPredictor, open_source
 from ..calibration import CalibrationPicture
-from .agreement import agreement
+from .agreement import Result, agreement, depth_apart
 
-__all__ = ["Predictor", "Times", "in_turns", "pictures_of", "timing_frames"]
+__all__ = ["Times", "in_turns", "pictures_of", "timing_frames"]
 
 _PICTURES = 16
 _WARM_UP = 3
-
-Predictor = SemanticPredictor | InstancePredictor
-"""A network that tells classes, of pixels or of objects."""
 
 
 def pictures_of(pictures: Sequence[CalibrationPicture], count: int = _PICTURES) -> list[np.ndarray]:
@@ -76,10 +72,11 @@ class Times:
     def __init__(self) -> None:
         self.network, self.whole = Latencies(), Latencies()
         self.agreements: list[float] = []
+        self.depths: list[float] = []
 
 
 def in_turns(
-    predictors: Sequence[Predictor],
+    predictors: Sequence[TaskPredictor],
     frames: Sequence[np.ndarray],
     runs: int,
     size_hw: tuple[int, int] | None,
@@ -96,7 +93,7 @@ def in_turns(
     for run in range(-_WARM_UP, runs):
         frame = frames[run % len(frames)]
         result_hw = size_hw or (frame.shape[0], frame.shape[1])
-        results: list[SemanticResult | InstanceResult] = []
+        results: list[Result] = []
         for predictor, times in zip(predictors, found, strict=True):
             network, whole = (times.network, times.whole) if run >= 0 else (Latencies(),) * 2
             with whole.measure():
@@ -106,5 +103,7 @@ def in_turns(
                 results.append(predictor.decode(outputs, result_hw))
         if 0 <= run < len(frames):
             for times, result in zip(found, results, strict=True):
-                times.agreements.append(agreement(results[0], result))
+                same, apart = agreement(results[0], result), depth_apart(results[0], result)
+                times.agreements += [] if same is None else [same]
+                times.depths += [] if apart is None else [apart]
     return found

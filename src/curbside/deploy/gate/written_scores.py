@@ -8,7 +8,8 @@ from typing import Any
 from ...manifest import Manifest, write_sidecar
 from ...runtime import load_predictor
 from ..graphs.onnx_manifest import replace_manifest
-from .lineup import Lineup, parts_of, scored_on
+from .lineup import parts_of
+from .lineup_result import Lineup, scored_on
 
 __all__ = ["add_scores", "store_manifest"]
 
@@ -28,8 +29,9 @@ def add_scores(path: Path, lineup: Lineup) -> None:
     for name, place in (("fp32", 0), (manifest.precision, len(lineup.files) - 1)):
         found = lineup.files[place]
         evaluation = found.evaluation
+        told = {} if found.agreement is None else {"agreement": found.agreement}
         scores: dict[str, Any] = {
-            "agreement": found.agreement,
+            **told,
             "p50_ms": found.latency.p50_ms,
             "whole_p50_ms": found.whole.p50_ms,
             "threads": lineup.threads,
@@ -51,8 +53,17 @@ def add_scores(path: Path, lineup: Lineup) -> None:
                 for kind, scored in (("mask", overall.mask), ("box", overall.box))
                 for name in ("ap", "ap50")
             }
-        if found.scored is not None:
-            about = scored_on(found.scored)
+        if found.depth_difference is not None:
+            scores["depth_difference"] = found.depth_difference
+        if found.depth is not None:
+            deep = found.depth.overall
+            scores |= {
+                f"depth_{name}": getattr(deep, name) for name in ("abs_rel", "rmse", "delta1")
+            }
+            scores["depth_images"] = found.depth.images
+        measured = found.scored or found.depth
+        if measured is not None:
+            about = scored_on(measured)
             scores |= {name: about[name] for name in ("dataset", "split", "images")}
         manifest = manifest.with_scores(name, scores)
     store_manifest(path, manifest)

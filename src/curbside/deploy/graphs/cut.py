@@ -13,7 +13,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from ... import __version__
 from ...errors import ModelFileError
 from ...manifest import Manifest, OutputSpec
-from .ends import End, Graph, instance_ends, semantic_ends
+from .ends import End, Graph, ends_of
 from .nodes import name_nodes
 from .sizes import fix_sizes
 
@@ -48,7 +48,8 @@ class Cut:
 def cut_network(proto: ModelProto, manifest: Manifest) -> Cut:
     """Cut a network at the tensors where a device stops; the runtime does the rest.
 
-    A semantic network ends at its logits, before they are enlarged and a class is chosen. An instance
+    A semantic network ends at its logits, before they are enlarged and a class is chosen; one that tells
+    depth ends at its metres, a joint one at both. An instance
     network (YOLOv8-seg) ends at the last convolutions of boxes, classes and mask coefficients of each
     stride, and at its prototypes: what follows has ranges that no 8 bits hold together.
 
@@ -65,8 +66,7 @@ def cut_network(proto: ModelProto, manifest: Manifest) -> Cut:
     whole = fix_sizes(named)
     graph = Graph.of(onnx.shape_inference.infer_shapes(whole, data_prop=True).graph)
     start, mean, std, channels = _start(graph, manifest)
-    find = instance_ends if manifest.task == "instances" else semantic_ends
-    ends = tuple(find(graph, manifest))
+    ends = ends_of(graph, manifest)
     made = _between(whole, graph, start, ends)
     device = replace(
         manifest,

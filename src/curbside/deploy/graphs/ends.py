@@ -13,9 +13,10 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from ...errors import ModelFileError
 from ...manifest import Manifest, Meaning
 
-__all__ = ["End", "Graph", "instance_ends", "semantic_ends"]
+__all__ = ["End", "Graph", "depth_end", "ends_of", "instance_ends", "semantic_ends"]
 
 _CHOOSING = ("ArgMax", "Cast", "Identity", "Softmax", "LogSoftmax", "Squeeze", "Transpose")
+_MOVING = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 _WHOLE = "give a YOLOv8-seg export as Ultralytics writes it, with detections and prototypes"
 
 
@@ -88,15 +89,24 @@ class Graph:
         return End(name=name, meaning=meaning, node=made, tensor=tensor, shape=shape[1:])
 
 
+def ends_of(graph: Graph, manifest: Manifest) -> tuple[End, ...]:
+    """Where a device stops in a network of any task.
+
+    Raises:
+        ModelFileError: The network's structure is another.
+    """
+    if manifest.task == "instances":
+        return tuple(instance_ends(graph, manifest))
+    classes = semantic_ends(graph, manifest) if "semantic" in manifest.answers else ()
+    return (*classes, *((depth_end(graph, manifest),) if manifest.depth else ()))
+
+
 def semantic_ends(graph: Graph, manifest: Manifest) -> Iterator[End]:
     """The scores of a semantic network before they are enlarged: the tensor `logits`, else what
     remains when the choice of a class and a bilinear Resize at the end are taken away."""
-    tensor = "logits" if "logits" in graph.makers else manifest.outputs[0].name
-    if tensor not in graph.makers:
-        raise ModelFileError(
-            f"the graph makes no {tensor}, which its Manifest promises",
-            fix="export the network anew with: curbside export RUN --out M.onnx",
-        )
+    given = next(item.name for item in manifest.outputs if item.meaning != "depth")
+    tensor = "logits" if "logits" in graph.makers else given
+    _require_made(graph, tensor)
     while graph.makers[tensor].op_type in _CHOOSING and tensor != "logits":
         tensor = _before(graph, graph.makers[tensor])
     if _is_bilinear(graph.makers[tensor]):
@@ -109,6 +119,34 @@ def semantic_ends(graph: Graph, manifest: Manifest) -> Iterator[End]:
             fix="give a network that ends with the scores of its classes",
         )
     yield end
+
+
+def depth_end(graph: Graph, manifest: Manifest) -> End:
+    """The metres of a network that tells depth: what it gives, without what moves its axes and a
+    bilinear Resize at the end. What makes metres of its numbers stays inside."""
+    spec = manifest.output("depth")
+    assert spec is not None  # the Manifest makes sure of it
+    tensor = spec.name
+    _require_made(graph, tensor)
+    while graph.makers[tensor].op_type in _MOVING:
+        tensor = _before(graph, graph.makers[tensor])
+    if _is_bilinear(graph.makers[tensor]):
+        tensor = _before(graph, graph.makers[tensor])
+    end = graph.end("depth", "depth", tensor)
+    if end.shape[0] != 1:
+        raise ModelFileError(
+            f"the graph ends with {end.shape[0]} channels at {end.node}, and depth has one",
+            fix="give a network that ends with one map of metres",
+        )
+    return end
+
+
+def _require_made(graph: Graph, tensor: str) -> None:
+    if tensor not in graph.makers:
+        raise ModelFileError(
+            f"the graph makes no {tensor}, which its Manifest promises",
+            fix="export the network anew with: curbside export RUN --out M.onnx",
+        )
 
 
 def _before(graph: Graph, node: NodeProto) -> str:

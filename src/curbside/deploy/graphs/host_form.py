@@ -10,7 +10,7 @@ from onnx import ModelProto
 
 from ...files import atomic_path
 from ...manifest import Manifest, OutputSpec
-from .ends import Graph, instance_ends, semantic_ends
+from .ends import Graph, ends_of
 from .nodes import name_nodes
 from .onnx_manifest import read_manifest, write_manifest
 from .sizes import fix_sizes
@@ -23,8 +23,8 @@ def write_host_form(path: Path, out: Path) -> Manifest:
 
     A semantic network then gives its scores at the decoder's stride: enlarging all of them and
     choosing among them at every pixel took 5.3 of LR-ASPP's 13.6 ms at 512 x 512, and
-    `imaging.class_map` does the same in 1.4. An instance network gives its raw heads,
-    whose boxes are only decoded where there is an object.
+    `imaging.class_map` does the same in 1.4. Depth is given at the decoder's stride anyway. An
+    instance network gives its raw heads, whose boxes are only decoded where there is an object.
 
     Args:
         path: A float model file with a Manifest.
@@ -42,8 +42,7 @@ def write_host_form(path: Path, out: Path) -> Manifest:
     name_nodes(proto)
     whole = fix_sizes(proto)
     graph = Graph.of(onnx.shape_inference.infer_shapes(whole, data_prop=True).graph)
-    find = instance_ends if manifest.task == "instances" else semantic_ends
-    ends = tuple(find(graph, manifest))
+    ends = ends_of(graph, manifest)
     made = _until(whole, {end.tensor: end.shape for end in ends})
     outputs = tuple(
         OutputSpec(name=end.tensor, meaning=end.meaning, activated=end.meaning != "class_scores")

@@ -12,6 +12,7 @@ from ...manifest import Manifest
 
 __all__ = [
     "byte_ranges",
+    "depth_activation",
     "fold_normalization",
     "merge_layers",
     "nodes_to_keep_float",
@@ -21,6 +22,7 @@ __all__ = [
 _PIXELS, _CAST = "pixels", "pixels_as_float"
 _WIDE = 128
 _ACTIVATIONS = ("Relu", "Clip")
+_PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 
 
 def fold_normalization(proto: ModelProto, manifest: Manifest) -> bool:
@@ -179,6 +181,25 @@ def nodes_to_keep_float(proto: ModelProto) -> list[str]:
     ]
     narrow = [name for name in last if max(widths, default=0) <= _WIDE]
     return [node.name for node in before if node.name != _CAST] + narrow
+
+
+def depth_activation(proto: ModelProto, tensor: str | None) -> frozenset[str]:
+    """Names of the nodes behind the last convolution of the depth, which make metres of its numbers: a
+    sigmoid times 80 m would have steps of a third of a metre in 8 bits, near and far.
+
+    Args:
+        proto: A graph; every node has a name.
+        tensor: Name of its depth; None of a network that tells none.
+    """
+    made_by = {name: node for node in proto.graph.node for name in node.output}
+    found: set[str] = set()
+    waiting = [] if tensor is None else [tensor]
+    while waiting:
+        node = made_by.get(waiting.pop())
+        if node is not None and node.name not in found and node.op_type not in _PRODUCTS:
+            found.add(node.name)
+            waiting.extend(node.input)
+    return frozenset(found)
 
 
 def _path_to_convolution(proto: ModelProto) -> tuple[list[NodeProto], NodeProto | None]:

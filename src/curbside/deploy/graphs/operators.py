@@ -1,4 +1,4 @@
-"""Would a device's compiler take a graph? Every operator between `image` and `logits`, by its rules."""
+"""Would a device's compiler take a graph? Every operator between `image` and `logits`, or depth, by its rules."""
 
 from __future__ import annotations
 
@@ -170,7 +170,8 @@ def check_operators(proto: onnx.ModelProto, target: Judge) -> OperatorCheck:
 
 
 def operators_of(proto: onnx.ModelProto) -> list[Operator]:
-    """The operators between the tensors `image` and `logits`, in their order.
+    """The operators between the tensors `image` and `logits`, in their order, and those that lead to an
+    output which is not made of `logits`, such as depth.
 
     In a graph that lacks a tensor of such a name, its inputs or its outputs stand in for it.
     """
@@ -181,7 +182,9 @@ def operators_of(proto: onnx.ModelProto) -> list[Operator]:
             constants[node.output[0]] = _content(node)
     made = {name for node in graph.node for name in node.output}
     starts = {"image"} if "image" in made else {item.name for item in graph.input}
-    ends = {"logits"} if "logits" in made else {item.name for item in graph.output}
+    ends = {item.name for item in graph.output}
+    if "logits" in made:
+        ends = {"logits"} | (ends - _made_of("logits", graph.node))
     nodes = _between(graph.node, starts, ends)
     shapes = _shapes(graph)
     makers = {name: node.op_type for node in nodes for name in node.output}
@@ -230,6 +233,15 @@ def _between(nodes: Sequence[NodeProto], starts: set[str], ends: set[str]) -> li
             wanted.update(node.input)
             kept.append(node)
     return kept[::-1]
+
+
+def _made_of(tensor: str, nodes: Sequence[NodeProto]) -> set[str]:
+    """The tensors that another one goes into, it included; the nodes are in the order of running."""
+    found = {tensor}
+    for node in nodes:
+        if found & set(node.input):
+            found.update(node.output)
+    return found
 
 
 def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:

@@ -247,6 +247,16 @@ def _only_in(kind: str, following: str) -> Rule:
     return rule
 
 
+def _softplus(operator: Operator) -> Refusal | None:
+    if set(operator.after) == {"Tanh"}:
+        return None
+    return Refusal(
+        "it is no part of Mish",
+        "use ReLU; of a HydraNet whose depth has no limit, train one that is capped:"
+        " --model.depth capped",
+    )
+
+
 _ADDRESSED = _refused(
     "computed values decide where it reads or writes", "resize by fixed factors instead"
 )
@@ -283,7 +293,7 @@ RULES: Mapping[str, Rule] = {
     ),
     **dict.fromkeys(("Gelu", "Mish", "Identity", "Dropout"), _taken),
     "Erf": _only_in("GELU", "Add"),
-    "Softplus": _only_in("Mish", "Tanh"),
+    "Softplus": _softplus,
     "Clip": _bounds,
     "PRelu": _slope,
     "BatchNormalization": _taken,

@@ -15,6 +15,7 @@ from ...errors import ConfigError, ModelFileError
 from ...runtime import load_predictor
 from ..calibration import CalibrationSet
 from ..graphs.cut import Cut, cut_network
+from ..graphs.integers import depth_activation
 from ..graphs.operators import Rule, check_operators
 from ..target import Built, Target, Work
 from .adoption import adopt
@@ -86,7 +87,9 @@ class HailoTarget(Target):
             )
         cut = self._cut(work)
         compiler = self._compiler()  # one that is too old is told of before the work
-        wide, ignored = _inside(cut, work.keep_float)
+        depth = next((end.tensor for end in cut.ends if end.meaning == "depth"), None)
+        metres = depth_activation(cut.proto, depth)
+        wide, ignored = _inside(cut, work.keep_float | metres)
         notes = (*self._notes(work.calibration, compiler), *ignored)
         order = JobOrder(
             source=work.model,
