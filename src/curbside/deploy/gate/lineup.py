@@ -243,7 +243,7 @@ def _of_one_answer(
     path, other = next(
         (path, item.manifest.task)
         for path, item in zip(paths, opened, strict=True)
-        if item.manifest.task != first.task
+        if not set(first.answers) & set(item.manifest.answers) or item is opened[-1]
     )
     raise ModelFileError(
         f"{path} answers {other}, {paths[0]} answers {first.task}",
