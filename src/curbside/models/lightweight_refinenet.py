@@ -227,14 +227,27 @@ class LightWeightRefineNet(SegmentationModel):
         return raw.sigmoid() * self.max_depth_m
 
 
+class ByChannel(nn.Conv2d):
+    """A 1x1 convolution channel by channel: a product, and computed as one, since torch would convolve
+    each channel apart. In an exported graph it stays the convolution that compilers know."""
+
+    def __init__(self) -> None:
+        super().__init__(_CHANNELS, _CHANNELS, 1, groups=_CHANNELS, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():
+            return super().forward(x)
+        return x * self.weight.view(1, -1, 1, 1)
+
+
 class ChainedPooling(nn.Module):
     """Poolings and 1x1 convolutions in a chain, every link added up: context without dilation."""
 
     def __init__(self, *, grouped: bool) -> None:
         super().__init__()
-        groups = _CHANNELS if grouped else 1
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(_CHANNELS, _CHANNELS, 1, groups=groups, bias=False) for _ in range(_POOLINGS)
+            ByChannel() if grouped else nn.Conv2d(_CHANNELS, _CHANNELS, 1, bias=False)
+            for _ in range(_POOLINGS)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -250,8 +263,7 @@ class TaskHead(nn.Module):
 
     def __init__(self, channels: int, *, branch: bool) -> None:
         super().__init__()
-        by_channel = nn.Conv2d(_CHANNELS, _CHANNELS, 1, groups=_CHANNELS, bias=False)
-        self.branch = nn.Sequential(by_channel, nn.ReLU6()) if branch else nn.Identity()
+        self.branch = nn.Sequential(ByChannel(), nn.ReLU6()) if branch else nn.Identity()
         self.classifier = nn.Conv2d(_CHANNELS, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
