@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from builders_data import blocks_folder
+from builders_joint import joint_folder
+from tiny_depth import make_depth_onnx
+from tiny_joint import make_joint_onnx
 from tiny_models import SPACE, make_onnx
 
 from curbside.cli import main
@@ -169,3 +172,32 @@ def test_a_run_whose_data_are_gone_asks_for_them(
     (run / "config.json").write_text(config.replace(str(made / "data"), "/no/such/folder"))
     assert main(["compare", str(run), str(made / "long")]) == 2
     assert "which is not here; name a prepared folder with --data" in capsys.readouterr().err
+
+
+def test_networks_that_tell_depth_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    data = joint_folder(tmp_path / "data", 0.8)  # the truth is nearer than the network says
+    models = [make_joint_onnx(tmp_path / name) for name in ("a.onnx", "b.onnx")]
+    plain = make_onnx(tmp_path / "c.onnx")
+    found = compared(capsys, *models, "--data", data)
+    assert found["agreement"] == 1 and found["images"] == 2
+    assert [item["abs_rel"] for item in found["depth"]] == pytest.approx([0.25, 0.25], abs=2e-3)
+    assert main(["compare", *map(str, models), "--data", str(data), "--threads", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "Depth, on 2 images" in shown and "AbsRel" in shown
+    assert "depth" not in compared(capsys, models[0], plain, "--data", data)
+    # Side by side: each file by what it has.
+    found = compared(capsys, *models, plain, "--data", data)
+    assert [item["scores"]["miou"] for item in found["files"]] == [1, 1, 1]
+    assert [item["depth"] is None for item in found["files"]] == [False, False, True]
+    depths = [make_depth_onnx(tmp_path / name) for name in ("d.onnx", "e.onnx")]
+    found = compared(capsys, *depths, "--data", data, "--source", tmp_path / "data/val/images")
+    assert [item["agreement"] for item in found["files"]] == [None, None]
+    assert found["depth_images"] == 2 and found["files"][1]["depth_loss"] == 0
+    # A frontier is drawn by classes alone.
+    out = ["--data", str(data), "--out", str(tmp_path / "f"), "--runs", "1", "--threads", "1"]
+    assert main(["frontier", str(models[0]), str(plain), *out, "--json"]) == 0
+    drawn = json.loads(capsys.readouterr().out)
+    assert [item["score"] for item in drawn["networks"]] == [1, 1]

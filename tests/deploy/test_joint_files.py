@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,12 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx
 import pytest
+from builders_joint import SIZE, SPACE, frames, joint_folder
 from color_scenes import scene
 from onnx import numpy_helper
 from stand_ins.hailo import install_hailort, make_hef, some_pictures
 from tiny_depth import make_depth_onnx, metres_of
 from tiny_hydranet import SIZE_HW, hydranet
-from tiny_joint import classes_of, joint_manifest, make_joint_onnx
+from tiny_joint import make_joint_onnx
 from tiny_models import make_onnx
 
 from curbside.cli import main
@@ -45,54 +45,9 @@ from curbside.deploy.hailo.emulation import emulation
 from curbside.deploy.quantization import Int8Twins
 from curbside.errors import ConfigError, ModelFileError
 from curbside.export import ExportConfig, export_onnx
-from curbside.imaging import write_png
 from curbside.manifest import DepthSpec
-from curbside.prepared import PreparedFolder, PreparedWriter, SampleData, write_sample
+from curbside.prepared import PreparedFolder
 from curbside.runtime import load_predictor
-
-SIZE = (12, 16)
-SPACE = joint_manifest().space
-
-
-def frames(count: int) -> list[np.ndarray]:
-    """Pictures of the network's size on which it knows a depth everywhere, BGR."""
-    rng = np.random.default_rng(0)
-    return [rng.integers(110, 200, (*SIZE, 3), dtype=np.uint8) for _ in range(count)]
-
-
-Truth = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-def tiny_truth(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What `make_joint_onnx` says: classes and metres."""
-    return classes_of(frame), metres_of(frame)
-
-
-def folder(
-    root: Path,
-    factor: float = 0.9,
-    *,
-    told: tuple[str, ...] = ("semantic", "depth"),
-    pictures: Sequence[np.ndarray] = (),
-    truth: Truth = tiny_truth,
-) -> Path:
-    """A prepared folder: of its four pictures to score on two have the network's own classes, and two its
-    depth times a factor; eight to calibrate on have neither."""
-    writer = PreparedWriter(root, space=SPACE, source="by hand")
-    for index, frame in enumerate(pictures or frames(12)):
-        file = root.with_name(f"{root.name}-{index}.png")
-        write_png(file, frame[..., ::-1])
-        more: dict[str, Any] = {}
-        if index % 2 and "semantic" in told:
-            more = {"semantic": truth(frame)[0].astype(np.uint8)}
-        elif not index % 2 and "depth" in told:
-            more = {"depth_m": (truth(frame)[1] * factor).astype(np.float32)}
-        split = "val" if index < 4 else "train"
-        more = more if split == "val" else {}
-        data = SampleData(id=f"{index:02}", split=split, image=file, **more)
-        writer.add(write_sample(root, data, SPACE))
-    writer.finish()
-    return root
 
 
 def joint_file(path: Path, **more: Any) -> Path:
@@ -157,7 +112,7 @@ def test_both_answers_are_held_to_what_they_may_lose(
 ) -> None:
     model = make_joint_onnx(tmp_path / "m.onnx")
     target = Other(made=louder(model, tmp_path / "other.onnx", 1.05))
-    samples = PreparedFolder(folder(tmp_path / "data", factor)).samples("val")
+    samples = PreparedFolder(joint_folder(tmp_path / "data", factor)).samples("val")
     work = Work(model=model, out=tmp_path / "out" / "m.onnx")
 
     def tried(limit: float) -> Any:
@@ -191,7 +146,7 @@ def test_both_answers_are_held_to_what_they_may_lose(
 def test_without_truth_depth_is_held_to_the_float_file(tmp_path: Path) -> None:
     model = make_joint_onnx(tmp_path / "m.onnx")
     other = louder(model, tmp_path / "o.onnx", 1.05)
-    bare = PreparedFolder(folder(tmp_path / "bare", told=())).samples("val")
+    bare = PreparedFolder(joint_folder(tmp_path / "bare", told=())).samples("val")
     found = Losses(model, bare, threads=1)
     assert (found.unit, found.depth_unit, found.samples) == (
         "% of the pixels",
@@ -200,13 +155,13 @@ def test_without_truth_depth_is_held_to_the_float_file(tmp_path: Path) -> None:
     )
     loss, depth_loss = found.of(other)
     assert loss == 0 and depth_loss == pytest.approx(5, abs=0.1)
-    masks = PreparedFolder(folder(tmp_path / "masks", told=("semantic",))).samples("val")
+    masks = PreparedFolder(joint_folder(tmp_path / "masks", told=("semantic",))).samples("val")
     found = Losses(model, masks, threads=1)
     assert (found.unit, len(found.samples)) == ("points of mIoU", 2)
     assert found.of(other)[1] == pytest.approx(5, abs=0.1)
     # A network that says no depth any more has lost all of it.
     blind = louder(model, tmp_path / "b.onnx", -1.0)
-    deep = PreparedFolder(folder(tmp_path / "deep", told=("depth",))).samples("val")
+    deep = PreparedFolder(joint_folder(tmp_path / "deep", told=("depth",))).samples("val")
     assert Losses(model, deep, threads=1).of(blind) == (0, float("inf"))
     assert line_up([model, blind], samples=deep, threads=1, runs=1).files[1].depth is None
 
@@ -223,7 +178,7 @@ def test_a_hydranet_in_8_bits_loses_what_its_scores_say(tmp_path: Path) -> None:
             result = network(frame)
             return result.semantic.ids, result.depth.depth_m
 
-        data = PreparedFolder(folder(tmp_path / "data", pictures=seen, truth=truth))
+        data = PreparedFolder(joint_folder(tmp_path / "data", pictures=seen, truth=truth))
     int8 = quantize(model, tmp_path / "m.int8.onnx", CalibrationSet.choose(data, count=8))
     activation = [
         node for node in onnx.load(str(int8)).graph.node if node.op_type in ("Sigmoid", "Mul")
@@ -241,7 +196,7 @@ def test_a_hydranet_in_8_bits_loses_what_its_scores_say(tmp_path: Path) -> None:
 
 
 def test_the_verb_holds_files_to_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = folder(tmp_path / "data")
+    data = joint_folder(tmp_path / "data")
     for model, unit in (
         (make_joint_onnx(tmp_path / "j.onnx"), "points of mIoU"),
         (make_depth_onnx(tmp_path / "d.onnx"), ""),
@@ -392,5 +347,5 @@ def test_other_compilers_keep_the_metres_in_float(tmp_path: Path) -> None:
 
 
 def test_calibration_pictures_need_no_targets(tmp_path: Path) -> None:
-    chosen = CalibrationSet.choose(PreparedFolder(folder(tmp_path / "data")), count=8)
+    chosen = CalibrationSet.choose(PreparedFolder(joint_folder(tmp_path / "data")), count=8)
     assert len(chosen.samples) == 8 and chosen.strata == {}

@@ -154,11 +154,26 @@ def _inputs(verb: str, model: Path, target: Target, options: GateOptions) -> _In
     )
     if options.finetune is not None:
         check_origin(model, options.finetune)
+        _require_classes_alone(model)
     pictures = _pictures(verb, model, options)
     calibration = _calibration(verb, target, options)
     for warning in _strange(model, calibration, pictures):
         print(f"curbside {verb}: {warning}", file=sys.stderr)
     return _Inputs(calibration=calibration, pictures=pictures, config=config)
+
+
+def _require_classes_alone(model: Path) -> None:
+    """Stop where fine-tuning, which teaches classes, would let go of a depth."""
+    from ..runtime import load_predictor
+
+    with load_predictor(model) as predictor:
+        task = predictor.manifest.task
+    if task != "semantic":
+        raise ConfigError(
+            f"--finetune teaches classes of pixels, and {model} is a network for the task {task}",
+            fix="leave it out; allow more layers in float with --most-float, or calibrate on more"
+            " pictures",
+        )
 
 
 def _tell(

@@ -41,21 +41,22 @@ def compare_files(
     from ..deploy.gate.lineup_tables import lineup_table
     from ..deploy.gate.objects import told_objects
     from ..evaluation import require_same_space
-    from ..runtime import load_class_predictor
+    from ..runtime import load_predictor
 
     if not samples and source is None:
         raise ConfigError("there is nothing to compare on", fix="give --data or --source")
+    masked = [sample for sample in samples if "semantic" in sample.record.targets]
     for path in models:
         if path.is_dir():
             raise ModelFileError(
                 f"{path} is a folder, and only files can be timed side by side",
                 fix="export the run first: curbside export RUN --out M.onnx",
             )
-        with load_class_predictor(path, threads=threads) as predictor:
+        with load_predictor(path, threads=threads) as predictor:
             manifest = predictor.manifest
-            if samples and manifest.task == "semantic":
+            if masked and "semantic" in manifest.answers:
                 require_same_space(manifest.space, samples[0].space)
-    labelled = [sample for sample in samples if "semantic" in sample.record.targets]
+    labelled: Sequence[Sample] = samples  # each counts for what it has
     if manifest.task == "instances":
         labelled = told_objects(manifest, samples)
     lineup = line_up(models, samples=labelled, pictures=samples, source=source, threads=threads)

@@ -70,6 +70,11 @@ def _calibrate(
     if limit is not None:
         samples = evenly_spaced(samples, limit)
     opened = load_run(run, calibrated=False)
+    if "semantic" not in opened.config.targets:
+        raise ConfigError(
+            f"{run} tells depth alone, and a temperature is for the probabilities of classes",
+            fix="calibrate a run that learned classes",
+        )
     if opened.space.binary and not folder.space.binary:
         to_binary = mapping(folder.space, opened.space)
         samples = [sample.mapped(to_binary) for sample in samples]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +16,8 @@ from ..files import dotted
 
 if TYPE_CHECKING:
     from ..evaluation import Budget, Comparison
+    from ..evaluation.depth import DepthEvaluation
+    from ..evaluation.tables import Table
     from ..prepared import Sample
 
 __all__ = ["main"]
@@ -41,6 +44,9 @@ def _compare(
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> None:
     """Compare models on the same pictures: two in depth, or several files by scores, speed and size.
+
+    Two networks that tell depth beside classes are compared by their classes, and the scores of their
+    depth are shown as well where samples have some.
 
     Args:
         models: Two run folders or model files, of which the second is said to do differently than the
@@ -86,10 +92,14 @@ def _compare(
     comparison, report = _in_depth(
         (models[0], models[1]), samples, by=by, common=common, out=out, threads=threads
     )
+    deep = [sample for sample in folder.samples(split) if "depth" in sample.record.targets]
+    deep = deep if limit is None else evenly_spaced(deep, limit)
+    depth = _depth((models[0], models[1]), deep, threads=threads)
     if as_json:
-        print(json.dumps({**comparison.to_dict(), "report": str(report)}, indent=2))
+        scores = {"depth": [asdict(found.overall) for found in depth]} if depth else {}
+        print(json.dumps({**comparison.to_dict(), **scores, "report": str(report)}, indent=2))
     else:
-        _show(comparison)
+        _show(comparison, depth)
         print(f"report: {report}")
 
 
@@ -126,6 +136,23 @@ def _in_depth(
         name = f"compare-{samples[0].record.split}"
         out = _place(models, f"{name}-common" if common else name)
     return comparison, write_comparison(comparison, out, (one, other), samples)
+
+
+def _depth(
+    models: tuple[Path, Path], samples: list[Sample], *, threads: int | None
+) -> list[DepthEvaluation]:
+    """The scores of both models' depth; none where one of them tells none, or no sample does."""
+    from ..evaluation.depth import evaluate_depth
+    from ..runtime import JointPredictor
+    from ._model import open_model
+
+    found: list[DepthEvaluation] = []
+    for path in models if samples else ():
+        with open_model(path, threads=threads) as predictor:
+            if not isinstance(predictor, JointPredictor):
+                return []
+            found.append(evaluate_depth(predictor.depth, samples))
+    return found
 
 
 def _own_data(model: Path) -> Path:
@@ -203,7 +230,7 @@ def _place(models: tuple[Path, Path], name: str) -> Path:
     return first / whole if first.is_dir() else first.with_name(f"{first.name}.{whole}")
 
 
-def _show(comparison: Comparison) -> None:
+def _show(comparison: Comparison, depth: list[DepthEvaluation]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -214,7 +241,21 @@ def _show(comparison: Comparison) -> None:
     for title, table in tables.sections(comparison).items():
         console.print(f"\n[bold]{escape(title)}[/]")
         print_table(console, table)
+    if depth:
+        console.print(f"\n[bold]Depth, on {depth[0].images} images[/] (not in the report)")
+        print_table(console, _depth_table(depth))
     console.print(f"{comparison.agreement:.2%} of all pixels have the same class in both.")
     for sentence in tables.remarks(comparison):
         console.print(f"\n{escape(sentence)}")
     console.print(f"\n[bold]{escape(tables.verdict(comparison))}[/]")
+
+
+def _depth_table(depth: list[DepthEvaluation]) -> Table:
+    from ..evaluation.depth.tables import SCORES
+    from ..evaluation.tables import Table, score
+
+    columns = [[getattr(found.overall, field) for field in SCORES.values()] for found in depth]
+    return Table(
+        headers=("score", "first", "second"),
+        rows=tuple((name, *map(score, pair)) for name, *pair in zip(SCORES, *columns, strict=True)),
+    )
