@@ -178,3 +178,26 @@ def test_yes_or_no_has_nothing_to_hide() -> None:
 def test_a_negative_rest_is_refused() -> None:
     with pytest.raises(ConfigError, match="factor of the rest of -1"):
         PartialLabelsConfig(rest=-1.0)
+
+
+def test_a_label_may_speak_a_little_against_what_it_hides():
+    """-log(1 - p of the hidden ones), times the factor, the mean over pixels that hide some; nobody else
+    is moved by more than that factor."""
+    space = load_space("safetrip24")
+    things = torch.tensor([item.has_instances for item in space.classes])
+    annotated = ~things[None]
+    torch.manual_seed(3)
+    logits = torch.randn(1, 24, 2, 3, requires_grad=True)
+    target = torch.tensor([[[0, 255, 2], [255, 255, 3]]])
+    partial = PartialLabelsConfig(against=0.1, rest=0.0).build(space)
+    found = partial(logits, target, annotated, torch.ones(1, 2, 3, dtype=torch.bool))
+    p = logits.detach().softmax(dim=1)[0, things].sum(dim=0)
+    labelled = (target != 255)[0]
+    expected = 0.1 * float(-torch.log(1 - p[labelled]).mean())
+    assert float(found.total.detach()) == pytest.approx(expected, rel=1e-5)
+    assert set(found.parts) == {"against"}
+    found.total.backward()
+    assert logits.grad is not None
+    assert (logits.grad[0, things][:, labelled] > 0).all()
+    assert not logits.grad[0][:, ~labelled].any()
+    assert float(logits.grad.abs().sum(dim=1).max()) <= 0.1 * 2 / 3 + 1e-6

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..losses import DepthLossConfig
+from ..losses import DepthLossConfig, PartialLabelsConfig
 from ..models import LightWeightRefineNetConfig, load_network
 from ..training import (
     DataConfig,
@@ -47,6 +47,7 @@ def safetrip_hydranet() -> TrainConfig:
         tasks="semantic+depth",
         depth=DepthConfig(loss=DepthLossConfig(kind="berhu", threshold=0.1)),
         weighting=TaskWeightingConfig(kind="uncertainty"),
+        partial=PartialLabelsConfig(against=0.1),
         class_balance="enet",
         optimizer=OptimizerConfig(lr=1e-3),
         schedule=ScheduleConfig(warmup_steps=500),
