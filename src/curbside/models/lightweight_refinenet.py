@@ -237,7 +237,7 @@ class ByChannel(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         if torch.onnx.is_in_onnx_export():
             return super().forward(x)
-        return x * self.weight.view(1, -1, 1, 1)
+        return x * self.weight.to(x.dtype).view(1, -1, 1, 1)
 
 
 class ChainedPooling(nn.Module):

@@ -26,7 +26,8 @@ def finish(config: TrainConfig, data: Mixture) -> None:
         data: Its samples.
     """
     folder, space = config.run_folder, data.space
-    val = list(chain(*(part.samples(config.data.val_split) for part in data.parts)))
+    told = "semantic" in config.targets
+    val = list(chain(*(part.samples(config.data.val_split) for part in data.parts if told)))
     if config.recalibrate is not None:
         train = list(chain(*data.samples(config.data.train_split, config.targets)))
         model = config.model.from_random().build(space.num_channels)

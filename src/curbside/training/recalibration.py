@@ -176,7 +176,8 @@ def keep_and_write(
     kept.parent.mkdir(exist_ok=True)
     link_or_copy(weights, kept)
     before = {key: value for key, value in facts.items() if key.startswith("val_")}
-    now = {} if score is None else dict.fromkeys(before, score)
+    classes = before.keys() & {"val_miou", "val_iou"}  # the others are not scored anew
+    now = {} if score is None else dict.fromkeys(classes, score)
     rest = {key: value for key, value in facts.items() if key not in before}
     noted = {"pictures": pictures, "batch_size": batch_size, "before": before}
     write_weights(model, weights, {**rest, **now, "recalibrated": noted})

@@ -125,7 +125,8 @@ class Checkpoints(lightning.Callback):
             return
         self.best_score, self.best_step = score, trainer.global_step
         if trainer.is_global_zero:
-            latest = {name: self._task.latest[name] for name in self._task.score.also}
+            known = self._task.latest
+            latest = {name: known[name] for name in self._task.score.also if name in known}
             facts = {n.replace("/", "_"): value for n, value in {key: score, **latest}.items()}
             self._save(self._folder / "model.safetensors", step=self.best_step, **facts)
 

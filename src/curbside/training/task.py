@@ -201,8 +201,9 @@ class SegmentationTask(LoopTask):
             for _, part in counted:
                 depths += part
             found = depths.summary()
-            names = ("abs_rel", "rmse", "delta1")
-            scores |= {f"val/{name}": getattr(found, name) or 0.0 for name in names}
+            errors = {"val/abs_rel": found.abs_rel, "val/rmse": found.rmse}
+            scores["val/delta1"] = found.delta1 or 0.0
+            scores |= {name: value for name, value in errors.items() if value is not None}
         if len(self.config.targets) > 1:
             scores["val/joint"] = (scores[_main(self.space)] + scores["val/delta1"]) / 2
         self.told({name: float(np.nan_to_num(value)) for name, value in scores.items()})
@@ -261,7 +262,10 @@ def _has(task: str, batch: TrainItem) -> Tensor:
         assert batch.depth_weight is not None
         return (batch.depth_weight > 0).flatten(1).any(dim=1)
     has = (batch.target != IGNORE_ID).flatten(1).any(dim=1)
-    return has if batch.annotated is None else has | batch.annotated.any(dim=1)
+    if batch.annotated is None:
+        return has
+    # A mask of some classes tells something where it has no label, too.
+    return has | (batch.annotated.any(dim=1) & ~batch.annotated.all(dim=1))
 
 
 def _rows(output: ModelOutput, chosen: Tensor) -> ModelOutput:
