@@ -103,3 +103,27 @@ def test_every_batch_has_its_share_of_each_kind():
         np.add.at(seen, [i for i, _ in batch], 1)
     for first, last in ((0, 30), (30, 40), (40, 100)):  # of a kind, all equally often
         assert seen[first:last].max() - seen[first:last].min() <= 1
+
+
+def test_devices_share_the_kinds_of_a_batch():
+    """Taking turns must not give one device all masks and the other all depth."""
+    draws = SharedDraws([40, 40], [1, 1], seed=1, spread=True)
+    kinds = [
+        [
+            sum(index >= 40 for index, _ in batch)
+            for batch in ResumableBatches(
+                length=80,
+                batch_size=8,
+                seed=1,
+                step=lambda: 0,
+                pause=lambda step: 10,
+                rank=rank,
+                world=2,
+                drawn=draws,
+                in_order=True,
+            )
+        ]
+        for rank in (0, 1)
+    ]
+    assert all(one + other == 4 for one, other in zip(*kinds, strict=True))
+    assert all(0 < sum(of_device) < 40 for of_device in kinds)

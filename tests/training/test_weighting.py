@@ -83,5 +83,7 @@ def test_one_task_needs_no_weighting():
 def test_what_cannot_be_is_refused():
     with pytest.raises(ConfigError, match="no task counts"):
         TaskWeightingConfig(semantic=0, depth=0)
+    with pytest.raises(ConfigError, match="no uncertainty to learn"):
+        TaskWeightingConfig(kind="uncertainty", depth=0)
     with pytest.raises(ConfigError, match="alpha"):
         TaskWeightingConfig(alpha=-1)

@@ -54,6 +54,7 @@ class ResumableBatches:
         self._step = step
         self._pause = pause
         self._rank, self._world = rank, world
+        self._seed, self._in_order = seed, in_order
 
         @lru_cache(maxsize=2)
         def order(epoch: int) -> np.ndarray:
@@ -72,9 +73,11 @@ class ResumableBatches:
 
     def batch(self, number: int) -> list[tuple[int, int]]:
         """The (index, draw) pairs of a batch, this process's share."""
-        draws = range(number * self._batch_size, (number + 1) * self._batch_size)
+        draws = np.arange(number * self._batch_size, (number + 1) * self._batch_size)
+        if self._in_order:  # or every device would get a kind of its own
+            np.random.default_rng([self._seed, number]).shuffle(draws)
         return [
-            (int(self._order(draw // self._length)[draw % self._length]), draw)
+            (int(self._order(draw // self._length)[draw % self._length]), int(draw))
             for draw in draws[self._rank :: self._world]
         ]
 

@@ -15,6 +15,8 @@ from ..losses.base import check_factor
 
 __all__ = ["TaskWeighting", "TaskWeightingConfig"]
 
+_SCALE = 4096.0
+"""Gradients are measured of losses this much larger, as half precision would lose small ones."""
 _LEAST = 1e-3
 """A task never counts less than this, of a mean of 1: it could not come back."""
 
@@ -41,6 +43,11 @@ class TaskWeightingConfig:
             check_factor(f"{name} of the task weighting", getattr(self, name))
         if not self.semantic + self.depth > 0:
             raise ConfigError("no task counts", fix="give semantic or depth a factor over 0")
+        if self.kind == "uncertainty" and not (self.semantic and self.depth):
+            raise ConfigError(
+                "a task without a factor has no uncertainty to learn",
+                fix="train the other alone with --tasks, or give both a factor over 0",
+            )
 
     def build(self, tasks: tuple[str, ...]) -> TaskWeighting:
         """What weighs the losses of these tasks."""
@@ -93,7 +100,7 @@ class TaskWeighting(nn.Module):
             parts = {f"sigma-{t}": (v / 2).exp() for t, v in self._by_task(self.log_variance)}
             return LossOutput((terms * there).sum(), parts)
         if self.weight is not None:
-            if shared is not None and shared.requires_grad and bool(there.all()):
+            if shared is not None and shared.requires_grad and _everywhere(there):
                 self._follow(self.weight, scaled, shared)
             parts = {f"weight-{task}": value for task, value in self._by_task(self.weight)}
             return LossOutput((scaled * self.weight.clone()).sum(), parts)
@@ -109,9 +116,11 @@ class TaskWeighting(nn.Module):
         multiplied, where the paper subtracts: their fixed point is the same, and losses of very
         different scales do not make them swing."""
         with torch.enable_grad():
-            pulls = [torch.autograd.grad(one, shared, retain_graph=True)[0] for one in losses]
+            pulls = [
+                torch.autograd.grad(_SCALE * one, shared, retain_graph=True)[0] for one in losses
+            ]
         length, now = torch.stack([pull.float().norm() for pull in pulls]), losses.detach()
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
+        if _has_company():
             for value in (length, now):
                 torch.distributed.all_reduce(value, torch.distributed.ReduceOp.AVG)
         if not bool(self.first.any()):
@@ -123,3 +132,16 @@ class TaskWeighting(nn.Module):
         step = (wanted.clamp(min=1e-12) / weighted.clamp(min=1e-12)) ** self._config.lr
         moved = (weight * step.clamp(0.5, 2)).clamp(min=_LEAST)
         weight.copy_(moved * len(moved) / moved.sum())
+
+
+def _has_company() -> bool:
+    """Whether other processes train the same network."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def _everywhere(there: Tensor) -> bool:
+    """Whether every process has samples of every task: all of them move the weights, or none."""
+    if _has_company():
+        there = there.clone()
+        torch.distributed.all_reduce(there, torch.distributed.ReduceOp.MIN)
+    return bool(there.all())
