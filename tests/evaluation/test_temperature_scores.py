@@ -7,33 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fitted import scaled
 
 from curbside import cli
 from curbside.cli import _model
 from curbside.evaluation import at_common_classes, evaluate, write_report
 from curbside.evaluation.tables import group_table, score_table
 from curbside.labels import LabelClass, LabelSpace
-from curbside.manifest import TemperatureScaling
 
 pytest.importorskip("matplotlib")
 
 
 def tempered(predictor, temperature: float = 2.0):
-    found = TemperatureScaling(
-        temperature=temperature,
-        weights_sha256="",
-        dataset="elsewhere",
-        split="val",
-        images=9,
-        pixels=100,
-        nll_before=1.0,
-        nll_after=0.9,
-        ece_before=0.1,
-        ece_after=0.01,
-        ece_cross_fitted=0.02,
-        halves="by drive",
+    predictor.manifest = replace(
+        predictor.manifest, temperature_scaling=scaled(temperature, dataset="elsewhere", images=9)
     )
-    predictor.manifest = replace(predictor.manifest, temperature_scaling=found)
     return predictor
 
 

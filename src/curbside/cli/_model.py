@@ -5,14 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ModelFileError
-from ..runtime import (
-    DepthPredictor,
-    InstancePredictor,
-    JointPredictor,
-    SemanticPredictor,
-    TaskPredictor,
-    load_predictor,
-)
+from ..runtime import InstancePredictor, SemanticPredictor, TaskPredictor, load_predictor
+from ..runtime.predictor import classes_of, semantic_of
 
 __all__ = ["open_class_model", "open_model", "open_semantic_model"]
 
@@ -43,30 +37,10 @@ def open_class_model(
 ) -> SemanticPredictor | InstancePredictor:
     """The predictor of a network that tells classes, of pixels or of objects; of one that tells depth as
     well, its classes. Raises what `open_model` raises, also for depth alone."""
-    predictor = open_model(path, threads=threads)
-    if isinstance(predictor, JointPredictor):
-        return predictor.semantic
-    if not isinstance(predictor, DepthPredictor):
-        return predictor
-    predictor.close()
-    raise ModelFileError(
-        f"{path} is a network for the task depth, and this needs classes of pixels or of objects",
-        fix="give a semantic network or one that finds objects; curbside evaluate scores depth, and"
-        " curbside run shows it",
-    )
+    return classes_of(open_model(path, threads=threads), path)
 
 
 def open_semantic_model(path: Path, *, threads: int | None = None) -> SemanticPredictor:
     """The predictor of a semantic network, or the classes of one that tells depth as well; raises what
     `open_model` raises, also for another task."""
-    predictor = open_model(path, threads=threads)
-    if isinstance(predictor, JointPredictor):
-        return predictor.semantic
-    if isinstance(predictor, SemanticPredictor):
-        return predictor
-    task = predictor.manifest.task
-    predictor.close()
-    raise ModelFileError(
-        f"{path} is a network for the task {task}, and this needs a class for every pixel",
-        fix="give a semantic network",
-    )
+    return semantic_of(open_model(path, threads=threads), path)

@@ -26,12 +26,14 @@ __all__ = [
     "NetworkPredictor",
     "SemanticPredictor",
     "TaskPredictor",
+    "classes_of",
     "load_class_predictor",
     "load_depth_predictor",
     "load_predictor",
     "load_semantic_predictor",
     "placement",
     "predictor_of",
+    "semantic_of",
 ]
 
 Result = TypeVar("Result", covariant=True)
@@ -297,16 +299,7 @@ def load_class_predictor(
         ModelFileError: As `load_predictor`, or the network tells no classes.
         MissingDependencyError: The library for this kind of file is not installed.
     """
-    predictor = load_predictor(path, threads=threads)
-    if isinstance(predictor, JointPredictor):
-        return predictor.semantic
-    if not isinstance(predictor, DepthPredictor):
-        return predictor
-    predictor.close()
-    raise ModelFileError(
-        f"{path} is a network for the task depth, and this needs classes of pixels or of objects",
-        fix="give a semantic network or one that finds objects; curbside run shows depth",
-    )
+    return classes_of(load_predictor(path, threads=threads), path)
 
 
 def load_semantic_predictor(path: Path, *, threads: int | None = None) -> SemanticPredictor:
@@ -320,17 +313,7 @@ def load_semantic_predictor(path: Path, *, threads: int | None = None) -> Semant
         ModelFileError: As `load_predictor`, or the network has another task.
         MissingDependencyError: The library for this kind of file is not installed.
     """
-    predictor = load_predictor(path, threads=threads)
-    if isinstance(predictor, JointPredictor):
-        return predictor.semantic
-    if isinstance(predictor, SemanticPredictor):
-        return predictor
-    task = predictor.manifest.task
-    predictor.close()
-    raise ModelFileError(
-        f"{path} is a network for the task {task}, and this needs a class for every pixel",
-        fix="give the model file of a semantic network",
-    )
+    return semantic_of(load_predictor(path, threads=threads), path)
 
 
 def load_depth_predictor(path: Path, *, threads: int | None = None) -> DepthPredictor:
@@ -349,11 +332,48 @@ def load_depth_predictor(path: Path, *, threads: int | None = None) -> DepthPred
         return predictor.depth
     if isinstance(predictor, DepthPredictor):
         return predictor
+    raise _refused(predictor, path, "a depth for every pixel", "one that tells depth")
+
+
+def classes_of(predictor: TaskPredictor, path: Path) -> SemanticPredictor | InstancePredictor:
+    """What tells classes of an opened network, of pixels or of objects; of one that tells depth as well,
+    the part that tells classes.
+
+    Args:
+        predictor: The network; closed where it tells none.
+        path: Where it is from, for the error.
+
+    Raises:
+        ModelFileError: It tells no classes.
+    """
+    if isinstance(predictor, InstancePredictor):
+        return predictor
+    if isinstance(predictor, DepthPredictor):
+        raise _refused(
+            predictor,
+            path,
+            "classes of pixels or of objects",
+            "a semantic network or one that finds objects; curbside evaluate scores depth, and"
+            " curbside run shows it",
+        )
+    return semantic_of(predictor, path)
+
+
+def semantic_of(predictor: TaskPredictor, path: Path) -> SemanticPredictor:
+    """What gives a class for every pixel of an opened network; see `classes_of`."""
+    if isinstance(predictor, JointPredictor):
+        return predictor.semantic
+    if isinstance(predictor, SemanticPredictor):
+        return predictor
+    raise _refused(predictor, path, "a class for every pixel", "a semantic network")
+
+
+def _refused(predictor: TaskPredictor, path: Path, needed: str, give: str) -> ModelFileError:
+    """Close a network of another task than is needed, and say so."""
     task = predictor.manifest.task
     predictor.close()
-    raise ModelFileError(
-        f"{path} is a network for the task {task}, and this needs a depth for every pixel",
-        fix="give the model file of a network that tells depth",
+    return ModelFileError(
+        f"{path} is a network for the task {task}, and this needs {needed}", fix=f"give {give}"
     )
 
 

@@ -87,7 +87,9 @@ class DataConfig(BatchesConfig):
         check_factor("weight of pseudo-labels", self.pseudo_weight)
         kinds = [kind for kind, _ in self.mix]
         if self.mix and (
-            len(set(kinds)) < len(kinds) or min(s for _, s in self.mix) < 0 or not self._mixed
+            len(set(kinds)) < len(kinds)
+            or min(share for _, share in self.mix) < 0
+            or not sum(share for _, share in self.mix) > 0
         ):
             raise ConfigError(
                 f"the mix {self.mix} is impossible",
@@ -103,10 +105,6 @@ class DataConfig(BatchesConfig):
                 f"a share of {self.unlabelled_share} without labels is impossible",
                 fix="choose one between 0 and 1",
             )
-
-    @property
-    def _mixed(self) -> bool:
-        return sum(share for _, share in self.mix) > 0
 
 
 @dataclass(frozen=True, kw_only=True)

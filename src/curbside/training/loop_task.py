@@ -99,7 +99,8 @@ class LoopTask(lightning.LightningModule):
                 f"the loss became {total.item()} at step {self.global_step}",
                 fix="lower --optimizer.lr, add --schedule.warmup-steps, or train with --precision fp32",
             )
-        self.latest |= {
+        scores = {name: v for name, v in self.latest.items() if not name.startswith("train/")}
+        self.latest = scores | {
             "train/lr": self.optimizers().param_groups[-1]["lr"],  # type: ignore[union-attr]
             "train/loss": total.detach(),
             **{f"train/{name}": value for name, value in parts.items()},

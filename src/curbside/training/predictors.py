@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import ModelFileError
 from ..labels import NO_CLASSES
 from ..manifest import InputSpec, Manifest, Meaning, OutputSpec
 from ..models import inference_form, normalize
-from ..runtime import JointPredictor, SemanticPredictor, TaskPredictor
-from ..runtime.predictor import predictor_of
+from ..runtime import SemanticPredictor, TaskPredictor
+from ..runtime.predictor import predictor_of, semantic_of
 from .config import TrainConfig
 from .run_config import RunConfig
 from .run_folder import Run, load_config, load_run, run_files, set_threads
@@ -63,15 +62,7 @@ def load_semantic_run_predictor(
     set_threads(threads)
     run = load_run(folder, calibrated=calibrated)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    found = predictor_of(TorchBackend(run, place))
-    if isinstance(found, JointPredictor):
-        return found.semantic
-    if isinstance(found, SemanticPredictor):
-        return found
-    raise ModelFileError(
-        f"{folder} is a run for the task {found.manifest.task}, and this needs a class for every pixel",
-        fix="name the run folder of a semantic network",
-    )
+    return semantic_of(predictor_of(TorchBackend(run, place)), Path(folder))
 
 
 @singledispatch

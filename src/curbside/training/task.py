@@ -107,9 +107,10 @@ class SegmentationTask(LoopTask):
         """The loss of a task. Where samples count differently, each counts as much as its weight: the
         mean over those of one weight, summed over the weights by their shares of the samples."""
         lose = self._of_classes if task == "semantic" else self._of_depth
-        if batch.weight is None:
+        has = _has(task, batch)
+        if batch.weight is None or not has.any():
             return lose(batch, output)
-        has, weights = _has(task, batch), batch.weight[:, 0 if task == "semantic" else 1]
+        weights = batch.weight[:, 0 if task == "semantic" else 1]
         total, parts = output.logits.new_zeros((), dtype=torch.float32), dict[str, Tensor]()
         for weight in weights[has].unique():
             rows = has & (weights == weight)
@@ -118,8 +119,7 @@ class SegmentationTask(LoopTask):
             total = total + share * one.total
             for name, value in one.parts.items():
                 parts[name] = parts.get(name, 0) + share * value
-        # Every weight has a gradient, whatever the batch holds: several devices wait for it.
-        return LossOutput(total + 0 * lose(batch, output).total if not has.any() else total, parts)
+        return LossOutput(total, parts)
 
     def _of_depth(self, batch: TrainItem, output: ModelOutput) -> LossOutput:
         """The loss of the depth, at the size of the pictures."""
@@ -150,7 +150,8 @@ class SegmentationTask(LoopTask):
             parts |= border.parts
             if self.config.boundary.aware_weight:
                 on_border = self.boundary.aware_target(output.boundary, target)
-                aware = self.loss(logits, on_border, batch.border_weight).total
+                shown = self._shown(logits, on_border, batch)
+                aware = self.loss(shown, on_border, batch.border_weight).total
                 total = total + self.config.boundary.aware_weight * aware
                 parts["aware"] = aware.detach()
         return LossOutput(total, parts)
@@ -159,13 +160,17 @@ class SegmentationTask(LoopTask):
         self, loss: SupervisedLoss, logits: Tensor, target: Tensor, batch: TrainItem
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """A supervised loss of scores, which knows what was not annotated on a picture."""
+        found = loss(self._shown(logits, target, batch), target, batch.border_weight)
         if batch.annotated is None:
-            found = loss(logits, target, batch.border_weight)
             return found.total, dict(found.parts)
-        shown = self.partial.hide(logits, target, batch.annotated)
-        found = loss(shown, target, batch.border_weight)
         rest = self.partial(logits, target, batch.annotated, batch.counts)
         return found.total + rest.total, {**found.parts, **rest.parts}
+
+    def _shown(self, logits: Tensor, target: Tensor, batch: TrainItem) -> Tensor:
+        """Scores without those of classes that were not annotated and may be there all the same."""
+        if batch.annotated is None:
+            return logits
+        return self.partial.hide(logits, target, batch.annotated)
 
     def on_validation_epoch_start(self) -> None:
         """Begin to count."""

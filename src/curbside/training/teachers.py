@@ -44,6 +44,11 @@ def open_teachers(
         else:
             run = load_run(path)
             require_same_space(run.space, space)
+            if "semantic" not in run.config.targets:
+                raise ConfigError(
+                    f"{path} has learnt depth alone, and its classes say nothing",
+                    fix="name the run of a network that has learnt classes",
+                )
             networks.append(inference_form(run.model))
     return networks, caches
 
