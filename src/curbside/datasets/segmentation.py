@@ -143,8 +143,7 @@ class SegmentationDataset(Dataset):
             )
             image, target, piece = self._augmentation(rgb, ids, seed=seed)
             annotated = _annotated(sample)
-            unsure = "semantic" in sample.record.pseudo  # 255 says nothing there
-            whole = labelled and (annotated is None or unsure)
+            whole = labelled and (annotated is None or _is_silent(sample))
             depth, depth_weight = (None, None) if metres is None else metres.cut(piece)
             return TrainItem(
                 image=image,
@@ -185,6 +184,19 @@ def _annotated(sample: Sample) -> Tensor | None:
     if ids is None:
         return None
     return torch.tensor([number in ids for number in sample.space.ids])
+
+
+def _is_silent(sample: Sample) -> bool:
+    """Whether a pixel of 255 may also be of a class that was annotated: what a network was not sure of,
+    an object whose label became none, a class that the label space does not have."""
+    record, labels = sample.record, sample.labels
+    lost = set() if labels is None else {row.source for row in labels.lost}
+    return bool(
+        "semantic" in record.pseudo
+        or record.unknown_labels
+        or record.dropped_labels
+        or lost.intersection(record.annotated or ())
+    )
 
 
 def _no_ids(rgb: np.ndarray) -> np.ndarray:
