@@ -22,6 +22,7 @@ from curbside.models import (
     networks,
 )
 from curbside.models.complexity import Complexity, complexity
+from curbside.models.lightweight_refinenet import ByChannel
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/networks.md"
 
@@ -77,6 +78,12 @@ class _ReadsValues(nn.Module):
         # 16 outputs a side of 32 with stride 2: 16 * 24 places, 3 * 9 weights for each of 5 channels.
         (lambda: nn.Conv2d(3, 5, 3, stride=2, padding=1), 3 * 9 * 5 + 5, 16 * 24 * 3 * 9 * 5),
         (lambda: nn.Conv2d(3, 6, 3, padding=1, groups=3, bias=False), 54, 32 * 48 * 9 * 6),
+        # Three weights for each of 256 channels, then one that is computed as a product.
+        (
+            lambda: nn.Sequential(nn.Conv2d(3, 256, 1, bias=False), ByChannel()),
+            3 * 256 + 256,
+            32 * 48 * (3 * 256 + 256),
+        ),
         # Each pixel of the input meets every weight once.
         (lambda: nn.ConvTranspose2d(3, 4, 2, stride=2), 3 * 4 * 4 + 4, 32 * 48 * 3 * 4 * 4),
         (lambda: nn.Linear(48, 7), 48 * 7 + 7, 3 * 32 * 48 * 7),
@@ -89,6 +96,7 @@ class _ReadsValues(nn.Module):
     ids=[
         "strided",
         "depthwise",
+        "by channel",
         "transposed",
         "linear",
         "attention",
@@ -145,7 +153,9 @@ def test_the_docs_have_every_network_with_its_parameters(counted: dict[str, Comp
     )
 
 
-@pytest.mark.parametrize("name", ["deeplabv3plus-resnet18", "lraspp-mobilenetv4-small"])
+@pytest.mark.parametrize(
+    "name", ["deeplabv3plus-resnet18", "lraspp-mobilenetv4-small", "hydranet-mobilenetv2"]
+)
 def test_the_docs_have_the_work(name: str) -> None:
     network = networks()[name]
     sizes_hw = ((512, 512), (1080, 1920))

@@ -229,13 +229,14 @@ class LightWeightRefineNet(SegmentationModel):
 
 class ByChannel(nn.Conv2d):
     """A 1x1 convolution channel by channel: a product, and computed as one, since torch would convolve
-    each channel apart. In an exported graph it stays the convolution that compilers know."""
+    each channel apart. In an exported graph it stays the convolution that compilers know, and on the meta
+    device the one that `complexity` counts."""
 
     def __init__(self) -> None:
         super().__init__(_CHANNELS, _CHANNELS, 1, groups=_CHANNELS, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.onnx.is_in_onnx_export():
+        if x.is_meta or torch.onnx.is_in_onnx_export():
             return super().forward(x)
         return x * self.weight.to(x.dtype).view(1, -1, 1, 1)
 
