@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
 from typing import Any, NamedTuple, Self
@@ -14,16 +13,12 @@ import numpy as np
 from ...errors import ConfigError
 from ...labels import LabelSpace
 from ...manifest import Answer, Manifest, Task
-from ...results import InstanceResult, PanopticResult, SceneResult, SemanticResult, View
-from ..fusion import Fusion, TrackedFrame, Tracker, carried
+from ...results import SceneResult, View
+from ..fusion import Fusion
 from ..instances import InstanceConfig
 from ..interruption import RunInterrupted
-from ..predictor import (
-    InstancePredictor,
-    JointPredictor,
-    NetworkPredictor,
-    SemanticPredictor,
-)
+from ..predictor import InstancePredictor, NetworkPredictor
+from .clip import Clip
 from .config import Rate, SceneConfig
 from .own_pace import Look, OwnPace
 
@@ -47,17 +42,6 @@ class _Outputs(NamedTuple):
     looks: Mapping[Task, Look]
     interrupted: bool = False
     """Whether one of them was told not to finish."""
-
-
-@dataclass
-class _Answer:
-    """What a network told last, at the size of its frame."""
-
-    look: int  # the number of its frame in the scene
-    number: int  # the same, frames that were shown again left out
-    size_hw: tuple[int, int]
-    result: SceneResult  # with the parts that this network tells
-    speeds: np.ndarray | None = None  # of objects, (N, 4) pixels per frame, once they were fused
 
 
 class ScenePredictor:
@@ -97,9 +81,6 @@ class ScenePredictor:
         self._on_close = on_close
         self._fusion = self._make_fusion()
         self._choose_objects()
-        self._tracker: Tracker | None = None
-        if self._fusion is not None and self.config.tracking is not None:
-            self._tracker = Tracker(self.config.tracking, score=self.config.fusion.score)
         self._own = {
             task: OwnPace(network.infer, getattr(network.backend, "restart", None), f"{task}-own")
             for task, network in self._networks.items()
@@ -111,9 +92,7 @@ class ScenePredictor:
         )
         self._numbers = count()
         self._turns: dict[Task, int] = {}
-        self._answers: dict[Task, _Answer] = {}
-        self._first: int | None = 0  # the first frame of the clip; None where the next one is
-        self._repeated, self._repeats = 0, False
+        self._clip = Clip(self._networks, self._fusion, self.config, own=self._own)
         self.confidence = False
         """Whether results also tell how sure the semantic network is, where it can."""
 
@@ -257,37 +236,12 @@ class ScenePredictor:
 
     def decode(self, outputs: _Outputs, size_hw: tuple[int, int]) -> SceneResult:
         """What is known of the frame, from what `infer` gave; frames come in order."""
-        passed = 0 if self._repeats else 1
-        self._repeated += 1 - passed
-        self._repeats = False
-        if self._first is None:
-            self._first = outputs.number
-        for task, look in outputs.looks.items():
-            if look.number >= self._first:
-                self._answer(task, look)
-        for task in [t for t, answer in self._answers.items() if answer.size_hw != size_hw]:
-            del self._answers[task]  # frames became larger or smaller: nothing is where it was
-        found: dict[str, Any] = {}
-        ages: dict[str, int] = {}
-        for task, answer in self._answers.items():
-            for name in self._networks[task].manifest.answers:
-                found[name] = getattr(answer.result, name)
-                ages[name] = max(0, outputs.number - self._repeated - answer.number)
-        panoptic = None
-        if self._fusion is not None and len(found.keys() & {"semantic", "instances"}) == 2:
-            found["instances"], panoptic = self._fused(found["semantic"], ages["instances"], passed)
-        return SceneResult(
-            size_hw=size_hw,
-            semantic=found.get("semantic"),
-            instances=found.get("instances"),
-            panoptic=panoptic,
-            depth=found.get("depth"),
-            ages=ages,
-        )
+        number, looks = outputs.number, outputs.looks
+        return self._clip.frame(number, looks, size_hw, confidence=self.confidence)
 
     def again(self) -> None:
         """The next frame to be decoded is the last one once more: nothing in it moves."""
-        self._repeats = True
+        self._clip.again()
 
     def take_errors(self) -> list[Exception]:
         """What networks on threads of their own raised since this was asked last."""
@@ -295,10 +249,7 @@ class ScenePredictor:
 
     def reset(self) -> None:
         """The next frame to be decoded is the first of another clip."""
-        self._answers.clear()
-        self._first = None
-        if self._tracker is not None:
-            self._tracker.reset()
+        self._clip.end()
 
     def restart(self) -> None:
         """Load again the networks that can be.
@@ -387,43 +338,6 @@ class ScenePredictor:
             if overdue and number % rate:
                 late.append(task)
         return late
-
-    def _answer(self, task: Task, look: Look) -> None:
-        """Decode what a network gave, where that was not done at an earlier frame."""
-        last = self._answers.get(task)
-        if task in self._own and last is not None and last.look == look.number:
-            return
-        network = self._networks[task]
-        if isinstance(network, SemanticPredictor | JointPredictor):
-            result: Any = network.decode(look.outputs, look.size_hw, confidence=self.confidence)
-        else:
-            result = network.decode(look.outputs, look.size_hw)
-        self._answers[task] = _Answer(
-            look.number, look.number - self._repeated, look.size_hw, SceneResult.of(result)
-        )
-
-    def _fused(
-        self, semantic: SemanticResult, age: int, passed: int
-    ) -> tuple[InstanceResult, PanopticResult]:
-        """The objects as they stand now, those of them that count, and one picture of both."""
-        assert self._fusion is not None
-        answer = self._answers["instances"]
-        objects, tracker = answer.result.instances, self._tracker
-        assert objects is not None
-        if tracker is None:
-            panoptic = self._fusion(semantic, objects)
-        else:
-            is_new = answer.speeds is None
-            if is_new and age:  # it took more than a frame to find them
-                objects = carried(objects, tracker.speeds(objects.boxes_xyxy), age)
-            elif answer.speeds is not None:
-                objects = carried(objects, answer.speeds, age)
-            follower = TrackedFrame(tracker, seen=is_new, passed=passed)
-            panoptic = self._fusion(semantic, objects, follower=follower)
-            if is_new:
-                answer.speeds = tracker.speeds(objects.boxes_xyxy)
-        shown = objects.scores > np.float32(self._fusion.config.score)
-        return objects.select(shown), panoptic
 
 
 def _tells_confidence(manifest: Manifest) -> bool:
