@@ -9,6 +9,7 @@ import numpy as np
 
 from ..prepared import Sample
 from . import curve_plots, plots
+from .measured import measured_parts, show_measured
 from .page import Page, write_files
 from .per_image import write_per_image
 from .result import Evaluation
@@ -63,11 +64,7 @@ def _page(evaluation: Evaluation, predictor: Predictor, samples: Sequence[Sample
     page.put(score_table(evaluation))
     for score, reason in evaluation.missing.items():
         page.text(f"No {score}: {reason}.")
-    page.heading("Measured on")
-    page.table(("what", "which"), evaluation.measured_on().items())
-    if evaluation.unreadable:
-        page.text(f"{len(evaluation.unreadable)} pictures could not be read and were left out:")
-        page.table(["left out"], [[message] for message in evaluation.unreadable])
+    show_measured(page, evaluation)
     page.heading("Classes")
     page.figure(
         plots.bars(
@@ -184,7 +181,5 @@ def _markdown(evaluation: Evaluation) -> str:
         parts.append(threshold_table(evaluation))
     if evaluation.groups:
         parts.append(group_table(evaluation))
-    parts.append(Table(headers=("measured on", ""), rows=tuple(evaluation.measured_on().items())))
     parts += [f"No {name}: {reason}." for name, reason in evaluation.missing.items()]
-    parts += [f"Left out: {message}" for message in evaluation.unreadable]
-    return markdown(parts)
+    return markdown([*parts, *measured_parts(evaluation)])

@@ -13,7 +13,15 @@ from ..manifest import DecisionThreshold, TemperatureScaling
 from ..metrics import BestThreshold, PrecisionRecallCurve, Reliability, SegmentationSummary
 from .intervals import Interval
 
-__all__ = ["ClassScore", "Evaluation", "GroupScore", "WorstImage", "way_said"]
+__all__ = [
+    "ClassScore",
+    "Evaluation",
+    "GroupScore",
+    "WorstImage",
+    "ran_said",
+    "skipped_said",
+    "way_said",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +213,7 @@ class Evaluation:
     def measured_on(self) -> dict[str, str]:
         """What was measured on what, in words."""
         height, width = self.input_size_hw
-        said = {
+        return {
             "model": self.model,
             "precision": self.precision,
             "network input": f"{width} x {height} pixels; scored at the size of the masks",
@@ -216,12 +224,8 @@ class Evaluation:
             "boundaries": f"{_span(self.overall.boundary_px)} px wide, 2 % of the diagonal",
             **self._temperature(),
             **self._threshold(),
-            "hardware": self.hardware,
-            "time": f"{self.seconds:.1f} s, reading and scoring included",
+            **ran_said(self.hardware, self.seconds, {"run": self.source}),
         }
-        plain = {k: v for k, v in self.source.items() if isinstance(v, (str, int, float))}
-        said.update({f"run: {key}": str(value) for key, value in plain.items()})
-        return said
 
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as JSON values."""
@@ -300,6 +304,23 @@ def _reliability_dict(diagram: Reliability | None) -> dict[str, list[float | Non
         name: [None if np.isnan(value) else float(value) for value in values]
         for name, values in vars(diagram).items()
     }
+
+
+def ran_said(
+    hardware: str, seconds: float, runs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """The computer, the time, and the runs behind networks, each by what it is called."""
+    said = {"hardware": hardware, "time": f"{seconds:.1f} s, reading and scoring included"}
+    for run, source in runs.items():
+        plain = {k: v for k, v in source.items() if isinstance(v, (str, int, float))}
+        said.update({f"{run}: {key}": str(value) for key, value in plain.items()})
+    return said
+
+
+def skipped_said(skipped: Mapping[str, int]) -> dict[str, str]:
+    """How many samples were skipped per reason; nothing where none was."""
+    parts = [f"{count} {reason}" for reason, count in skipped.items()]
+    return {"left out": "; ".join(parts)} if parts else {}
 
 
 def way_said(labels: LabelMap) -> str:

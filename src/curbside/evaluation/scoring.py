@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..metrics import (
     Reliability,
     SegmentationScores,
 )
-from ..prepared import Sample
+from ..prepared import Sample, lacks_objects
 from ..progress import track
 from ..results import SemanticResult
 from .at_common import CommonPredictor
@@ -36,6 +36,7 @@ __all__ = [
     "group_of",
     "readable",
     "require_same_space",
+    "with_objects",
 ]
 
 Truth = TypeVar("Truth")
@@ -293,6 +294,30 @@ def require_same_space(model: LabelSpace, data: LabelSpace, *, otherwise: str = 
         fix=f"convert the dataset with the labels {model.name}, or choose a model for {data.name}"
         + otherwise,
     )
+
+
+def with_objects(
+    samples: Sequence[Sample], names: Collection[str]
+) -> tuple[list[Sample], dict[str, int]]:
+    """The samples whose objects of some classes are all known, and how many others lack what.
+
+    Args:
+        samples: At least one, all of one dataset.
+        names: The classes.
+
+    Raises:
+        DataError: Of no sample they are known.
+    """
+    lacking = [lacks_objects(sample, names) for sample in samples]
+    known = [sample for sample, lack in zip(samples, lacking, strict=True) if lack is None]
+    skipped = dict(sorted(Counter(lack for lack in lacking if lack is not None).items()))
+    if not known:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+        raise DataError(
+            f"no sample of {samples[0].root} tells its objects: {reasons}",
+            fix="convert the dataset with instances",
+        )
+    return known, skipped
 
 
 def check_tag(samples: Sequence[Sample], by: str | None) -> None:

@@ -12,6 +12,7 @@ from .result import Evaluation
 __all__ = [
     "Table",
     "class_table",
+    "ends_said",
     "group_table",
     "markdown",
     "score",
@@ -51,7 +52,7 @@ def score_table(evaluation: Evaluation) -> Table:
     for name, value in evaluation.headline().items():
         rows.append((name, score(value)))
         if name in intervals:
-            rows.append((f"{name}, 95 % interval over pictures", _interval(intervals[name])))
+            rows.append((f"{name}, 95 % interval over pictures", ends_said(intervals[name])))
     return Table(headers=("score", "value"), rows=tuple(rows))
 
 
@@ -156,7 +157,8 @@ def _count(pixels: int) -> str:
     return f"{pixels / size:#.3g}".rstrip(".") + f" {unit}"
 
 
-def _interval(ends: Interval | None) -> str:
+def ends_said(ends: Interval | None) -> str:
+    """The ends of an interval; a dash where there is none."""
     return "–" if ends is None else f"{ends[0]:.3f}–{ends[1]:.3f}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...prepared import Sample
 from .. import plots
+from ..measured import measured_parts, show_measured
 from ..page import Page, write_files
 from ..tables import Table, markdown
 from .figures import density_plot, depth_colors, depth_map, error_colors, error_map, errors_plot
@@ -76,11 +77,7 @@ def _page(
     page.put(score_table(evaluation))
     for note in _notes(evaluation):
         page.text(note)
-    page.heading("Measured on")
-    page.table(("what", "which"), evaluation.measured_on().items())
-    if evaluation.unreadable:
-        page.text(f"{len(evaluation.unreadable)} pictures could not be read and were left out:")
-        page.table(["left out"], [[message] for message in evaluation.unreadable])
+    show_measured(page, evaluation)
     page.heading("By distance")
     page.text(_BY_DISTANCE)
     names = [band_name(band) for band in evaluation.bands]
@@ -140,6 +137,4 @@ def _markdown(evaluation: DepthEvaluation) -> str:
     parts += [score_table(evaluation), *_notes(evaluation), _BY_DISTANCE, band_table(evaluation)]
     if evaluation.groups:
         parts.append(group_table(evaluation))
-    parts.append(Table(headers=("measured on", ""), rows=tuple(evaluation.measured_on().items())))
-    parts += [f"Left out: {message}" for message in evaluation.unreadable]
-    return markdown(parts)
+    return markdown([*parts, *measured_parts(evaluation)])

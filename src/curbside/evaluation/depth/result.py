@@ -9,6 +9,7 @@ from typing import Any
 from ...manifest import DepthSpec
 from ...metrics import DepthBand, DepthSummary
 from ..intervals import Interval
+from ..result import ran_said
 from .camera import CameraFit
 from .density import DepthDensity
 
@@ -119,7 +120,7 @@ class DepthEvaluation:
     def measured_on(self) -> dict[str, str]:
         """What was measured on what, in words."""
         height, width = self.input_size_hw
-        said = {
+        return {
             "model": self.model,
             "precision": self.precision,
             "network input": f"{width} x {height} pixels; scored at the size of the pictures",
@@ -128,12 +129,8 @@ class DepthEvaluation:
             "pixels": f"{self.overall.pixels:,}, {self._truth()}",
             **self._farthest(),
             **self._camera(),
-            "hardware": self.hardware,
-            "time": f"{self.seconds:.1f} s, reading and scoring included",
+            **ran_said(self.hardware, self.seconds, {"run": self.source}),
         }
-        plain = {k: v for k, v in self.source.items() if isinstance(v, (str, int, float))}
-        said.update({f"run: {key}": str(value) for key, value in plain.items()})
-        return said
 
     def _truth(self) -> str:
         """Which pixels counted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...metrics import DepthBand, DepthSummary
-from ..tables import Table, score
+from ..tables import Table, ends_said, score
 from .result import DepthEvaluation
 
 __all__ = ["SCORES", "band_name", "band_table", "depth_tables", "group_table", "score_table"]
@@ -26,14 +26,13 @@ _FEW = ("AbsRel", "RMSE, m", "SILog", "delta < 1.25", "coverage")
 
 def score_table(evaluation: DepthEvaluation) -> Table:
     """The scores over all pixels and as the mean of pictures, as they are and scaled to the median."""
-    scaled, ends = evaluation.scaled, evaluation.abs_rel_interval
+    scaled = evaluation.scaled
     columns = (evaluation.overall, evaluation.pictures, scaled.overall, scaled.pictures)
     rows = [
         (name, *(score(getattr(found, field)) for found in columns))
         for name, field in SCORES.items()
     ]
-    said = "–" if ends is None else f"{ends[0]:.3f}–{ends[1]:.3f}"
-    rows.insert(1, ("95 % interval", said, "–", "–", "–"))
+    rows.insert(1, ("95 % interval", ends_said(evaluation.abs_rel_interval), "–", "–", "–"))
     return Table(
         headers=("score", "pixels", "pictures", "scaled, pixels", "scaled, pictures"),
         rows=tuple(rows),

@@ -12,6 +12,7 @@ from ...metrics import KindScores, MatchCurve, Shown
 from ...metrics.object_matches import IGNORED, RIGHT, mask_overlaps, match_objects
 from ...prepared import Sample, find_objects
 from .. import plots
+from ..measured import measured_parts, show_measured
 from ..page import Page, write_files
 from ..tables import Table, markdown, score
 from .classes import SharedThings
@@ -149,11 +150,7 @@ def _page(
 ) -> Page:
     page = Page(_title(evaluation))
     page.put(score_table(evaluation))
-    page.heading("Measured on")
-    page.table(("what", "which"), evaluation.measured_on().items())
-    if evaluation.unreadable:
-        page.text(f"{len(evaluation.unreadable)} pictures could not be read and were left out:")
-        page.table(["left out"], [[message] for message in evaluation.unreadable])
+    show_measured(page, evaluation)
     page.heading("Classes")
     classes = evaluation.overall.classes
     average = {
@@ -317,6 +314,4 @@ def _markdown(evaluation: InstanceEvaluation) -> str:
     if evaluation.groups:
         parts.append(group_table(evaluation))
     parts.append(_comparison(evaluation.classes))
-    parts.append(Table(headers=("measured on", ""), rows=tuple(evaluation.measured_on().items())))
-    parts += [f"Left out: {message}" for message in evaluation.unreadable]
-    return markdown(parts)
+    return markdown([*parts, *measured_parts(evaluation)])

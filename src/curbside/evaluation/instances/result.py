@@ -8,6 +8,7 @@ from typing import Any
 
 from ...labels import LabelSpace
 from ...metrics import InstanceSummary, MatchCurve
+from ..result import ran_said, skipped_said
 from .classes import SharedThings
 
 __all__ = ["InstanceEvaluation", "InstanceGroup", "WorstObjects"]
@@ -104,13 +105,13 @@ class InstanceEvaluation:
         """What was measured on what, in words."""
         height, width = self.input_size_hw
         found = self.overall
-        said = {
+        return {
             "model": self.model,
             "precision": self.precision,
             "network input": f"{width} x {height} pixels; scored at the size of the pictures",
             "dataset": f"{self.dataset}, split {self.split}",
             "images": f"{found.images}",
-            **self._skipped(),
+            **skipped_said(self.skipped),
             "objects": f"{found.objects:,}, and {found.crowds:,} crowds, which count for nothing",
             "classes": f"{len(self.classes.space.classes)}, compared by {self.classes.by}",
             **self._left_out(),
@@ -119,16 +120,8 @@ class InstanceEvaluation:
             f" above {self.iou:g} dropped",
             "shown": f"the same detections with a score above {self.threshold:g}; right from an IoU"
             " of 0.5 on, one each",
-            "hardware": self.hardware,
-            "time": f"{self.seconds:.1f} s, reading and scoring included",
+            **ran_said(self.hardware, self.seconds, {"run": self.source}),
         }
-        plain = {k: v for k, v in self.source.items() if isinstance(v, (str, int, float))}
-        said.update({f"run: {key}": str(value) for key, value in plain.items()})
-        return said
-
-    def _skipped(self) -> dict[str, str]:
-        parts = [f"{count} {reason}" for reason, count in self.skipped.items()]
-        return {"left out": f"{'; '.join(parts)}"} if parts else {}
 
     def _left_out(self) -> dict[str, str]:
         said = {}

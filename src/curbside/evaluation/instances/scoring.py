@@ -14,9 +14,9 @@ from ...hardware import core_count, cpu_model
 from ...labels import IGNORE_ID
 from ...manifest import Manifest
 from ...metrics import FoundObjects, InstanceScores, TrueObjects, require_coco_eval
-from ...prepared import FoundObject, Sample, find_objects, lacks_objects
+from ...prepared import FoundObject, Sample, find_objects
 from ...results import InstanceResult
-from ..scoring import check_tag, group_of, readable
+from ..scoring import check_tag, group_of, readable, with_objects
 from .classes import SharedThings, shared_things
 from .result import InstanceEvaluation, InstanceGroup, WorstObjects
 
@@ -93,7 +93,7 @@ def evaluate_instances(
     """
     require_coco_eval()
     classes = shared_things(predictor.manifest, samples[0].space)
-    known, skipped = _known(samples, classes)
+    known, skipped = with_objects(samples, classes.data)
     check_tag(known, by)
     scorer = _Scorer(predictor, classes, known, threshold=threshold, by=by)
     unreadable: list[str] = []
@@ -139,20 +139,6 @@ def found_objects(result: InstanceResult, table: np.ndarray) -> FoundObjects:
 def _read(sample: Sample) -> tuple[np.ndarray, list[FoundObject]]:
     instances = sample.read_instances()
     return instances, find_objects(sample, instances)
-
-
-def _known(samples: Sequence[Sample], classes: SharedThings) -> tuple[list[Sample], dict[str, int]]:
-    """The samples whose objects are known, and why the others are skipped."""
-    lacking = [lacks_objects(sample, classes.data) for sample in samples]
-    known = [sample for sample, lack in zip(samples, lacking, strict=True) if lack is None]
-    skipped = Counter(lack for lack in lacking if lack is not None)
-    if not known:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
-        raise DataError(
-            f"no sample of {samples[0].root} tells its objects: {reasons}",
-            fix="convert the dataset with instances",
-        )
-    return known, dict(sorted(skipped.items()))
 
 
 class _Scorer:

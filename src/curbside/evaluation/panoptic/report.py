@@ -11,6 +11,7 @@ from ...labels import PER_CLASS, LabelSpace
 from ...metrics import Quality
 from ...prepared import Sample
 from .. import plots
+from ..measured import measured_parts, show_measured
 from ..page import Page, write_files
 from ..tables import Table, markdown, score
 from .result import PanopticEvaluation
@@ -120,11 +121,7 @@ def _page(
         "Panoptic quality (PQ) is segmentation quality (SQ: mean IoU of the segments that were found)"
         " times recognition quality (RQ: F1 of finding them), class by class, then the mean."
     )
-    page.heading("Measured on")
-    page.table(("what", "which"), evaluation.measured_on().items())
-    if evaluation.unreadable:
-        page.text(f"{len(evaluation.unreadable)} pictures could not be read and were left out:")
-        page.table(["left out"], [[message] for message in evaluation.unreadable])
+    show_measured(page, evaluation)
     page.heading("Classes")
     classes = evaluation.overall.classes
     page.figure(
@@ -204,6 +201,4 @@ def _colored(segments: np.ndarray, space: LabelSpace) -> np.ndarray:
 
 def _markdown(evaluation: PanopticEvaluation) -> str:
     parts: list[str | Table] = [f"# {_title(evaluation)}", *panoptic_tables(evaluation)]
-    parts.append(Table(headers=("measured on", ""), rows=tuple(evaluation.measured_on().items())))
-    parts += [f"Left out: {message}" for message in evaluation.unreadable]
-    return markdown(parts)
+    return markdown([*parts, *measured_parts(evaluation)])

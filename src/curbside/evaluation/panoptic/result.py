@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...metrics import PanopticSummary
-from ..result import way_said
+from ..result import ran_said, skipped_said, way_said
 from .classes import SharedSegments
 
 __all__ = ["PanopticEvaluation", "PanopticGroup", "WorstSegments"]
@@ -84,29 +84,21 @@ class PanopticEvaluation:
         """What was measured on what, in words."""
         sizes = [f"{width} x {height}" for height, width in self.input_sizes_hw.values()]
         things = sum(item.has_instances for item in self.classes.space.classes)
-        said = {
+        runs = {f"{side} run": source for side, source in self.sources.items()}
+        return {
             "model": self.model,
             "precision": self.precision,
             "network inputs": f"{' and '.join(sizes)} pixels; scored at the size of the pictures",
             "dataset": f"{self.dataset}, split {self.split}",
             "images": f"{self.images}",
-            **self._skipped(),
+            **skipped_said(self.skipped),
             "label space": f"{self.classes.space.name}, {len(self.classes.space.classes)} classes,"
             f" {things} of them things",
             **self._ways(),
             **self._masks(),
             "fused": ", ".join(f"{name} {value}" for name, value in self.settings.items()),
-            "hardware": self.hardware,
-            "time": f"{self.seconds:.1f} s, reading and scoring included",
+            **ran_said(self.hardware, self.seconds, runs),
         }
-        for side, source in self.sources.items():
-            plain = {k: v for k, v in source.items() if isinstance(v, (str, int, float))}
-            said.update({f"{side} run: {key}": str(value) for key, value in plain.items()})
-        return said
-
-    def _skipped(self) -> dict[str, str]:
-        parts = [f"{count} {reason}" for reason, count in self.skipped.items()]
-        return {"left out": "; ".join(parts)} if parts else {}
 
     def _ways(self) -> dict[str, str]:
         said = {}

@@ -14,10 +14,10 @@ from ...hardware import core_count, cpu_model
 from ...labels import IGNORE_ID, LabelSpace
 from ...manifest import Manifest
 from ...metrics import ConfusionMatrix, PanopticScores
-from ...prepared import Sample, check_values, lacks_objects
+from ...prepared import Sample, check_values
 from ...results import PanopticResult
 from ..predictions import Predictions
-from ..scoring import check_tag, group_of, readable
+from ..scoring import check_tag, group_of, readable, with_objects
 from .classes import SharedSegments, shared_segments
 from .result import PanopticEvaluation, PanopticGroup, WorstSegments
 
@@ -97,7 +97,8 @@ def evaluate_panoptic(
     classes = shared_segments(
         predictor.space, predictor.semantic.manifest, predictor.instances.manifest, first.space
     )
-    known, skipped = _known(samples, classes)
+    counted = [item.name for item in first.space.classes if classes.truth[item.id] != IGNORE_ID]
+    known, skipped = with_objects(samples, counted)
     check_tag(known, by)
     scorer = _Scorer(predictor, classes, known, by=by)
     unreadable: list[str] = []
@@ -116,24 +117,6 @@ def _read(sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
     check_values(sample, np.flatnonzero(np.bincount(instances.ravel())), sample.space)
     has_mask = "semantic" in sample.record.targets
     return instances, sample.read_semantic() if has_mask else None
-
-
-def _known(
-    samples: Sequence[Sample], classes: SharedSegments
-) -> tuple[list[Sample], dict[str, int]]:
-    """The samples whose segments are known, and why the others are skipped."""
-    space = samples[0].space
-    names = [item.name for item in space.classes if classes.truth[item.id] != IGNORE_ID]
-    lacking = [lacks_objects(sample, names) for sample in samples]
-    known = [sample for sample, lack in zip(samples, lacking, strict=True) if lack is None]
-    skipped = Counter(lack for lack in lacking if lack is not None)
-    if not known:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(skipped.items()))
-        raise DataError(
-            f"no sample of {samples[0].root} tells its objects: {reasons}",
-            fix="convert the dataset with instances",
-        )
-    return known, dict(sorted(skipped.items()))
 
 
 class _Scorer:
