@@ -41,7 +41,7 @@ def _recalibrate(
     for the same step with --recalibrate.
 
     Args:
-        run: The run folder of a semantic network.
+        run: The run folder of a network for classes, for depth, or for both.
         data: The prepared folders to learn the statistics from and to score on; the run's own where not
             given.
         batch_size: Whole pictures that are normalised together.
@@ -74,7 +74,8 @@ def _recalibrate(
         mixture = open_mixture(data, opened.space.name)
     require_same_space(opened.space, mixture.space)
     train, val = (
-        list(chain(*mixture.samples(split))) for split in (held.train_split, held.val_split)
+        list(chain(*mixture.samples(split, opened.config.targets)))
+        for split in (held.train_split, held.val_split)
     )
     facts = weights_facts(run / "model.safetensors")
     if "recalibrated" in facts and not dry_run:
@@ -86,10 +87,16 @@ def _recalibrate(
     kept = None
     if not dry_run:
         kept = keep_and_write(
-            run, opened.model.cpu(), facts, scores.pictures, batch_size, scores.recalibrated
+            run,
+            opened.model.cpu(),
+            facts,
+            scores.pictures,
+            batch_size,
+            scores.all_scores["recalibrated"] or {},
         )
-        if opened.space.binary:
-            said = renew_threshold(run, val, threads=threads)
+        if opened.space.binary and "semantic" in opened.config.targets:
+            masked = [sample for sample in val if "semantic" in sample.record.targets]
+            said = renew_threshold(run, masked, threads=threads)
             print(f"curbside recalibrate: {said}", file=sys.stderr)
         if (run / "calibration.json").exists():
             print(
@@ -100,20 +107,28 @@ def _recalibrate(
     if as_json:
         print(json.dumps({**scores.to_dict(), "kept": kept and str(kept)}, indent=2))
     else:
-        _show(scores, opened.space.binary, run, kept)
+        _show(scores, run, kept)
 
 
-def _show(scores: StatisticsScores, binary: bool, run: Path, kept: Path | None) -> None:
-    name = "IoU" if binary else "mIoU"
-    rows = {
-        "running, as training kept them": scores.running,
-        f"recalibrated on {scores.pictures} pictures": scores.recalibrated,
-        "of every picture itself": scores.batch_of_one,
-        f"of batches of {scores.batch_size}": scores.batch,
+_NAMES = {"iou": "IoU", "miou": "mIoU", "delta1": "delta < 1.25"}
+"""The scores that are shown side by side, best at 1."""
+
+
+def _show(scores: StatisticsScores, run: Path, kept: Path | None) -> None:
+    texts = {
+        "running": "running, as training kept them",
+        "recalibrated": f"recalibrated on {scores.pictures} pictures",
+        "batch_of_one": "of every picture itself",
+        "batch": f"of batches of {scores.batch_size}",
     }
-    print(f"{name} on {scores.scored} pictures of {scores.split}, by the statistics used")
-    for text, value in rows.items():
-        said = "impossible: a layer sees one value" if value is None else f"{100 * value:.2f} %"
+    names = [name for name in _NAMES if name in (scores.all_scores["running"] or ())]
+    judged = " and ".join(_NAMES[name] for name in names)
+    print(f"{judged} on {scores.scored} pictures of {scores.split}, by the statistics used")
+    for key, text in texts.items():
+        found = scores.all_scores[key]
+        said = "impossible: a layer sees one value"
+        if found is not None:
+            said = "  ".join(f"{100 * found[name]:.2f} %" for name in names)
         print(f"  {text:<32} {said}")
     if kept is not None:
         print(f"wrote     {run / 'model.safetensors'}, recalibrated; before: {kept}")

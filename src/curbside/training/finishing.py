@@ -10,7 +10,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from ..datasets import Mixture
 from ..errors import ModelFileError
 from .config import TrainConfig
-from .recalibration import recalibrate_weights
+from .recalibration import recalibrate_weights, score_run
 from .run_folder import load_run
 from .threshold import renew_threshold
 
@@ -25,18 +25,25 @@ def finish(config: TrainConfig, data: Mixture) -> None:
         config: The run, trained to its end.
         data: Its samples.
     """
-    folder, space = config.run_folder, data.space
-    told = "semantic" in config.targets
-    val = list(chain(*(part.samples(config.data.val_split) for part in data.parts if told)))
+    folder, split, targets = config.run_folder, config.data.val_split, config.targets
+    val = list(chain(*(part.samples(split, targets) for part in data.parts)))
     if config.recalibrate is not None:
-        train = list(chain(*data.samples(config.data.train_split, config.targets)))
-        model = config.model.from_random().build(space.num_channels)
-        size_hw = config.data.eval_hw
-        pictures = recalibrate_weights(folder, model, train, size_hw, config.recalibrate, val=val)
+        train = list(chain(*data.samples(config.data.train_split, targets)))
+        run = load_run(folder, calibrated=False)
+        pictures = recalibrate_weights(
+            folder,
+            run.model,
+            train,
+            config.data.eval_hw,
+            config.recalibrate,
+            score=(lambda: score_run(run, val, saying="recalibrated")) if val else None,
+        )
         if pictures:
             _say(f"statistics of batch normalisation recalibrated on {pictures} pictures")
-    if space.binary and val and not _has_threshold(folder):
-        _say(renew_threshold(folder, val))
+    masked = [sample for sample in val if "semantic" in sample.record.targets]
+    told = "semantic" in targets and len(masked) > 0
+    if data.space.binary and told and not _has_threshold(folder):
+        _say(renew_threshold(folder, masked))
 
 
 def _has_threshold(folder: Path) -> bool:
