@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from curbside.datasets import DepthTargets, ResumableBatches, SharedDraws, focal_at
+from curbside.datasets import (
+    DepthTargets,
+    ResumableBatches,
+    SegmentationDataset,
+    SharedDraws,
+    collate_val,
+    focal_at,
+)
 from curbside.datasets.augment import cut
 from curbside.imaging import Piece
 from curbside.labels import load_space
+from curbside.metrics import DepthScores
 from curbside.prepared import PreparedFolder, PreparedWriter, SampleData, write_sample
+from curbside.training.validation import depth_maps
 
 SPACE = load_space("idd-lite7")
 
@@ -52,6 +61,22 @@ def test_confidence_masks_or_weighs(tmp_path, confidence, expected):
     metres, weight = read.cut(_piece(0, 0, 8, 12, (8, 12)))
     np.testing.assert_allclose(weight.numpy()[0], np.repeat(expected, 3), atol=1e-6)
     np.testing.assert_array_equal(metres.numpy(), depth)
+
+
+def test_pictures_are_scored_by_what_training_trusts(tmp_path):
+    depth = np.full((8, 12), 5, np.float32)
+    trust = np.repeat(np.array([255, 204, 51, 0], np.uint8), 3)[None].repeat(8, 0)
+    sample = _sample(tmp_path, depth_m=depth, confidence=trust)
+    for confidence, expected in (("weigh", [1, 0.8, 0.2, 0]), ("mask", [1, 1, 0, 0])):
+        targets = DepthTargets(confidence=confidence, size_hw=(8, 12))
+        item = SegmentationDataset([sample], size_hw=(8, 12), depth=targets)[0]
+        batch = collate_val([item])
+        said = torch.tensor([10.0, 5.0, 5.0, 5.0]).repeat_interleave(3).expand(1, 1, 8, 12)
+        scores = DepthScores()
+        for found in depth_maps(said, batch):
+            scores.update(*found)
+        # Where it is trusted most, it is wrong by its whole distance.
+        assert scores.summary().abs_rel == pytest.approx(1 / sum(expected), rel=1e-6)
 
 
 def test_a_sample_without_depth_counts_nowhere(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -160,3 +162,18 @@ def test_the_interval_of_a_mean_is_that_of_drawing_pictures():
     assert low < sums.sum() / counts.sum() < high
     assert bootstrap_mean(np.full(5, 6.0), np.full(5, 2)) == (3, 3)
     assert np.isnan(bootstrap_mean(np.zeros(2), np.zeros(2))).all()
+
+
+def test_a_pixel_may_count_as_several_or_as_a_part():
+    said, true = _row(1, 5, 30, 0, 9), _row(2, 4, 35, 7, 9)
+    weighed = DepthScores()
+    weighed.update(said, true, _row(2, 1, 3, 2, 0))
+    twice = np.repeat(np.arange(5), [2, 1, 3, 2, 0])
+    counted = DepthScores()
+    counted.update(said[:, twice], true[:, twice])
+    assert asdict(weighed.summary()) == pytest.approx(asdict(counted.summary()))
+    for one, other in zip(weighed.bands, counted.bands, strict=True):
+        assert asdict(one.summary) == pytest.approx(asdict(other.summary))
+    half = DepthScores()
+    half.update(said, true, _row(1, 0.5, 1.5, 1, 0))
+    assert half.summary().abs_rel == pytest.approx(counted.summary().abs_rel)

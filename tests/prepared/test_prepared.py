@@ -378,6 +378,7 @@ def test_a_record_survives_its_own_json():
         known_objects=4,
         focal_xy_px=(700.5, 701.25),
         pseudo=("depth",),
+        by_people=("road",),
     )
     assert SampleRecord.from_dict(json.loads(json.dumps(record.to_dict()))) == record
     assert record.files() == ["val/images/x.png", "val/masks/x.png", "val/depth/x.png"]

@@ -117,6 +117,7 @@ def test_each_sample_gets_what_it_lacks_and_keeps_what_it_has(source, joint, tmp
     np.testing.assert_array_equal(one.read_depth_m(), DEPTH)
     np.testing.assert_array_equal(one.read_confidence(), TRUST)
     assert (one.annotated_ids, one.record.pseudo) == (None, ("semantic",))
+    assert one.record.by_people == () and one.read_filled() is None
 
     one = after["surfaces"]
     sure, best = said["surfaces"]
@@ -133,6 +134,8 @@ def test_each_sample_gets_what_it_lacks_and_keeps_what_it_has(source, joint, tmp
     assert filled > 10
     np.testing.assert_array_equal(one.read_semantic(), want)
     assert (one.annotated_ids, one.record.pseudo) == (None, ("semantic", "depth"))
+    assert one.record.by_people == ("road", "sky", "tree")
+    np.testing.assert_array_equal(one.read_filled(), (SURFACES == 255) & (want == CAR))
     metres = metres_of(before["surfaces"].read_bgr())
     np.testing.assert_allclose(one.read_depth_m(), metres, atol=1 / 256)
     assert "confidence" not in one.record.targets
@@ -144,11 +147,12 @@ def test_each_sample_gets_what_it_lacks_and_keeps_what_it_has(source, joint, tmp
     own = before["cars"].read_instances()
     np.testing.assert_array_equal(one.read_instances(), np.where(own == 255, want, own))
     assert one.record.pseudo == ("semantic", "instances", "depth")
+    np.testing.assert_array_equal(one.read_filled(), (CARS == 255) & (want != 255))
 
     one = after["whole"]
     np.testing.assert_array_equal(one.read_semantic(), before["whole"].read_semantic())
     np.testing.assert_array_equal(one.read_depth_m(), DEPTH)
-    assert (one.record.annotated, one.record.pseudo) == (None, ())
+    assert (one.record.annotated, one.record.pseudo, one.record.by_people) == (None, (), ())
 
     # Counted is what was asked of the network: all of one picture, and what was open of two.
     open_cars = CARS == 255
@@ -171,6 +175,20 @@ def test_a_label_that_hides_nothing_stays(source, joint, tmp_path):
         write_pseudolabels(labeller, pictures, tmp_path / "out", keep_targets=True)
     mask = read(tmp_path / "out")["surfaces"].read_semantic()
     np.testing.assert_array_equal(mask[SURFACES != 255], SURFACES[SURFACES != 255])
+
+
+def test_labels_of_networks_stay_theirs_in_a_second_folder(source, joint, tmp_path):
+    with load_predictor(joint, threads=1) as network:
+        labeller = Labeller(semantic=network.semantic)
+        for root, out in ((source, "one"), (tmp_path / "one", "two")):
+            pictures = map(Picture.of_sample, PreparedFolder(root).samples("train"))
+            write_pseudolabels(labeller, pictures, tmp_path / out, keep_targets=True)
+    once, twice = read(tmp_path / "one"), read(tmp_path / "two")
+    assert [s.record.pseudo for s in once.values()].count(()) == 1
+    assert once["cars"].record.by_people == ("car",)
+    for name, sample in once.items():
+        assert sample.record == twice[name].record
+        np.testing.assert_array_equal(sample.read_semantic(), twice[name].read_semantic())
 
 
 def test_a_teacher_that_does_not_tell_all_leaves_the_rest_unsaid(source, tmp_path):

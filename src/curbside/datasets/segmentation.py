@@ -14,7 +14,7 @@ from ..errors import DataError, LabelError
 from ..imaging import resize_frame
 from ..labels import IGNORE_ID
 from ..prepared import Sample
-from .augment import Augmentation
+from .augment import Augmentation, cut
 from .border_weights import BorderWeights
 from .depth import DepthTargets
 from .teacher_cache import TeacherCache
@@ -31,8 +31,8 @@ class TrainItem(NamedTuple):
     """(H, W) uint8 ids; in a batch (B, H, W). A picture without a mask has 255 everywhere."""
     counts: Tensor
     """(H, W) bool: the pixels to compare with a teacher, which are those with a label, and in a
-    picture without a mask, or with one of some classes alone, all that are not padding; in a batch
-    (B, H, W)."""
+    picture without a mask, or with one of some classes alone where no label says none of those, all that
+    are not padding; in a batch (B, H, W)."""
     border_weight: Tensor | None
     """(H, W) float32, see `BorderWeights`; in a batch (B, H, W). None where no loss asks for it."""
     taught: tuple[Tensor, ...]
@@ -47,6 +47,9 @@ class TrainItem(NamedTuple):
     """(H, W) float32, what the depth of each pixel counts, 0 = nothing; in a batch (B, H, W)."""
     weight: Tensor | None = None
     """(2,) float32, what its classes and its depth count; in a batch (B, 2). None where all count alike."""
+    filled: Tensor | None = None
+    """(H, W) bool, where networks labelled what people had left open; in a batch (B, H, W). None where a
+    mask is all of the one or all of the other, or where all count alike."""
 
     def rows(self, chosen: Tensor) -> TrainItem:
         """Some of a batch.
@@ -77,6 +80,8 @@ class ValItem(NamedTuple):
     depths: tuple[np.ndarray | None, ...] = ()
     """Depth at its own size, (H, W) float32 metres each, 0 = unknown, as the camera that depth is told for
     would see it; None where a sample has none."""
+    depth_weights: tuple[np.ndarray | None, ...] = ()
+    """What the depth of each pixel counts, (H, W) float32 each, as in training."""
 
 
 class SegmentationDataset(Dataset):
@@ -90,6 +95,7 @@ class SegmentationDataset(Dataset):
         border_weights: Weighs the pixels of training samples by their distance to a border.
         caches: What teachers said of the samples beforehand.
         depth: Reads their depth, where that is wanted.
+        masks: Whether their masks are wanted; without, no mask is opened.
         weights: What the classes and what the depth of each sample count; alike where not given.
     """
 
@@ -103,6 +109,7 @@ class SegmentationDataset(Dataset):
         border_weights: BorderWeights | None = None,
         caches: Sequence[TeacherCache] = (),
         depth: DepthTargets | None = None,
+        masks: bool = True,
         weights: Sequence[tuple[float, float]] = (),
     ) -> None:
         self._samples = samples
@@ -112,6 +119,7 @@ class SegmentationDataset(Dataset):
         self._border_weights = border_weights
         self._caches = caches
         self._depth = depth
+        self._masks = masks
         self._weights = weights
 
     def __len__(self) -> int:
@@ -128,10 +136,11 @@ class SegmentationDataset(Dataset):
         for step in range(len(self)):
             place = (index + step) % len(self)
             sample = self._samples[place]
-            labelled = "semantic" in sample.record.targets
+            labelled = self._has_mask(sample)
             try:
                 rgb = sample.read_rgb()
                 ids = sample.read_semantic() if labelled else _no_ids(rgb)
+                filled = sample.read_filled() if labelled and self._weights else None
                 kept = [cache.read(sample) for cache in self._caches]
                 metres = None if self._depth is None else self._depth.read(sample)
             except (DataError, LabelError) as error:
@@ -142,7 +151,7 @@ class SegmentationDataset(Dataset):
                 >> np.uint64(1)
             )
             image, target, piece = self._augmentation(rgb, ids, seed=seed)
-            annotated = _annotated(sample)
+            annotated = _annotated(sample) if self._masks else None
             whole = labelled and (annotated is None or _is_silent(sample))
             depth, depth_weight = (None, None) if metres is None else metres.cut(piece)
             return TrainItem(
@@ -158,6 +167,7 @@ class SegmentationDataset(Dataset):
                 depth=depth,
                 depth_weight=depth_weight,
                 weight=torch.tensor(self._weights[place]) if self._weights else None,
+                filled=None if filled is None else cut(filled, piece, beyond=0),
             )
         raise DataError(
             f"none of the {len(self)} training samples can be read; the first: {problems[0]}",
@@ -166,16 +176,21 @@ class SegmentationDataset(Dataset):
 
     def _val_item(self, index: int) -> ValItem:
         sample = self._samples[index]
-        targets = sample.record.targets
+        depth = depth_weight = None
         try:
             rgb = sample.read_rgb()
-            ids = sample.read_semantic() if "semantic" in targets else None
-            deep = self._depth is not None and "depth" in targets
-            depth = self._depth.read(sample).whole() if self._depth and deep else None
+            ids = sample.read_semantic() if self._has_mask(sample) else None
+            if self._depth is not None and "depth" in sample.record.targets:
+                metres = self._depth.read(sample)
+                depth, depth_weight = metres.whole(), metres.weight
         except (DataError, LabelError) as error:
             return ValItem(torch.empty(0), (), (), (str(error),))
         image = torch.from_numpy(np.array(resize_frame(rgb, self._size_hw))).permute(2, 0, 1)
-        return ValItem(image, (ids,), (index,), (), (depth,))
+        return ValItem(image, (ids,), (index,), (), (depth,), (depth_weight,))
+
+    def _has_mask(self, sample: Sample) -> bool:
+        """Whether a sample has a mask that is wanted."""
+        return self._masks and "semantic" in sample.record.targets
 
 
 def _annotated(sample: Sample) -> Tensor | None:
@@ -217,6 +232,7 @@ def collate_train(items: Sequence[TrainItem]) -> TrainItem:
         depth=_filled([item.depth for item in items]),
         depth_weight=_filled([item.depth_weight for item in items]),
         weight=_filled([item.weight for item in items]),
+        filled=_filled([item.filled for item in items]),
     )
 
 
@@ -240,4 +256,5 @@ def collate_val(items: Sequence[ValItem]) -> ValItem:
         tuple(item.indices[0] for item in good),
         tuple(p for item in items for p in item.problems),
         tuple(depth for item in good for depth in item.depths),
+        tuple(weight for item in good for weight in item.depth_weights),
     )

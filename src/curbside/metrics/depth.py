@@ -41,7 +41,8 @@ class DepthSummary:
     delta3: float | None
     """The same for 1.25^3."""
     pixels: int
-    """How many pixels were scored: those with a known depth, and a predicted one."""
+    """How many pixels were scored: those with a known depth, and a predicted one; the sum of their weights
+    where they count differently."""
     coverage: float | None
     """Share of the pixels with known depth that the network gave a depth for, 0..1."""
 
@@ -90,47 +91,54 @@ class DepthScores:
         )  # the sum over pictures, and how many there were
 
     def update(
-        self, depth_m: np.ndarray, target_m: np.ndarray, trusted: np.ndarray | None = None
+        self, depth_m: np.ndarray, target_m: np.ndarray, weight: np.ndarray | None = None
     ) -> DepthScores:
         """Count a picture.
 
         Args:
             depth_m: Predicted, (H, W) float32 metres, 0 = unknown: not scored, and not covered.
             target_m: True, (H, W) float32 metres, 0 = unknown.
-            trusted: (H, W) bool, where the truth counts; everywhere where None.
+            weight: (H, W) bool or float, what each pixel counts in all scores, 0 for nothing; all 1 where
+                None.
 
         Returns:
             The scores of this picture alone.
         """
         alone = DepthScores(self.bands_m, max_m=self.max_m, min_m=self.min_m)
-        alone._count(depth_m, target_m, trusted)
+        alone._count(depth_m, target_m, weight)
         self += alone
         return alone
 
-    def _count(self, depth_m: np.ndarray, target_m: np.ndarray, trusted: np.ndarray | None) -> None:
+    def _count(self, depth_m: np.ndarray, target_m: np.ndarray, weight: np.ndarray | None) -> None:
         if depth_m.shape != target_m.shape:
             raise ValueError(f"depth is {depth_m.shape}, its truth {target_m.shape}")
         counts = target_m >= self.min_m
         if self.max_m is not None:
             counts &= target_m <= self.max_m
-        if trusted is not None:
-            counts &= trusted
+        if weight is not None:
+            counts &= weight > 0
         true, said = target_m[counts], depth_m[counts]
+        weights = None if weight is None else weight[counts].astype(np.float64)
         for start in range(0, len(true), _CHUNK):
             part = slice(start, start + _CHUNK)
-            self._add(said[part].astype(np.float64), true[part].astype(np.float64))
+            self._add(
+                said[part].astype(np.float64),
+                true[part].astype(np.float64),
+                None if weights is None else weights[part],
+            )
         found = self.summary()
         for row, name in zip(self._pictures, _SCORES, strict=True):
             value = getattr(found, name)
             row += (0, 0) if value is None else (value, 1)
 
-    def _add(self, said: np.ndarray, true: np.ndarray) -> None:
+    def _add(self, said: np.ndarray, true: np.ndarray, weight: np.ndarray | None) -> None:
         """Count pixels whose true depth is known, (P,) float64 each."""
         bands = np.searchsorted(self.bands_m, true, side="right")
-        self._known += np.bincount(bands, minlength=len(self._known))
+        self._known += np.bincount(bands, weight, minlength=len(self._known))
         there = said > 0
         if not there.all():
             true, said, bands = true[there], said[there], bands[there]
+            weight = None if weight is None else weight[there]
         if self.max_m is not None:
             said = np.clip(said, self.min_m, self.max_m)
         apart, share = said - true, said / true
@@ -146,9 +154,10 @@ class DepthScores:
             **{f"delta{power}": ratio < _DELTA**power for power in (1, 2, 3)},
         }
         count = len(self._sums)
-        self._sums[:, 0] += np.bincount(bands, minlength=count)
+        self._sums[:, 0] += np.bincount(bands, weight, minlength=count)
         for column, name in enumerate(_SUMS[1:], start=1):
-            self._sums[:, column] += np.bincount(bands, values[name], minlength=count)
+            value = values[name] if weight is None else values[name] * weight
+            self._sums[:, column] += np.bincount(bands, value, minlength=count)
 
     def __iadd__(self, other: DepthScores) -> Self:
         """Add what others with the same bands and limits have counted."""
@@ -173,7 +182,7 @@ class DepthScores:
             name: total / count if count else None
             for name, (total, count) in zip(_SCORES, self._pictures.tolist(), strict=True)
         }
-        return DepthSummary(**means, pixels=int(self._sums[:, 0].sum()))
+        return DepthSummary(**means, pixels=round(self._sums[:, 0].sum()))
 
     @property
     def bands(self) -> tuple[DepthBand, ...]:
@@ -210,6 +219,6 @@ def _summary(sums: np.ndarray, known: float) -> DepthSummary:
         delta1=mean("delta1"),
         delta2=mean("delta2"),
         delta3=mean("delta3"),
-        pixels=int(count),
+        pixels=round(count),
         coverage=count / known if known else None,
     )

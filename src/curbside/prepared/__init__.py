@@ -19,7 +19,15 @@ from .doctor import Diagnosis, examine
 from .duplicates import Leak
 from .figures import ClassWeights, SplitFigures, class_weights
 from .findings import CHECKS, Check, Finding
-from .layout import DEPTH_SCALE, MAX_INDEX, SPLITS, TARGETS, SampleData, SampleRecord
+from .layout import (
+    DEPTH_SCALE,
+    MAX_INDEX,
+    PSEUDO_LABELS,
+    SPLITS,
+    TARGETS,
+    SampleData,
+    SampleRecord,
+)
 from .objects import FoundObject, check_values, find_objects, lacks_objects
 from .pictures import picture_samples
 from .quarantine import Quarantine, read_quarantine, write_quarantine
@@ -30,6 +38,7 @@ __all__ = [
     "CHECKS",
     "DEPTH_SCALE",
     "MAX_INDEX",
+    "PSEUDO_LABELS",
     "SPLITS",
     "TARGETS",
     "Check",

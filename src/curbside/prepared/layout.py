@@ -20,6 +20,7 @@ __all__ = [
     "DEPTH_SCALE",
     "FORMAT",
     "MAX_INDEX",
+    "PSEUDO_LABELS",
     "SPLITS",
     "TARGETS",
     "TARGET_FOLDERS",
@@ -30,6 +31,8 @@ __all__ = [
 
 FORMAT = {"format": "curbside-prepared", "version": 1}
 SPLITS = ("train", "val", "test")
+PSEUDO_LABELS = "pseudo-labels"
+"""The source of a folder whose labels are of networks."""
 TARGETS = ("semantic", "instances", "depth", "confidence")
 TARGET_FOLDERS = {
     "semantic": "masks",
@@ -74,6 +77,9 @@ class SampleRecord:
     pseudo: tuple[str, ...] = ()
     """The targets that networks made, in whole or in part. Where the mask is one of them, 255 is also what
     they were not sure of, and does not say that none of the annotated classes is there."""
+    by_people: tuple[str, ...] = ()
+    """Where the mask is one of them: the classes that people annotated, whose pixels are theirs; networks
+    told the others."""
 
     @property
     def key(self) -> tuple[int, str]:
@@ -103,6 +109,7 @@ class SampleRecord:
             **({"known_objects": self.known_objects} if self.known_objects else {}),
             **({"focal_xy_px": list(self.focal_xy_px)} if self.focal_xy_px else {}),
             **({"pseudo": list(self.pseudo)} if self.pseudo else {}),
+            **({"by_people": list(self.by_people)} if self.by_people else {}),
         }
 
     @classmethod
@@ -128,6 +135,7 @@ class SampleRecord:
                 known_objects=int(data.get("known_objects", 0)),
                 focal_xy_px=_focal_lengths(data.get("focal_xy_px")),
                 pseudo=tuple(str(target) for target in data.get("pseudo", ())),
+                by_people=tuple(str(name) for name in data.get("by_people", ())),
             )
             name, path = os.fsencode(record.id), os.fsencode(record.image)
         except (
@@ -196,6 +204,8 @@ class SampleData:
     """Focal length of the camera along x and y, in pixels of the picture, where it is known."""
     pseudo: tuple[str, ...] = ()
     """Those of its targets that networks made, in whole or in part."""
+    by_people: tuple[str, ...] = ()
+    """Where networks filled in a mask of people: the classes that people annotated."""
 
     def targets(self) -> dict[str, np.ndarray]:
         """The targets it has, by name, as the arrays that their files hold."""

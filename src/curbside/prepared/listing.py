@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import DataError, LabelError
 from ..files import read_json, require_file
 from ..labels import LabelSpace
-from .layout import FORMAT, SPLITS, SampleRecord
+from .layout import FORMAT, PSEUDO_LABELS, SPLITS, SampleRecord
 
 __all__ = ["IMAGE_SUFFIXES", "BareSample", "Listing", "list_folder", "require_folder"]
 
@@ -62,7 +62,10 @@ def list_folder(root: Path, space: LabelSpace | None = None) -> Listing:
     require_folder(root)
     if (root / "dataset.json").is_file():
         info = _read_info(root)
-        return Listing(info=info, space=_own_space(root, info), samples=_read_records(root))
+        space = _own_space(root, info)
+        made = info.get("source") == PSEUDO_LABELS and not _keeps_targets(info)
+        records = _read_records(root, made_by_networks=made)
+        return Listing(info=info, space=space, samples=records)
     if space is not None:
         found = _bare_samples(root)
         if not found:
@@ -136,7 +139,15 @@ def _own_space(root: Path, info: Mapping[str, Any]) -> LabelSpace:
         raise LabelError(f"{root / 'dataset.json'}: {error.what}", fix=_CONVERT) from error
 
 
-def _read_records(root: Path) -> list[SampleRecord]:
+def _keeps_targets(info: Mapping[str, Any]) -> bool:
+    """Whether labels that a picture had were kept beside those of networks."""
+    options = info.get("options")
+    return isinstance(options, dict) and bool(options.get("keep_targets"))
+
+
+def _read_records(root: Path, *, made_by_networks: bool) -> list[SampleRecord]:
+    """The records of a folder. Where networks made it, and it is older than the note of that in its
+    records, all targets are theirs."""
     path = root / "samples.jsonl"
     try:
         require_file(path)
@@ -150,6 +161,11 @@ def _read_records(root: Path) -> list[SampleRecord]:
         raise DataError(f"{path} is not valid JSON lines ({error})", fix=_CONVERT) from error
     except DataError as error:
         raise DataError(f"{path}: {error.what}", fix=error.fix) from error
+    if made_by_networks:
+        records = [
+            record if record.pseudo else replace(record, pseudo=record.targets)
+            for record in records
+        ]
     records.sort(key=lambda record: record.key)
     for record, following in pairwise(records):
         if record.key == following.key:

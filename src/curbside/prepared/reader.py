@@ -81,11 +81,26 @@ class Sample:
             DataError: The file is missing, damaged or of another size than the picture.
             LabelError: It holds an id outside the label space.
         """
+        ids = self._read_own_ids()
+        return ids if self.labels is None else self.labels.apply(ids)
+
+    def read_filled(self) -> np.ndarray | None:
+        """Which labels of the mask are of networks that filled in what people had left open, (H, W) bool;
+        None where all are of the one or of the other. Raises what `read_semantic` raises."""
+        record = self.record
+        if "semantic" not in record.pseudo or not record.by_people:
+            return None
+        table = np.zeros(256, bool)
+        own = self.space if self.labels is None else self.labels.source
+        table[[item.id for item in own.classes if item.name not in record.by_people]] = True
+        return table[self._read_own_ids()]
+
+    def _read_own_ids(self) -> np.ndarray:
+        """The mask as its file has it, (H, W) uint8."""
         path = self.target_path("semantic")
         ids = self._sized(read_ids(path), path)
         check_ids(ids, self.space if self.labels is None else self.labels.source, str(path))
-        ids = ids.astype(np.uint8, copy=False)
-        return ids if self.labels is None else self.labels.apply(ids)
+        return ids.astype(np.uint8, copy=False)
 
     def mapped(self, labels: LabelMap) -> Sample:
         """The same sample with its mask in another label space; instances keep their own ids.

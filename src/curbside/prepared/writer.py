@@ -48,7 +48,7 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
                 f"{pixels.shape[1]} x {pixels.shape[0]}",
                 fix="give a picture and its annotation of one size",
             )
-    unknown = sorted(set(data.annotated or ()) - set(space.names))
+    unknown = sorted({*(data.annotated or ()), *data.by_people} - set(space.names))
     if unknown:
         raise LabelError(
             f"{name}: the annotated class {unknown[0]!r} is not one of {space.name}",
@@ -72,6 +72,7 @@ def write_sample(root: Path, data: SampleData, space: LabelSpace) -> SampleRecor
         known_objects=data.known_objects if data.unknown_labels else 0,
         focal_xy_px=data.focal_xy_px,
         pseudo=data.pseudo,
+        by_people=data.by_people,
     )
     for target, pixels in targets.items():
         write = write_ids if target in ("semantic", "instances") else write_png

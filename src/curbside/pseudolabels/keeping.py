@@ -31,7 +31,9 @@ class Targets:
     annotated: tuple[str, ...] | None
     """Names of the classes that its labels tell; None where those are all."""
     pseudo: tuple[str, ...]
-    """What of it networks made."""
+    """What of it networks made, in whole or in part."""
+    by_people: tuple[str, ...] = ()
+    """Names of the classes of its mask that people annotated, where networks told the others."""
 
     @classmethod
     def of(cls, labels: Labels, labeller: Labeller) -> Targets:
@@ -61,6 +63,10 @@ class Own:
     """(H, W) uint8."""
     annotated: tuple[str, ...] | None
     """Names of the classes that were annotated on it; None where those are all."""
+    pseudo: tuple[str, ...] = ()
+    """What of it networks made already."""
+    by_people: tuple[str, ...] = ()
+    """As of `Targets`."""
 
     @classmethod
     def of(cls, sample: Sample, space: LabelSpace) -> Own:
@@ -94,6 +100,8 @@ class Own:
             depth_m=sample.read_depth_m() if "depth" in has else None,
             confidence=sample.read_confidence() if "confidence" in has else None,
             annotated=annotated,
+            pseudo=sample.record.pseudo,
+            by_people=sample.record.by_people,
         )
 
     @property
@@ -120,17 +128,21 @@ class Own:
         if self.ids is None:
             found = Targets.of(labels, labeller)
         elif labels.semantic is None and labels.instances is None:
+            found = Targets.of(labels, labeller)
             found = replace(
-                Targets.of(labels, labeller),
+                found,
                 semantic=self.semantic,
                 instances=self.instances,
                 annotated=self.annotated,
+                pseudo=(*(name for name in self.pseudo if name != "depth"), *found.pseudo),
+                by_people=self.by_people,
             )
         else:
             found, labels = self._filled(self.ids, labels, labeller)
         if self.depth_m is None:
             return found, labels
         pseudo = tuple(name for name in found.pseudo if name != "depth")
+        pseudo += ("depth",) if "depth" in self.pseudo else ()
         kept = replace(found, depth_m=self.depth_m, confidence=self.confidence, pseudo=pseudo)
         return kept, replace(labels, depth_pixels=Counter())
 
@@ -158,10 +170,14 @@ class Own:
         instances, taken = self._objects(own, ids, filled, said, objects, new & things)
         mixed = self.annotated is not None
         made = {
-            "semantic": mixed and semantic is not None,
-            "instances": instances is not None and (mixed or self.instances is None),
+            "semantic": semantic is not None and (mixed or "semantic" in self.pseudo),
+            "instances": instances is not None
+            and (mixed or self.instances is None or "instances" in self.pseudo),
             "depth": labels.depth_m is not None,
         }
+        by_people = tuple(name for name in space.names if name in mine)
+        if ("instances" if self.semantic is None else "semantic") in self.pseudo:
+            by_people = self.by_people  # the labels that it has are of networks themselves
         targets = Targets(
             semantic=semantic,
             instances=instances,
@@ -169,6 +185,7 @@ class Own:
             confidence=None,
             annotated=None if len(annotated) == len(space.names) else annotated,
             pseudo=tuple(name for name, by_network in made.items() if by_network),
+            by_people=by_people if made["semantic"] else (),
         )
         asked = {name for name in space.names if self.instances is None or name not in mine}
         none: Counter[str] = Counter()

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DataError, SourceError
 from ..files import as_storage_error
-from ..prepared import PreparedWriter, Sample, SampleData, write_sample
+from ..prepared import PSEUDO_LABELS, PreparedWriter, Sample, SampleData, write_sample
 from ..progress import track
 from .keeping import Own, Targets
 from .labeller import Labeller, Labels
@@ -92,7 +92,7 @@ def write_pseudolabels(
     writer = PreparedWriter(
         out,
         space=labeller.space,
-        source="pseudo-labels",
+        source=PSEUDO_LABELS,
         options={
             "teacher": labeller.title,
             "teacher_source": labeller.sources,

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
-
-import numpy as np
 
 from ..manifest import DepthSpec
 from ..models import SegmentationModel
@@ -42,40 +39,42 @@ class Camera:
 
 
 def camera_of(train: Sequence[Sequence[Sample]], size_hw: tuple[int, int]) -> Camera:
-    """The camera of most samples with depth: the median of their focal lengths.
+    """The camera in the middle of those of the samples with depth, in order of their focal lengths.
 
     Args:
         train: The samples that are learnt from, of each folder.
         size_hw: Height and width of the network's input.
     """
     deep = [sample for sample in chain(*train) if "depth" in sample.record.targets]
-    seen: Counter[str] = Counter()
-    focal: list[tuple[float, float]] = []
+    seen: list[tuple[float, float, str]] = []
     for sample in deep:
         height, width = sample.record.size_hw
         own = sample.record.focal_xy_px
         if own is None:
             continue
-        focal.append((own[0] * size_hw[1] / width, own[1] * size_hw[0] / height))
-        seen[f"{sample.root.resolve().name}: {own[0]:.5g} px at {width} x {height}"] += 1
-    if not focal:
+        words = f"{sample.root.resolve().name}: {own[0]:.5g} px at {width} x {height}"
+        seen.append((own[0] * size_hw[1] / width, own[1] * size_hw[0] / height, words))
+    if not seen:
         note = (
             "no sample tells the focal length of its camera: depth is metric for that camera alone"
         )
         return Camera(focal_xy_px=None, words="", note=note if deep else "")
-    along_x, along_y = np.median(np.array(focal), axis=0).tolist()
-    words = seen.most_common(1)[0][0]
-    others = sum(abs(x / along_x - 1) > _ALIKE or abs(y / along_y - 1) > _ALIKE for x, y in focal)
+    seen.sort(key=lambda camera: (camera[0] * camera[1], camera))
+    along_x, along_y, words = seen[(len(seen) - 1) // 2]
+    others = [
+        (x, y) for x, y, _ in seen if abs(x / along_x - 1) > _ALIKE or abs(y / along_y - 1) > _ALIKE
+    ]
     remarks = []
     if others:
-        words += f", and {len(seen) - 1} others"
+        cameras = len({(f"{x:.4g}", f"{y:.4g}") for x, y in others})
+        words += f", and {cameras} other{'s' if cameras > 1 else ''}"
         remarks.append(
-            f"{others} of {len(focal)} samples are of another focal length than"
+            f"{len(others)} of {len(seen)} samples are of another focal length than"
             f" {along_x:.4g} x {along_y:.4g} px: their depth is told as that camera would see it"
         )
-    if len(focal) < len(deep):
+    if len(seen) < len(deep):
         remarks.append(
-            f"{len(deep) - len(focal)} of {len(deep)} samples with depth do not tell their focal"
+            f"{len(deep) - len(seen)} of {len(deep)} samples with depth do not tell their focal"
             " length, and are taken to be of that camera"
         )
     return Camera(focal_xy_px=(along_x, along_y), words=words, note="; ".join(remarks))

@@ -51,7 +51,8 @@ class DataConfig(BatchesConfig):
     weights: tuple[float, ...] = ()
     """What a sample of each folder counts in the losses; all 1 where not given."""
     pseudo_weight: float = 1.0
-    """What targets that networks made count beside those that people made."""
+    """What targets that networks made count beside those that people made; of a mask that people began and
+    networks filled in, their pixels alone."""
     mix_by: str = "targets"
     """What kinds of samples there are: `targets`, by what a sample has (`semantic`, `depth` or
     `semantic+depth`); or by the values of a tag, such as `kind`."""

@@ -83,7 +83,7 @@ def loaders(
             size_hw=config.data.eval_hw,
             reference_px=camera.focal_px,
         )
-    samples = list(chain(*train))
+    samples, masks = list(chain(*train)), "semantic" in config.targets
     train_set = SegmentationDataset(
         samples,
         size_hw=config.data.crop_hw,
@@ -92,9 +92,12 @@ def loaders(
         border_weights=config.data.border_weights.build() if config.uses_border_weight else None,
         caches=caches,
         depth=depth,
+        masks=masks,
         weights=_weights(config, samples),
     )
-    scored = SegmentationDataset(list(chain(*val)), size_hw=config.data.eval_hw, depth=depth)
+    scored = SegmentationDataset(
+        list(chain(*val)), size_hw=config.data.eval_hw, depth=depth, masks=masks
+    )
     return feed(
         config,
         (train_set, collate_train),
@@ -106,7 +109,8 @@ def loaders(
 
 
 def _weights(config: TrainConfig, samples: Sequence[Sample]) -> list[tuple[float, float]]:
-    """What the classes and what the depth of each sample count; nothing where all count alike."""
+    """What the classes and what the depth of each sample count; nothing where all count alike. Of a mask
+    that people began and networks filled in it is what the labels of people count."""
     data = config.data
     if not data.weights and (
         data.pseudo_weight == 1 or not any(sample.record.pseudo for sample in samples)
@@ -116,8 +120,10 @@ def _weights(config: TrainConfig, samples: Sequence[Sample]) -> list[tuple[float
     found = []
     for sample in samples:
         own = folders.get(sample.root.resolve(), 1.0)
+        filled = {"semantic"} if sample.record.by_people else set()
+        whole = set(sample.record.pseudo) - filled  # what networks made from the start
         classes, depth = (
-            own * (data.pseudo_weight if target in sample.record.pseudo else 1.0)
+            own * (data.pseudo_weight if target in whole else 1.0)
             for target in ("semantic", "depth")
         )
         found.append((classes, depth))

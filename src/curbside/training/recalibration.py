@@ -303,7 +303,7 @@ def score_network(
         DataError: No picture tells of anything.
     """
     space = samples[0].space
-    dataset = SegmentationDataset(_shuffled(samples), size_hw=size_hw, depth=depth)
+    dataset = SegmentationDataset(_shuffled(samples), size_hw=size_hw, depth=depth, masks=classes)
     counted, errors = ConfusionMatrix(space.num_classes), DepthScores()
     masks = depths = 0
     problems: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -104,22 +104,44 @@ class SegmentationTask(LoopTask):
         return whole.total, parts | dict(whole.parts)
 
     def _of_task(self, task: str, batch: TrainItem, output: ModelOutput) -> LossOutput:
-        """The loss of a task. Where samples count differently, each counts as much as its weight: the
-        mean over those of one weight, summed over the weights by their shares of the samples."""
+        """The loss of a task. Where samples or their pixels count differently, each counts as much as its
+        weight: the mean over those of one weight, summed over the weights by their shares of the samples."""
         lose = self._of_classes if task == "semantic" else self._of_depth
         has = _has(task, batch)
         if batch.weight is None or not has.any():
             return lose(batch, output)
-        weights = batch.weight[:, 0 if task == "semantic" else 1]
         total, parts = output.logits.new_zeros((), dtype=torch.float32), dict[str, Tensor]()
-        for weight in weights[has].unique():
-            rows = has & (weights == weight)
-            share = weight * rows.sum() / has.sum()
-            one = lose(batch.rows(rows), _rows(output, rows))
+        for weight, shares, part in self._by_weight(task, batch, has):
+            rows = shares > 0
+            share = weight * shares.sum() / has.sum()
+            one = lose(part.rows(rows), _rows(output, rows))
             total = total + share * one.total
             for name, value in one.parts.items():
                 parts[name] = parts.get(name, 0) + share * value
-        return LossOutput(total, parts)
+        return LossOutput(total, parts) if parts else lose(batch, output)
+
+    def _by_weight(
+        self, task: str, batch: TrainItem, has: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor, TrainItem]]:
+        """The samples that a task learns from, by what they count: the weight, how much of each counts so,
+        (B,) float in 0..1, and the batch with the labels of those pixels alone."""
+        assert batch.weight is not None
+        weights = batch.weight[:, 0 if task == "semantic" else 1]  # (B,)
+        if task == "depth" or batch.filled is None:
+            for weight in weights[has].unique():
+                yield weight, (has & (weights == weight)).float(), batch
+            return
+        less = weights * self.config.data.pseudo_weight
+        mixed = has & batch.filled.flatten(1).any(dim=1)
+        pixels = torch.where(batch.filled, less[:, None, None], weights[:, None, None])  # (B, H, W)
+        told = batch.counts | (batch.target != IGNORE_ID)
+        number = told.flatten(1).sum(dim=1)
+        for weight in torch.cat([weights[has], less[mixed]]).unique():
+            where = told & (pixels == weight)
+            shares = has * where.flatten(1).sum(dim=1) / number.clamp(min=1)
+            if shares.any():
+                target = batch.target.masked_fill(~where, IGNORE_ID)
+                yield weight, shares, batch._replace(target=target, counts=where)
 
     def _of_depth(self, batch: TrainItem, output: ModelOutput) -> LossOutput:
         """The loss of the depth, at the size of the pictures."""
@@ -189,8 +211,8 @@ class SegmentationTask(LoopTask):
                 part = int(np.searchsorted(self._ends[:-1], index, side="right"))
                 self._confusions[part].update(ids, target)
         if "depth" in self.config.targets:
-            for depth_m, true_m in depth_maps(output.depth, batch):
-                self._depths.update(depth_m, true_m)
+            for depth_m, true_m, weight in depth_maps(output.depth, batch):
+                self._depths.update(depth_m, true_m, weight)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores, over all processes, and those of each folder where there are several."""

@@ -9,22 +9,9 @@ from torch import Tensor
 
 from ..datasets import ValItem
 from ..imaging import resize_depth, resize_ids
-from ..models import SegmentationModel, best_class, upsample
+from ..models import best_class, upsample
 
-__all__ = ["class_maps", "depth_maps", "predicted"]
-
-
-def predicted(
-    model: SegmentationModel, image: Tensor, batch: ValItem
-) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """What a semantic network says of a batch; see `class_maps`.
-
-    Args:
-        model: The network.
-        image: (B, 3, H, W) float, the batch's pictures, normalised.
-        batch: The batch.
-    """
-    return class_maps(model(image).logits, (image.shape[-2], image.shape[-1]), batch)
+__all__ = ["class_maps", "depth_maps"]
 
 
 def class_maps(
@@ -48,7 +35,9 @@ def class_maps(
             yield resize_ids(found, target.shape), target, index
 
 
-def depth_maps(depth: Tensor, batch: ValItem) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def depth_maps(
+    depth: Tensor, batch: ValItem
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
     """Depth at its truth's own size, as the runtime makes it.
 
     Args:
@@ -56,9 +45,11 @@ def depth_maps(depth: Tensor, batch: ValItem) -> Iterator[tuple[np.ndarray, np.n
         batch: The batch.
 
     Yields:
-        Of each picture with depth the prediction and the truth, (h, w) float32 metres each, 0 = unknown.
+        Of each picture with depth the prediction and the truth, (h, w) float32 metres each, 0 = unknown, and
+        what each pixel counts, (h, w) float32.
     """
-    for found, true in zip(depth.float().cpu().numpy()[:, 0], batch.depths, strict=True):
+    maps = depth.float().cpu().numpy()[:, 0]
+    for found, true, weight in zip(maps, batch.depths, batch.depth_weights, strict=True):
         if true is not None:
             known = np.where(np.isfinite(found) & (found > 0), found, np.float32(0))
-            yield resize_depth(known, true.shape), true
+            yield resize_depth(known, true.shape), true, weight
