@@ -324,8 +324,8 @@ def score_network(
                 counted.update(ids, target)
                 masks += 1
         if depth is not None and output.depth is not None:
-            for picture in depth_maps(output.depth, batch):
-                errors.update(*picture)
+            for metres, true, weight in depth_maps(output.depth, batch):
+                errors.update(metres, true, weight)
                 depths += 1
     scores = _named(counted if masks else None, errors if depths else None, binary=space.binary)
     if not scores:

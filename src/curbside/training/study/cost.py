@@ -121,7 +121,7 @@ class _Shown(SegmentationModel):
 
     def __init__(self, teacher: SegmentationModel, output: ModelOutput) -> None:
         super().__init__(teacher.num_classes)
-        self.feature_specs = teacher.feature_specs
+        self.feature_specs, self.depth_only = teacher.feature_specs, teacher.depth_only
         self.output = output
         self.weight = nn.Parameter(torch.zeros(1))
 

@@ -24,7 +24,7 @@ from .cost import Cost, count_macs
 from .plan import Teacher, run_key, teacher_key
 from .timing import Timed
 
-__all__ = ["Draft", "draft_runs", "steps_of", "teacher_title"]
+__all__ = ["Draft", "check_told", "draft_runs", "steps_of", "teacher_title"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def draft_runs(
         The students, and all teachers that are no students.
 
     Raises:
-        ConfigError: A teacher is missing, or runs teach each other in a circle.
+        ConfigError: A teacher is missing, one learns depth alone, or runs teach each other in a circle.
         LabelError: The runs do not have the same label space.
     """
     configs = {**variants, **teachers}
@@ -146,6 +146,23 @@ def draft_runs(
     return {name: drafts[name] for name in variants}, found
 
 
+def check_told(name: str, config: TrainConfig) -> None:
+    """Refuse a run that learns no classes, by which all of a study are compared.
+
+    Args:
+        name: What it is called.
+        config: The run.
+
+    Raises:
+        ConfigError: It learns depth alone.
+    """
+    if "semantic" not in config.targets:
+        raise ConfigError(
+            f"{name} learns {config.tasks} alone, and a study compares by classes",
+            fix="name one that learns classes, or both with --tasks semantic+depth",
+        )
+
+
 def _moved(path: Path, home: Path, folder: Path) -> Path:
     """A path inside a run folder, when that lies elsewhere."""
     inner = path.absolute().relative_to(home)
@@ -190,13 +207,15 @@ def _outside(path: Path, student: TrainConfig, data: Mixture) -> tuple[_Source, 
     about = read_description(run.parent.parent if run.is_file() else run)
     require_same_space(LabelSpace.from_dict(about["label_space"]), space)
     config = config_from_json(about["config"], where=str(run), kind=TrainConfig)
+    check_told(str(path), config)
     cost = count_macs(replace(config, distillation=None), space.num_channels, ())
     steps = config.length(about.get("dataset", {}).get("train", 0))
     teacher = Teacher(path=run, training_macs=cost.spent("flops", steps))
     if run == path:
         load_run(run)  # damaged weights are told of now
         return _Source(model=config.model), teacher
-    train, alone = data.samples(student.data.train_split), unlabelled_samples(student, space)
+    train = data.samples(student.data.train_split, student.targets)
+    alone = unlabelled_samples(student, space)
     cache = open_cache(path, space, taught_samples(student, train, alone))
     settings = cache.settings
     passes = sum(folder.pictures for folder in cache.folders) * (2 if settings.flip else 1)
@@ -247,4 +266,4 @@ def steps_of(config: TrainConfig) -> int:
     if config.steps is not None:
         return config.steps
     data = open_mixture(config.data.root, config.data.space)
-    return config.length(sum(map(len, data.samples(config.data.train_split))))
+    return config.length(sum(map(len, data.samples(config.data.train_split, config.targets))))

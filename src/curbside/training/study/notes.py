@@ -36,6 +36,7 @@ def notes(plan: Plan, verdict: Verdict, failed: Mapping[str, str]) -> list[str]:
         found.append(
             "The training of teachers is in no student's budget; the table of teachers says what it cost."
         )
+    found += _on_depth(plan)
     found += [f"Failed: {key}: {problem}." for key, problem in failed.items()]
     return found
 
@@ -91,6 +92,18 @@ def _selection(plan: Plan) -> str:
     if on == plan.split:
         said += ": on the same pictures, so all are flattered, and alike"
     return f"{said}."
+
+
+def _on_depth(plan: Plan) -> list[str]:
+    """What is to be said where runs learn depth beside classes."""
+    deep = [name for name, one in plan.variants.items() if "depth" in one.config.targets]
+    if not deep:
+        return []
+    return [
+        f"Depth is not judged, though {' and '.join(deep)} learn{'s' if len(deep) == 1 else ''} it: all"
+        " scores are of classes, while the best of such a run's validations is the one with the highest"
+        " mean of classes and depth. The compute counts both."
+    ]
 
 
 def measured_on(plan: Plan) -> dict[str, str]:

@@ -18,7 +18,7 @@ from ..config import TrainConfig
 from ..run_folder import describe
 from ..serialize import changed_settings
 from .cost import Budget, Cost
-from .lineage import Draft, draft_runs, steps_of
+from .lineage import Draft, check_told, draft_runs, steps_of
 from .plan import Plan, Teacher, Variant, read_plan
 from .timing import measure_seconds
 
@@ -63,6 +63,8 @@ def make_plan(
         for key, value in asked.items():
             if (before := getattr(held, key)) != value:
                 raise _another(folder, key, before)
+    for name, config in {**variants, **teachers}.items():
+        check_told(name, config)
     _check_scored(variants[control], split, by)
     first = variants[control].seed
     numbers = sorted({*(held.seeds if held else ()), *range(first, first + seeds)})

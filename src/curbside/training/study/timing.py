@@ -18,6 +18,7 @@ import torch
 from ...datasets import TeacherCache, open_mixture
 from ...models import ModelConfig, SegmentationModel, inference_form
 from ...progress import track
+from ..cameras import camera_of
 from ..config import TrainConfig
 from ..loading import loaders, unlabelled_samples
 from ..precision import half_dtype, lightning_precision
@@ -75,7 +76,7 @@ class _Bench:
         self._run, self._config = run, replace(run.config, devices=1, out=folder)
         config = self._config
         data = open_mixture(config.data.root, config.data.space)
-        train = data.samples(config.data.train_split)
+        train = data.samples(config.data.train_split, config.targets)
         caches = [TeacherCache(one) for one in run.teachers if isinstance(one, Path)]
         teachers: list[SegmentationModel | None] = [
             None
@@ -88,7 +89,16 @@ class _Bench:
         # What the readers have ready must be used up before their own speed shows.
         self._idle = 2 * config.data.workers + 1
         samples = [*train, *unlabelled_samples(config, data.space)]
-        loader, _ = loaders(config, samples, [], caches, self._trainer(), pause=lambda step: _LONG)
+        camera = camera_of(train, config.data.eval_hw) if "depth" in config.targets else None
+        loader, _ = loaders(
+            config,
+            samples,
+            [],
+            caches,
+            self._trainer(),
+            pause=lambda step: _LONG,
+            camera=camera,
+        )
         self._batches = _Endless(loader)
 
     def turn(self) -> float:
