@@ -37,7 +37,7 @@ def read_run(recipe: str, words: Sequence[str]) -> RunConfig:
     parser.add_argument("--distill")
     parser.add_argument("--teacher", nargs="+", type=Path, default=[])
     chosen, rest = parser.parse_known_args(list(words))
-    default = _changed(load_recipe(recipe), chosen)
+    default = _changed(_for_tasks(load_recipe(recipe), rest), chosen)
     return tyro.cli(
         type(default),
         args=rest,
@@ -56,8 +56,23 @@ ABOUT_CHOICES = (
     f"{_ABOUT_NETWORK} --loss"
     " NAME trains with another supervised loss, --distill NAME[+NAME...] --teacher RUN [RUN ...] with"
     " teachers; their settings then show in --help, or stand behind a name: --distill"
-    " cwd:weight=3,temperature=2+logit-kd."
+    " cwd:weight=3,temperature=2+logit-kd. Among the names, depth compares depths."
 )
+
+
+def _for_tasks(config: RunConfig, words: Sequence[str]) -> RunConfig:
+    """A recipe that learns what --tasks says, which decides what a teacher can tell."""
+    from typing import get_args
+
+    from ..training import TrainConfig
+    from ..training.config import Tasks
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--tasks", nargs="?")
+    tasks = parser.parse_known_args(list(words))[0].tasks
+    if not isinstance(config, TrainConfig) or tasks not in get_args(Tasks):
+        return config
+    return replace(config, tasks=tasks)
 
 
 def _about(config: RunConfig) -> str:

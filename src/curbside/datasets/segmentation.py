@@ -47,6 +47,9 @@ class TrainItem(NamedTuple):
     """(H, W) float32, what the depth of each pixel counts, 0 = nothing; in a batch (B, H, W)."""
     weight: Tensor | None = None
     """(2,) float32, what its classes and its depth count; in a batch (B, 2). None where all count alike."""
+    covered: Tensor | None = None
+    """(H, W) bool: the pixels that show the picture and are not padding; in a batch (B, H, W). None where
+    no depth is learnt."""
     filled: Tensor | None = None
     """(H, W) bool, where networks labelled what people had left open; in a batch (B, H, W). None where a
     mask is all of the one or all of the other, or where all count alike."""
@@ -154,10 +157,11 @@ class SegmentationDataset(Dataset):
             annotated = _annotated(sample) if self._masks else None
             whole = labelled and (annotated is None or _is_silent(sample))
             depth, depth_weight = (None, None) if metres is None else metres.cut(piece)
+            covered = torch.from_numpy(piece.cover().copy())
             return TrainItem(
                 image=image,
                 target=target,
-                counts=target != IGNORE_ID if whole else torch.from_numpy(piece.cover().copy()),
+                counts=target != IGNORE_ID if whole else covered,
                 border_weight=None
                 if self._border_weights is None
                 else torch.from_numpy(self._border_weights(target.numpy())),
@@ -167,6 +171,7 @@ class SegmentationDataset(Dataset):
                 depth=depth,
                 depth_weight=depth_weight,
                 weight=torch.tensor(self._weights[place]) if self._weights else None,
+                covered=None if metres is None else covered,
                 filled=None if filled is None else cut(filled, piece, beyond=0),
             )
         raise DataError(
@@ -232,6 +237,7 @@ def collate_train(items: Sequence[TrainItem]) -> TrainItem:
         depth=_filled([item.depth for item in items]),
         depth_weight=_filled([item.depth_weight for item in items]),
         weight=_filled([item.weight for item in items]),
+        covered=_filled([item.covered for item in items]),
         filled=_filled([item.filled for item in items]),
     )
 

@@ -22,6 +22,7 @@ from ..prepared import Sample, evenly_spaced, picture_samples
 from ..progress import track
 from .filling import AskedTeacher, Filling
 from .run_folder import Run
+from .teachers import require_classes
 
 __all__ = ["CacheResult", "Faithfulness", "Precision", "cache_teacher"]
 
@@ -93,13 +94,15 @@ def cache_teacher(
         device: A torch device; a GPU where there is one.
 
     Raises:
-        ConfigError: The settings cannot be, or the folder holds something else.
+        ConfigError: The settings cannot be, or the folder holds something else, or the teacher has not
+            learnt classes.
         DataError: A folder has no such pictures, or none can be read.
     """
     if batch_size < 1:
         raise ConfigError(f"a batch of {batch_size} pictures is impossible", fix="give 1 or more")
     if limit is not None and limit < 1:
         raise ConfigError(f"a limit of {limit} pictures is impossible", fix="give 1 or more")
+    require_classes(run, run.folder)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     chosen = _half(device) if precision == "auto" else precision
     settings = CacheSettings(

@@ -129,17 +129,17 @@ class DistillationConfig:
     shares: tuple[float, ...] = ()
     """What each of several teachers counts, in any unit; equal where not given."""
     losses: tuple[DistillationLossConfig, ...] = (LogitKDConfig(),)
-    """How student and teacher are compared."""
+    """How student and teacher are compared; none where that is by depth alone."""
     supervised: float = 1.0
     """Factor of the losses against labels."""
     depth: float = 0.0
     """Factor of the loss between the depths of student and teacher, by the run's own depth loss at every
-    pixel of the picture; 0 compares none."""
+    pixel of the picture, the teacher's as the run's camera would see it; 0 compares none."""
 
     def __post_init__(self) -> None:
-        if not self.teacher or not self.losses:
+        if not self.teacher or not (self.losses or self.depth):
             raise ConfigError(
-                "distillation without a teacher or without a loss is impossible",
+                "distillation without a teacher, or without a loss or depth to compare, is impossible",
                 fix="name at least one of each",
             )
         if self.shares and (

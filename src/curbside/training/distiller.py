@@ -25,12 +25,13 @@ class Distiller(nn.Module):
     Args:
         config: The teachers and the losses.
         depth_loss: Compares depths, where they are.
+        depth_factors: What the metres of each teacher are multiplied by; 1 where not given.
         student: The student, for what it shows of its inside.
         teachers: One network per teacher of the config, or None where its logits come with the
             batch, from a cache.
 
     Raises:
-        ConfigError: A loss asks for features that are not there.
+        ConfigError: A loss asks for features that are not there, or for depth.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Distiller(nn.Module):
         student: SegmentationModel,
         teachers: Sequence[SegmentationModel | None],
         depth_loss: DepthLoss | None = None,
+        depth_factors: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self._depth, self._depth_loss = config.depth, depth_loss
         # In a tuple, so that teachers are no part of this module: not saved, not trained.
         self._teachers = tuple(teachers)
         self._shares = config.teacher_shares
+        self._factors = tuple(depth_factors) or (1.0,) * len(self._teachers)
         on_logits = [loss for loss in config.losses if isinstance(loss, LogitLossConfig)]
         on_features = [loss for loss in config.losses if isinstance(loss, FeatureLossConfig)]
         self._resolutions = [loss.resolution for loss in on_logits]
@@ -95,14 +98,14 @@ class Distiller(nn.Module):
         total = logits.new_zeros((), dtype=torch.float32)
         parts: dict[str, Tensor] = {}
         taught = iter(batch.taught)
-        for teacher, share, feature_losses in zip(
-            self._teachers, self._shares, self.feature_losses, strict=True
+        for teacher, share, factor, feature_losses in zip(
+            self._teachers, self._shares, self._factors, self.feature_losses, strict=True
         ):
             said = ModelOutput(next(taught)) if teacher is None else _ask(teacher, batch.image)
             found = self._on_logits(batch, *map(two_sided, (output.logits, logits, said.logits)))
             found += [loss(output.features, said.features) for loss in feature_losses]  # type: ignore[attr-defined]
             if self._depth and self._depth_loss is not None:
-                found.append(self._on_depth(output, said, self._depth_loss))
+                found.append(self._on_depth(batch, output, said, factor))
             often: Counter[str] = Counter()
             for one in found:
                 total = total + share * one.total
@@ -112,10 +115,15 @@ class Distiller(nn.Module):
                     parts[key] = parts.get(key, 0) + share * value
         return LossOutput(total, parts)
 
-    def _on_depth(self, output: ModelOutput, said: ModelOutput, loss: DepthLoss) -> LossOutput:
-        assert output.depth is not None and said.depth is not None
-        taught = upsample(said.depth.float(), output.depth.shape[-2:])[:, 0]
-        total = self._depth * loss(output.depth, taught, torch.ones_like(taught)).total
+    def _on_depth(
+        self, batch: TrainItem, output: ModelOutput, said: ModelOutput, factor: float
+    ) -> LossOutput:
+        """Compare depths where the batch shows a picture, at the size of the student's."""
+        assert output.depth is not None and said.depth is not None and self._depth_loss is not None
+        size = output.depth.shape[-2:]
+        taught = factor * upsample(said.depth.float(), size)[:, 0]
+        weight = torch.ones_like(taught) if batch.covered is None else nearest(batch.covered, size)
+        total = self._depth * self._depth_loss(output.depth, taught, weight).total
         return LossOutput(total, {"depth-kd": total.detach()})
 
     def _on_logits(

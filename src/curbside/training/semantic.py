@@ -42,29 +42,36 @@ def _train(config: TrainConfig, data: Mixture) -> FitResult:
     val = data.samples(config.data.val_split, config.targets)
     loop = Loop(config, sum(map(len, train)))
     alone = unlabelled_samples(config, data.space)
-    named = config.distillation.teacher if config.distillation else ()
-    teachers, caches = open_teachers(named, data.space, taught_samples(config, train, alone))
+    camera = camera_of(train, config.data.eval_hw) if "depth" in config.targets else None
+    asked = taught_samples(config, train, alone)
+    teachers = open_teachers(config, data.space, asked, camera)
     weights = config.weights
     if loop.start == 0 and config.phases:
         loop.write_config(data.space, _counts(data, train, val))
         weights = _through_phases(config, data)
     model = loop.network(data.space.num_channels, weights)
     _check_heads(config, model)
-    for line in (*data.warnings(config.data.train_split, config.targets), *_lacking(config, train)):
+    told = (*data.warnings(config.data.train_split, config.targets), *_lacking(config, train))
+    for line in (*told, *([camera.note] if camera and camera.note else []), *teachers.notes):
         rank_zero_warn(line, category=UserWarning)
-    camera = camera_of(train, config.data.eval_hw) if "depth" in config.targets else None
-    if camera is not None and camera.note:
-        rank_zero_warn(camera.note, category=UserWarning)
     names = [part.name for part in data.parts]
     parts = dict(zip(names, map(len, val), strict=True))
-    task = SegmentationTask(config, model, data.space, loop.plan.total, teachers, parts)
+    task = SegmentationTask(
+        config,
+        model,
+        data.space,
+        loop.plan.total,
+        teachers.networks,
+        parts,
+        teachers.depth_factors,
+    )
     return loop.train(
         task,
         lambda trainer: loaders(
             config,
             [*train, *alone],
             val,
-            caches,
+            teachers.caches,
             trainer,
             pause=loop.plan.next_pause,
             camera=camera,

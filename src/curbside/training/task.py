@@ -34,6 +34,7 @@ class SegmentationTask(LoopTask):
         teachers: A frozen network per teacher of the config, None for one that is a cache.
         parts: Number of validation samples of each folder by its name, in their order, where there
             are several to score apart.
+        depth_factors: What the metres of each teacher are multiplied by; 1 where not given.
     """
 
     config: TrainConfig
@@ -47,6 +48,7 @@ class SegmentationTask(LoopTask):
         total_steps: int,
         teachers: Sequence[SegmentationModel | None] = (),
         parts: Mapping[str, int] | None = None,
+        depth_factors: Sequence[float] = (),
     ) -> None:
         super().__init__(config, model, total_steps)
         self.space = space
@@ -58,7 +60,7 @@ class SegmentationTask(LoopTask):
         self.depth_loss = config.depth.loss.build()
         self.weighting = config.weighting.build(config.targets)
         self.distiller = (
-            Distiller(config.distillation, model, teachers, self.depth_loss)
+            Distiller(config.distillation, model, teachers, self.depth_loss, depth_factors)
             if config.distillation
             else None
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +20,11 @@ __all__ = ["distilled", "with_loss", "with_teachers"]
 Kind = TypeVar("Kind")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _DepthConfig(DistillationLossConfig):
+    """How the command line names `DistillationConfig.depth`, whose factor is its weight."""
+
+
 def distilled(config: TrainConfig, teachers: Sequence[Path], losses: str) -> TrainConfig:
     """A run, with teachers.
 
@@ -27,7 +32,8 @@ def distilled(config: TrainConfig, teachers: Sequence[Path], losses: str) -> Tra
         config: The run; another distillation of its own gives way.
         teachers: Run folders or caches, at least one.
         losses: Distillation losses, with a + between them: `feature-l2+logit-kd`. A loss is its name,
-            and what of it is not the default: `cwd:weight=3,temperature=2`.
+            and what of it is not the default: `cwd:weight=3,temperature=2`. `depth` compares depths, by
+            the run's own loss of depth.
 
     Returns:
         The same run with these losses, which are added to its name; its folder is that of its name.
@@ -37,8 +43,11 @@ def distilled(config: TrainConfig, teachers: Sequence[Path], losses: str) -> Tra
     """
     if not teachers:
         raise ConfigError(f"{losses} has no teacher to learn from", fix="name it with --teacher")
+    named = [_loss(text) for text in losses.split("+")]
     distillation = DistillationConfig(
-        teacher=tuple(teachers), losses=tuple(map(_loss, losses.split("+")))
+        teacher=tuple(teachers),
+        losses=tuple(loss for loss in named if not isinstance(loss, _DepthConfig)),
+        depth=sum(loss.weight for loss in named if isinstance(loss, _DepthConfig)),
     )
     name = f"{config.name}-{losses.replace(':', '-')}"  # no file system refuses it
     return replace(config, name=name, distillation=distillation, out=None)
@@ -73,7 +82,8 @@ def with_loss(config: TrainConfig, name: str) -> TrainConfig:
 def _loss(text: str) -> DistillationLossConfig:
     """A loss by `NAME[:SETTING=VALUE[,SETTING=VALUE...]]`."""
     name, _, listed = text.partition(":")
-    kind = _find("distillation loss", distillation_losses(), name)
+    known = {**distillation_losses(), "depth": _DepthConfig}
+    kind = _find("distillation loss", known, name)
     types = {field.name: field.type for field in fields(kind)}
     settings: dict[str, object] = {}
     for part in listed.split(",") if listed else ():
