@@ -26,9 +26,7 @@ def main(score: str, out: Path, runs: dict[str, Path]) -> None:
         if not curves[name]:
             sys.exit(f"{run} has no {score}")
     steps = sorted({step for curve in curves.values() for step in curve})
-    series = {
-        name: [curve.get(step, math.nan) for step in steps] for name, curve in curves.items()
-    }
+    series = {name: [curve.get(step, math.nan) for step in steps] for name, curve in curves.items()}
     write_text(out, plots.curves(steps, series, x_label="step", y_label=score))
 
 

@@ -100,8 +100,11 @@ def _check_heads(config: TrainConfig, model: SegmentationModel) -> None:
 
 
 def _lacking(config: TrainConfig, train: list[list[Sample]]) -> list[str]:
-    """Targets that are to be learnt and no sample has."""
+    """Targets that are to be learnt and neither a sample has nor a teacher tells."""
     has = {target for part in train for sample in part for target in sample.record.targets}
+    if config.distillation:
+        has |= {"semantic"} if config.distillation.losses else set()
+        has |= {"depth"} if config.distillation.depth else set()
     return [
         f"no {config.data.train_split} sample has a {target} target, so that it is not learnt"
         for target in config.targets
