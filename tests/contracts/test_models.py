@@ -40,7 +40,7 @@ SMALL_ENCODERS = {
     "UPerNetConfig": "test_convnext",
 }
 SMALLEST = "test_efficientnet"
-"""A block per stage; what encoders of full depth do is tested with them, see `tests/models`."""
+"""A block per stage: the encoders themselves are tested in `tests/models/test_encoder.py`."""
 NETWORKS = sorted(networks())
 
 
