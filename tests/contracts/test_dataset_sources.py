@@ -193,11 +193,11 @@ def test_a_root_without_the_layout_is_one_line_and_makes_nothing(tmp_path, name,
 
 
 def test_killed_at_random_moments_each_verb_ends_with_the_same_bytes(tmp_path):
-    command = [sys.executable, str(SCRIPT), str(tmp_path), "--moments", "2"]
+    command = [sys.executable, str(SCRIPT), str(tmp_path), "--moments", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     found = [(line["layout"], line["verb"]) for line in lines]
     verbs = ("scenes", "convert", "doctor")
     assert found == [(name, verb) for name in layout_names() for verb in verbs]
     assert done.returncode == 0 and all(line["differing"] == 0 for line in lines), lines
-    assert sum(line["at work"] for line in lines) > len(lines)  # there was something to kill
+    assert sum(line["at work"] for line in lines) > len(lines) // 2  # there was something to kill

@@ -21,6 +21,7 @@ from builders_data import blocks_folder, colour_blocks
 from builders_training import tiny_run
 from safetensors.torch import load_file, save_file
 
+from curbside.cli import main
 from curbside.datasets import Augmentation
 from curbside.errors import ConfigError, CurbsideError, DataError, LabelError, ModelFileError
 from curbside.evaluation import evaluate
@@ -116,17 +117,15 @@ def test_a_finished_run_is_left_alone(run: Path, data: Path) -> None:
 
 
 def test_killed_and_resumed_gives_the_same_curve(data: Path, tmp_path: Path) -> None:
-    # A process that trains is killed by SIGKILL somewhere behind its first checkpoint.
+    # A process that trains is killed by SIGKILL somewhere behind its first checkpoint. This one goes on.
     arguments = [
-        "train", "camvid-mnv4s-lraspp", "--data.root", str(data), "--steps", "48", "--validate-every", "6",
+        "train", "camvid-mnv4s-lraspp", "--data.root", str(data), "--steps", "36", "--validate-every", "6",
         "--data.crop-hw", "64", "64", "--data.eval-hw", "64", "96", "--data.batch-size", "2", "--data.workers", "0",
         "--precision", "fp32", "--accelerator", "cpu",
     ]  # fmt: skip
-    command = [sys.executable, "-m", "curbside.cli", *arguments]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = subprocess.Popen(
-        [*command, "--out", str(killed)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "curbside.cli", *arguments, "--out", str(killed)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while (
         not (killed / "last.ckpt").is_file()
@@ -139,22 +138,32 @@ def test_killed_and_resumed_gives_the_same_curve(data: Path, tmp_path: Path) -> 
     assert process.wait() == -signal.SIGKILL
     reached = len(_rows(killed)) if (killed / "metrics.csv").is_file() else 0
     for out in (killed, whole):
-        subprocess.run([*command, "--out", str(out)], check=True, capture_output=True)
+        assert main([*arguments, "--out", str(out)]) == 0
     assert reached < len(_rows(whole))
     assert (killed / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+@pytest.fixture(scope="module")
+def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody ended, however often the others are kept."""
+    out = tmp_path_factory.mktemp("undisturbed") / "whole"
+    fit(_config(data, out, steps=12, validate_every=6))
+    return out
+
+
 @pytest.mark.parametrize(("checkpoint_every", "ended_at"), [(3, 4), (3, 10), (2, 3), (6, 7)])
 def test_a_run_that_ended_anywhere_is_scored_where_it_would_have_been(
-    data: Path, tmp_path: Path, monkeypatch, checkpoint_every: int, ended_at: int
+    undisturbed: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    checkpoint_every: int,
+    ended_at: int,
 ) -> None:
-    def config(out: str) -> TrainConfig:
-        return _config(
-            data, tmp_path / out, steps=12, validate_every=6, checkpoint_every=checkpoint_every
-        )
-
-    fit(config("whole"))
+    ended = tmp_path / "ended"
+    settings = {"steps": 12, "validate_every": 6, "checkpoint_every": checkpoint_every}
+    config = _config(data, ended, **settings)
     step = SegmentationTask.training_step
 
     def ends(self: SegmentationTask, batch: object, index: int) -> torch.Tensor:
@@ -164,13 +173,12 @@ def test_a_run_that_ended_anywhere_is_scored_where_it_would_have_been(
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="ended"):
         patch.setattr(SegmentationTask, "training_step", ends)
-        fit(config("ended"))
-    assert fit(config("ended")).resumed_at == ended_at // checkpoint_every * checkpoint_every
-    whole, ended = tmp_path / "whole", tmp_path / "ended"
-    scored = [int(row["step"]) for row in _rows(whole) if row["val/miou"]]
+        fit(config)
+    assert fit(config).resumed_at == ended_at // checkpoint_every * checkpoint_every
+    scored = [int(row["step"]) for row in _rows(undisturbed) if row["val/miou"]]
     assert scored == [6, 12]
     for name in ("metrics.csv", "model.safetensors"):
-        assert (ended / name).read_bytes() == (whole / name).read_bytes()
+        assert (ended / name).read_bytes() == (undisturbed / name).read_bytes()
 
 
 @pytest.mark.slow

