@@ -6,6 +6,7 @@ import logging
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import timm
@@ -182,9 +183,7 @@ class BlockEncoder(Encoder):
 
 
 def _options(config: EncoderConfig) -> dict[str, Any]:
-    with torch.device("meta"):
-        info: Any = timm.create_model(config.name, features_only=True).feature_info
-    strides = info.reduction()
+    strides = _strides(config.name)
     if not 0 <= config.stages <= len(strides):
         raise ConfigError(
             f"{config.name} has {len(strides)} stages, not {config.stages}",
@@ -202,6 +201,14 @@ def _options(config: EncoderConfig) -> dict[str, Any]:
     if config.output_stride < strides[config.stages - 1]:
         options["output_stride"] = config.output_stride
     return options
+
+
+@cache
+def _strides(name: str) -> tuple[int, ...]:
+    """Those of the stages of a network of timm, which has to be built for it, without memory."""
+    with torch.device("meta"):
+        info: Any = timm.create_model(name, features_only=True).feature_info
+    return tuple(info.reduction())
 
 
 def _normalization(config: EncoderConfig) -> Normalization:
