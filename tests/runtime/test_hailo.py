@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
@@ -25,11 +26,20 @@ from curbside.runtime.backends import open_backend
 from curbside.runtime.backends.hailo import MissingHailoRTError
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a network of one convolution and its HEF."""
+    folder = tmp_path_factory.mktemp("compiled")
+    model = make_onnx(folder / "m.onnx", outputs="logits", stride=2)
+    with pytest.MonkeyPatch.context() as patch:
+        make_hef(patch, model, folder / "m.hef", some_pictures(folder))
+    return folder
+
+
 @pytest.fixture
-def hef(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A network of one convolution, compiled."""
-    model = make_onnx(tmp_path / "m.onnx", outputs="logits", stride=2)
-    return make_hef(monkeypatch, model, tmp_path / "m.hef", some_pictures(tmp_path))
+def hef(compiled: Path, tmp_path: Path) -> Path:
+    """The HEF, in a folder of one's own to break."""
+    return shutil.copytree(compiled, tmp_path, dirs_exist_ok=True) / "m.hef"
 
 
 @pytest.fixture(params=["asynchronous", "synchronous", "unscheduled"])
