@@ -189,12 +189,12 @@ def check_tree(out: Path, root: Path, background: str = "ignore") -> int:
     return len(files)
 
 
-def test_two_hundred_files_in_every_encoding_and_output(tmp_path):
-    draw_tree(tmp_path / "idd", 200)
+def test_sixty_files_in_every_encoding_and_output(tmp_path):
+    draw_tree(tmp_path / "idd", 60)
     result = run_pipeline(tmp_path / "idd", tmp_path / "out", "all", workers=2)
-    assert dict(result.frames) == {"train": 134, "val": 66} and result.drawn == 200
+    assert dict(result.frames) == {"train": 40, "val": 20} and result.drawn == 60
     assert set(result.unknown_labels) == {"Car "} and result.problems == ()
-    assert check_tree(tmp_path / "out", tmp_path / "idd") == 200
+    assert check_tree(tmp_path / "out", tmp_path / "idd") == 60
 
 
 def test_the_official_background(tmp_path):
