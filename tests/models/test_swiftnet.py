@@ -354,9 +354,9 @@ def test_every_level_starts_from_the_norms_of_an_encoder_file(tmp_path) -> None:
                 torch.testing.assert_close(given, stage)
 
 
-@pytest.mark.parametrize("encoder", ["convnext_atto", "convnext_tiny"])
-def test_an_encoder_that_runs_at_three_scales_is_written_once(tmp_path, encoder: str) -> None:
-    config = SwiftNetPyramidConfig(encoder=EncoderConfig(name=encoder, stages=3), channels=16)
+def test_an_encoder_that_runs_at_three_scales_is_written_once(tmp_path) -> None:
+    encoder = EncoderConfig(name="convnext_tiny", stages=3)
+    config = SwiftNetPyramidConfig(encoder=encoder, channels=16)
     model = config.build(19).eval()
     path = tmp_path / "model.onnx"
     shape = ExportConfig(size_hw=(64, 64))
