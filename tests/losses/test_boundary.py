@@ -79,6 +79,16 @@ def test_loss_by_hand() -> None:
     assert loss.total.item() == pytest.approx(10 * bce, rel=1e-6)
 
 
+def test_labels_of_one_weight_keep_their_borders_with_the_others() -> None:
+    ids = torch.tensor([[[0, 0, 0, 0, 5, 5, 5, 5]]])
+    left = ids.masked_fill(ids == 5, 255)
+    right = torch.full((1, 1, 1, 8), -9.0)
+    right[..., 2:6] = 9.0  # two pixels to either side, as the radius says
+    loss = BoundaryConfig().build()
+    assert loss(right, left, ids).total < 0.1 < loss(-right, left, ids).total
+    assert loss(right, left, left).total == loss(-right, left, left).total == 0  # no border inside
+
+
 def test_scores_are_brought_to_the_size_of_the_labels() -> None:
     target = torch.zeros(1, 8, 8, dtype=torch.long)
     target[:, :, 4:] = 1

@@ -201,6 +201,8 @@ def test_depth_is_a_name_among_the_losses_of_the_command_line() -> None:
     words = ["--network", "hydranet-mobilenetv2", "--distill", "depth", *given, "--tasks", "depth"]
     changed = read_run("drawn-student", [*words, "--distillation.depth", "3"])
     assert (changed.tasks, changed.distillation.depth) == ("depth", 3.0)
+    other = ["--network", "hydranet-mobilenetv2", "--tasks", "semantic+depth"]
+    assert read_run("camvid-enet", other).phases == ()  # which are of another network
     with pytest.raises(ConfigError, match="without a loss or depth to compare"):
         read_run("drawn-joint", ["--distill", "depth", *given, "--distillation.depth", "0"])
     with pytest.raises(ConfigError, match="say --tasks"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..training import RunConfig
+    from ..training import RunConfig, TrainConfig
 
 __all__ = ["ABOUT_CHOICES", "read_run"]
 
@@ -37,7 +37,7 @@ def read_run(recipe: str, words: Sequence[str]) -> RunConfig:
     parser.add_argument("--distill")
     parser.add_argument("--teacher", nargs="+", type=Path, default=[])
     chosen, rest = parser.parse_known_args(list(words))
-    default = _changed(_for_tasks(load_recipe(recipe), rest), chosen)
+    default = _changed(load_recipe(recipe), chosen, rest)
     return tyro.cli(
         type(default),
         args=rest,
@@ -60,19 +60,16 @@ ABOUT_CHOICES = (
 )
 
 
-def _for_tasks(config: RunConfig, words: Sequence[str]) -> RunConfig:
+def _for_tasks(config: TrainConfig, words: Sequence[str]) -> TrainConfig:
     """A recipe that learns what --tasks says, which decides what a teacher can tell."""
     from typing import get_args
 
-    from ..training import TrainConfig
     from ..training.config import Tasks
 
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--tasks", nargs="?")
     tasks = parser.parse_known_args(list(words))[0].tasks
-    if not isinstance(config, TrainConfig) or tasks not in get_args(Tasks):
-        return config
-    return replace(config, tasks=tasks)
+    return replace(config, tasks=tasks) if tasks in get_args(Tasks) else config
 
 
 def _about(config: RunConfig) -> str:
@@ -88,7 +85,7 @@ def _about(config: RunConfig) -> str:
     return f"{config.title}: {config.name}"
 
 
-def _changed(config: RunConfig, chosen: argparse.Namespace) -> RunConfig:
+def _changed(config: RunConfig, chosen: argparse.Namespace, words: Sequence[str]) -> RunConfig:
     """A recipe with another network, loss or teacher, and a name that says so."""
     from ..models import load_instance_network, load_network
     from ..training import InstanceTrainConfig, TrainConfig, distilled, with_loss, with_teachers
@@ -114,6 +111,7 @@ def _changed(config: RunConfig, chosen: argparse.Namespace) -> RunConfig:
         phases = config.phases if type(model) is type(config.model) else ()
         name = f"{config.name}-{chosen.network}"
         config = replace(config, name=name, model=model, phases=phases)
+    config = _for_tasks(config, words)
     if chosen.loss is not None:
         config = with_loss(config, chosen.loss)
     if chosen.distill is not None:

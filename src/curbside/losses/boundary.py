@@ -66,16 +66,18 @@ class Boundary(nn.Module):
         self._radius = config.radius
         self._aware_threshold = config.aware_threshold
 
-    def forward(self, boundary: Tensor, target: Tensor) -> LossOutput:
+    def forward(self, boundary: Tensor, target: Tensor, labels: Tensor | None = None) -> LossOutput:
         """Score predicted borders.
 
         Args:
             boundary: (B, 1, h, w) float scores before the sigmoid, at any stride.
             target: (B, H, W) int64 class ids; pixels of 255 do not count.
+            labels: (B, H, W) int64, the ids between which borders lie, where those of `target` are a part
+                of them.
         """
         scores = _at_size_of(target, boundary)
         known = target != IGNORE_ID
-        border = label_borders(target, self._radius)
+        border = label_borders(target if labels is None else labels, self._radius) & known
         count = known.sum().clamp(min=1)
         border_share = border.sum() / count
         weight = torch.where(border, 1 - border_share, border_share) * known

@@ -140,7 +140,7 @@ class DistillationConfig:
         if not self.teacher or not (self.losses or self.depth):
             raise ConfigError(
                 "distillation without a teacher, or without a loss or depth to compare, is impossible",
-                fix="name at least one of each",
+                fix="name a teacher, and a loss or a factor of depth over 0",
             )
         if self.shares and (
             len(self.shares) != len(self.teacher)

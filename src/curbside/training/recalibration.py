@@ -305,7 +305,7 @@ def score_network(
     space = samples[0].space
     dataset = SegmentationDataset(_shuffled(samples), size_hw=size_hw, depth=depth, masks=classes)
     counted, errors = ConfusionMatrix(space.num_classes), DepthScores()
-    masks = depths = 0
+    masks = 0
     problems: list[str] = []
     device = next(model.parameters()).device
     ends = [*range(batch_size, len(samples), batch_size), len(samples)]
@@ -326,8 +326,8 @@ def score_network(
         if depth is not None and output.depth is not None:
             for metres, true, weight in depth_maps(output.depth, batch):
                 errors.update(metres, true, weight)
-                depths += 1
-    scores = _named(counted if masks else None, errors if depths else None, binary=space.binary)
+    known = errors.summary().coverage is not None
+    scores = _named(counted if masks else None, errors if known else None, binary=space.binary)
     if not scores:
         first = problems[0] if problems else "none has anything that the network has learnt"
         raise DataError(

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from ..datasets import Mixture, open_mixture
 from ..errors import ConfigError
+from ..losses import LogitLossConfig
 from ..models import SegmentationModel
 from ..prepared import Sample
 from .balance import balanced
@@ -103,7 +104,8 @@ def _lacking(config: TrainConfig, train: list[list[Sample]]) -> list[str]:
     """Targets that are to be learnt and neither a sample has nor a teacher tells."""
     has = {target for part in train for sample in part for target in sample.record.targets}
     if config.distillation:
-        has |= {"semantic"} if config.distillation.losses else set()
+        on_logits = any(isinstance(one, LogitLossConfig) for one in config.distillation.losses)
+        has |= {"semantic"} if on_logits else set()
         has |= {"depth"} if config.distillation.depth else set()
     return [
         f"no {config.data.train_split} sample has a {target} target, so that it is not learnt"

@@ -19,7 +19,7 @@ from .cameras import Camera
 from .config import TrainConfig
 from .run_folder import Run, load_run
 
-__all__ = ["Teachers", "open_cache", "open_teachers", "require_classes"]
+__all__ = ["Teachers", "open_cache", "open_teachers", "require_classes", "require_depth"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def open_teachers(
             require_classes(run, path)
         factor = None
         if asked.depth:
-            _require_depth(run, path)
+            require_depth(run.config, path)
             factor = _depth_factor(run, camera)
             if factor is None:
                 notes.append(
@@ -118,9 +118,17 @@ def require_classes(run: Run, path: Path) -> None:
         )
 
 
-def _require_depth(run: Run, path: Path) -> None:
-    """Refuse a teacher of depth that has not learnt any, whether it has a head for it or not."""
-    if "depth" not in run.config.targets:
+def require_depth(teacher: TrainConfig, path: Path) -> None:
+    """Refuse a teacher of depth that has not learnt any, whether it has a head for it or not.
+
+    Args:
+        teacher: How it is trained.
+        path: What it was opened by.
+
+    Raises:
+        ConfigError: It learns classes alone.
+    """
+    if "depth" not in teacher.targets:
         raise ConfigError(
             f"{path} has learnt classes alone, and gives no depth to compare with",
             fix="name the run of a network that has learnt depth, or leave out --distillation.depth",

@@ -19,7 +19,7 @@ from ..config import TrainConfig
 from ..loading import taught_samples, unlabelled_samples
 from ..run_folder import load_run, read_description
 from ..serialize import config_from_json
-from ..teachers import open_cache
+from ..teachers import open_cache, require_depth
 from .cost import Cost, count_macs
 from .plan import Teacher, run_key, teacher_key
 from .timing import Timed
@@ -126,6 +126,8 @@ def draft_runs(
                 found[title or _unused(teacher.path, {*configs, *known})] = teacher
             else:
                 taught_by[name].add(homes[home])
+                if config.distillation and config.distillation.depth:
+                    require_depth(configs[homes[home]], path)
                 source = _Source(model=configs[homes[home]].model)
                 path = _moved(path, home, folder / keys[homes[home]])
             paths.append(path)
@@ -208,6 +210,8 @@ def _outside(path: Path, student: TrainConfig, data: Mixture) -> tuple[_Source, 
     require_same_space(LabelSpace.from_dict(about["label_space"]), space)
     config = config_from_json(about["config"], where=str(run), kind=TrainConfig)
     check_told(str(path), config)
+    if student.distillation and student.distillation.depth:
+        require_depth(config, path)
     cost = count_macs(replace(config, distillation=None), space.num_channels, ())
     steps = config.length(about.get("dataset", {}).get("train", 0))
     teacher = Teacher(path=run, training_macs=cost.spent("flops", steps))
