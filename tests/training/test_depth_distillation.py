@@ -107,11 +107,11 @@ def test_metres_are_told_for_the_camera_of_the_student(home) -> None:
 
 
 def test_a_teacher_has_learnt_what_it_is_asked_for(home) -> None:
-    with pytest.raises(ConfigError, match=r"classes has learnt classes alone, and gives no depth"):
+    with pytest.raises(ConfigError, match=r"classes learns classes alone, and its depth"):
         open_teachers(_taught(home, "classes", depth=1.0), SPACE, [], _camera(80.0))
     told = open_teachers(_taught(home, "classes"), SPACE, [])
     assert told.networks[0] is not None and told.notes == ()
-    with pytest.raises(ConfigError, match=r"deep has learnt depth alone, and its classes"):
+    with pytest.raises(ConfigError, match=r"deep learns depth alone, and its classes"):
         open_teachers(_taught(home, "deep"), SPACE, [])
     shown = _taught(home, "deep", losses=(FeatureL2Config(),))
     assert open_teachers(shown, SPACE, []).networks[0] is not None
@@ -125,7 +125,7 @@ def test_a_teacher_has_learnt_what_it_is_asked_for(home) -> None:
 def test_no_cache_is_made_of_classes_that_were_not_learnt(home, capsys) -> None:
     assert main(["cache", str(home / "deep"), str(home / "data"), "--threads", "1"]) == 2
     error = capsys.readouterr().err.strip()
-    assert f"{home / 'deep'} has learnt depth alone" in error and "\n" not in error
+    assert f"{home / 'deep'} learns depth alone" in error and "\n" not in error
     assert not (home / "deep/cache").exists()
 
 

@@ -84,9 +84,9 @@ def test_a_teacher_of_depth_that_does_not_learn_it_is_refused_before_anything_is
     mask = replace(both, tasks="semantic", out=tmp_path / "mask")
     taught = replace(both, distillation=DistillationConfig(teacher=(tmp_path / "mask",), depth=1.0))
     variants = {"both": both, "taught": taught}
-    with pytest.raises(ConfigError, match=r"mask has learnt classes alone"):
+    with pytest.raises(ConfigError, match=r"mask learns classes alone"):
         _plan(tmp_path / "s", variants, teachers={"mask": mask}, budget="steps")
     fit(replace(mask, steps=1, validate_every=1))
-    with pytest.raises(ConfigError, match=r"mask has learnt classes alone"):
+    with pytest.raises(ConfigError, match=r"mask learns classes alone"):
         _plan(tmp_path / "s", variants, budget="steps")
     assert not (tmp_path / "s").exists()

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..training import RunConfig, TrainConfig
+    from ..training import RunConfig
 
 __all__ = ["ABOUT_CHOICES", "read_run"]
 
@@ -36,11 +36,12 @@ def read_run(recipe: str, words: Sequence[str]) -> RunConfig:
     parser.add_argument("--loss")
     parser.add_argument("--distill")
     parser.add_argument("--teacher", nargs="+", type=Path, default=[])
+    parser.add_argument("--tasks")
     chosen, rest = parser.parse_known_args(list(words))
-    default = _changed(load_recipe(recipe), chosen, rest)
+    default = _changed(load_recipe(recipe), chosen)
     return tyro.cli(
         type(default),
-        args=rest,
+        args=[*rest, *(["--tasks", chosen.tasks] if chosen.tasks else [])],
         prog=prog,
         description=_about(default),
         default=default,
@@ -60,18 +61,6 @@ ABOUT_CHOICES = (
 )
 
 
-def _for_tasks(config: TrainConfig, words: Sequence[str]) -> TrainConfig:
-    """A recipe that learns what --tasks says, which decides what a teacher can tell."""
-    from typing import get_args
-
-    from ..training.config import Tasks
-
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--tasks", nargs="?")
-    tasks = parser.parse_known_args(list(words))[0].tasks
-    return replace(config, tasks=tasks) if tasks in get_args(Tasks) else config
-
-
 def _about(config: RunConfig) -> str:
     """What can be chosen beside the settings of a recipe."""
     from ..models import instance_networks
@@ -85,10 +74,11 @@ def _about(config: RunConfig) -> str:
     return f"{config.title}: {config.name}"
 
 
-def _changed(config: RunConfig, chosen: argparse.Namespace, words: Sequence[str]) -> RunConfig:
+def _changed(config: RunConfig, chosen: argparse.Namespace) -> RunConfig:
     """A recipe with another network, loss or teacher, and a name that says so."""
     from ..models import load_instance_network, load_network
     from ..training import InstanceTrainConfig, TrainConfig, distilled, with_loss, with_teachers
+    from ..training.config import Tasks
 
     if not isinstance(config, TrainConfig):
         able = ("network",) if isinstance(config, InstanceTrainConfig) else ()
@@ -111,7 +101,8 @@ def _changed(config: RunConfig, chosen: argparse.Namespace, words: Sequence[str]
         phases = config.phases if type(model) is type(config.model) else ()
         name = f"{config.name}-{chosen.network}"
         config = replace(config, name=name, model=model, phases=phases)
-    config = _for_tasks(config, words)
+    if chosen.tasks in get_args(Tasks):  # others are refused with the settings
+        config = replace(config, tasks=chosen.tasks)
     if chosen.loss is not None:
         config = with_loss(config, chosen.loss)
     if chosen.distill is not None:

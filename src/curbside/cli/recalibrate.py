@@ -95,8 +95,7 @@ def _recalibrate(
             scores.all_scores["recalibrated"] or {},
         )
         if opened.space.binary and "semantic" in opened.config.targets:
-            masked = [sample for sample in val if "semantic" in sample.record.targets]
-            said = renew_threshold(run, masked, threads=threads)
+            said = renew_threshold(run, val, threads=threads)
             print(f"curbside recalibrate: {said}", file=sys.stderr)
         if (run / "calibration.json").exists():
             print(

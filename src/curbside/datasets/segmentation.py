@@ -53,6 +53,9 @@ class TrainItem(NamedTuple):
     filled: Tensor | None = None
     """(H, W) bool, where networks labelled what people had left open; in a batch (B, H, W). None where a
     mask is all of the one or all of the other, or where all count alike."""
+    whole: Tensor | None = None
+    """(B, H, W) uint8, all labels of a batch, where `target` has those of one weight alone: borders lie
+    between them. None where those are all."""
 
     def rows(self, chosen: Tensor) -> TrainItem:
         """Some of a batch.

@@ -22,7 +22,7 @@ from ..prepared import Sample, evenly_spaced, picture_samples
 from ..progress import track
 from .filling import AskedTeacher, Filling
 from .run_folder import Run
-from .teachers import require_classes
+from .teachers import require_learnt
 
 __all__ = ["CacheResult", "Faithfulness", "Precision", "cache_teacher"]
 
@@ -102,7 +102,7 @@ def cache_teacher(
         raise ConfigError(f"a batch of {batch_size} pictures is impossible", fix="give 1 or more")
     if limit is not None and limit < 1:
         raise ConfigError(f"a limit of {limit} pictures is impossible", fix="give 1 or more")
-    require_classes(run, run.folder)
+    require_learnt(run.folder, run.config, "semantic", since="a cache keeps classes")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     chosen = _half(device) if precision == "auto" else precision
     settings = CacheSettings(

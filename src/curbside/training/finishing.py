@@ -40,10 +40,9 @@ def finish(config: TrainConfig, data: Mixture) -> None:
         )
         if pictures:
             _say(f"statistics of batch normalisation recalibrated on {pictures} pictures")
-    masked = [sample for sample in val if "semantic" in sample.record.targets]
-    told = "semantic" in targets and len(masked) > 0
-    if data.space.binary and told and not _has_threshold(folder):
-        _say(renew_threshold(folder, masked))
+    asked = data.space.binary and "semantic" in targets and val
+    if asked and not _has_threshold(folder):
+        _say(renew_threshold(folder, val))
 
 
 def _has_threshold(folder: Path) -> bool:

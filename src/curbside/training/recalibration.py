@@ -45,14 +45,10 @@ class StatisticsScores:
     """What it is judged by: `miou`; of a binary label space `iou`, that of what is looked for; of depth
     alone `delta1`, the share of pixels within a factor of 1.25; of a network that has learnt both
     `joint`, their mean. Where the pictures have one of both alone, that one."""
-    running: float
-    """The average that training kept."""
-    recalibrated: float
-    """Those of the training pictures, for the weights as they are."""
-    batch_of_one: float | None
-    """Every picture's own; None where a layer sees a single value of it."""
-    batch: float | None
-    """Those of a batch; None where there is one picture alone, and a layer sees a single value of it."""
+    all_scores: Mapping[str, Mapping[str, float] | None]
+    """Every score, see `score_network`, with each of the statistics: `running`, the average that training
+    kept; `recalibrated`, those of the training pictures, for the weights as they are; `batch_of_one`,
+    every picture's own; `batch`, those of a batch. None where a layer sees a single value."""
     batch_size: int
     """Pictures of that batch, and of those that were recalibrated on."""
     pictures: int
@@ -61,12 +57,11 @@ class StatisticsScores:
     """Pictures scored."""
     split: str
     """Their split."""
-    all_scores: Mapping[str, Mapping[str, float] | None]
-    """Every score with each of the statistics, by the names above; see `score_network`."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The scores as JSON values."""
-        return asdict(self)
+        """The scores as JSON values; what it is judged by also alone, by the names of the statistics."""
+        judged = {name: one and one[self.score] for name, one in self.all_scores.items()}
+        return {**judged, **asdict(self)}
 
 
 def compare_statistics(
@@ -113,15 +108,13 @@ def compare_statistics(
     seen = _recalibrate(model, chosen, run.image_size_hw, batch_size)
     now = found["recalibrated"] = score_run(run, val, saying="recalibrated")
     score = next(name for name in _JUDGED_BY if name in now)
-    values: dict[str, Any] = {name: one and one[score] for name, one in found.items()}
     return StatisticsScores(
         score=score,
-        **values,
+        all_scores=found,
         batch_size=batch_size,
         pictures=seen,
         scored=len(val),
         split=val[0].record.split,
-        all_scores=found,
     )
 
 

@@ -116,7 +116,7 @@ class SegmentationTask(LoopTask):
         for weight, shares, part in self._by_weight(task, batch, has):
             rows = shares > 0
             share = weight * shares.sum() / has.sum()
-            one = lose(part.rows(rows), _rows(output, rows), batch.target[rows])
+            one = lose(part.rows(rows), _rows(output, rows))
             total = total + share * one.total
             for name, value in one.parts.items():
                 parts[name] = parts.get(name, 0) + share * value
@@ -143,23 +143,22 @@ class SegmentationTask(LoopTask):
             shares = has * where.flatten(1).sum(dim=1) / number.clamp(min=1)
             if shares.any():
                 target = batch.target.masked_fill(~where, IGNORE_ID)
-                yield weight, shares, batch._replace(target=target, counts=where)
+                yield (
+                    weight,
+                    shares,
+                    batch._replace(target=target, counts=where, whole=batch.target),
+                )
 
-    def _of_depth(
-        self, batch: TrainItem, output: ModelOutput, labels: Tensor | None = None
-    ) -> LossOutput:
-        """The loss of the depth, at the size of the pictures, whatever the labels."""
+    def _of_depth(self, batch: TrainItem, output: ModelOutput) -> LossOutput:
+        """The loss of the depth, at the size of the pictures."""
         assert output.depth is not None and batch.depth is not None
         assert batch.depth_weight is not None
         depth = upsample(output.depth, batch.depth.shape[-2:])  # (B, 1, H, W)
         return self.depth_loss(depth, batch.depth, batch.depth_weight)
 
-    def _of_classes(
-        self, batch: TrainItem, output: ModelOutput, labels: Tensor | None = None
-    ) -> LossOutput:
+    def _of_classes(self, batch: TrainItem, output: ModelOutput) -> LossOutput:
         """The losses against masks: of the logits, of the auxiliary and of the boundary head, and of the
-        logits once more where that head sees a border. `labels` are (B, H, W) ids between which borders
-        lie, where the batch has those of one weight alone."""
+        logits once more where that head sees a border."""
         at_input = self.config.supervise_at == "input"
         size = batch.target.shape[-2:] if at_input else output.logits.shape[-2:]
         target = nearest(batch.target.long(), size)  # (B, H, W)
@@ -174,7 +173,7 @@ class SegmentationTask(LoopTask):
             total = total + self.config.aux_weight * extra
             parts["aux"] = parts.get("aux", 0) + extra.detach()
         if output.boundary is not None:
-            whole = None if labels is None else nearest(labels.long(), size)
+            whole = None if batch.whole is None else nearest(batch.whole.long(), size)
             border = self.boundary(output.boundary, target, whole)
             total = total + border.total
             parts |= border.parts

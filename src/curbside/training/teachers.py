@@ -13,13 +13,16 @@ from ..evaluation import require_same_space
 from ..files import sha256_file
 from ..labels import LabelSpace
 from ..losses import LogitLossConfig
+from ..manifest import Answer
 from ..models import SegmentationModel, inference_form
 from ..prepared import Sample
 from .cameras import Camera
 from .config import TrainConfig
 from .run_folder import Run, load_run
 
-__all__ = ["Teachers", "open_cache", "open_teachers", "require_classes", "require_depth"]
+__all__ = ["Teachers", "open_cache", "open_teachers", "require_learnt"]
+
+_SAID: dict[Answer, str] = {"semantic": "classes", "depth": "depth"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +84,10 @@ def open_teachers(
         if asked.losses:
             require_same_space(run.space, space)
         if classes:
-            require_classes(run, path)
+            require_learnt(path, run.config, "semantic", since="its classes are compared")
         factor = None
         if asked.depth:
-            require_depth(run.config, path)
+            require_learnt(path, run.config, "depth", since="its depth is compared")
             factor = _depth_factor(run, camera)
             if factor is None:
                 notes.append(
@@ -101,37 +104,23 @@ def open_teachers(
     )
 
 
-def require_classes(run: Run, path: Path) -> None:
-    """Refuse a teacher of classes that has not learnt any.
+def require_learnt(name: object, config: TrainConfig, target: Answer, *, since: str) -> None:
+    """Refuse a run that does not learn what it is asked for, whether it has a head for it or not.
 
     Args:
-        run: The teacher.
-        path: What it was opened by.
+        name: What it is called.
+        config: The run.
+        target: What it is asked for.
+        since: What for, in words.
 
     Raises:
-        ConfigError: It has learnt depth alone.
+        ConfigError: It learns the other alone.
     """
-    if "semantic" not in run.config.targets:
+    if target not in config.targets:
+        other = _SAID["depth" if target == "semantic" else "semantic"]
         raise ConfigError(
-            f"{path} has learnt depth alone, and its classes say nothing",
-            fix="name the run of a network that has learnt classes",
-        )
-
-
-def require_depth(teacher: TrainConfig, path: Path) -> None:
-    """Refuse a teacher of depth that has not learnt any, whether it has a head for it or not.
-
-    Args:
-        teacher: How it is trained.
-        path: What it was opened by.
-
-    Raises:
-        ConfigError: It learns classes alone.
-    """
-    if "depth" not in teacher.targets:
-        raise ConfigError(
-            f"{path} has learnt classes alone, and gives no depth to compare with",
-            fix="name the run of a network that has learnt depth, or leave out --distillation.depth",
+            f"{name} learns {other} alone, and {since}",
+            fix=f"name a run that learns {_SAID[target]}, alone or with --tasks semantic+depth",
         )
 
 

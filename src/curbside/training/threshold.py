@@ -88,11 +88,12 @@ def choose_threshold(
 
 def renew_threshold(folder: Path, samples: Sequence[Sample], *, threads: int | None = None) -> str:
     """Put the threshold of the weights that a run has now in the place of any other, or none where none
-    can be chosen, as on no sample at all, so that 0.5 counts; see `choose_threshold`.
+    can be chosen, as on samples without a mask, so that 0.5 counts; see `choose_threshold`.
 
     Returns:
         What came of it, in words.
     """
+    samples = [sample for sample in samples if "semantic" in sample.record.targets]
     if not samples:
         drop_fitted(folder, DecisionThreshold)
         return "no threshold was chosen: no picture has a mask"

@@ -19,12 +19,12 @@ from ..config import TrainConfig
 from ..loading import taught_samples, unlabelled_samples
 from ..run_folder import load_run, read_description
 from ..serialize import config_from_json
-from ..teachers import open_cache, require_depth
+from ..teachers import open_cache, require_learnt
 from .cost import Cost, count_macs
 from .plan import Teacher, run_key, teacher_key
 from .timing import Timed
 
-__all__ = ["Draft", "check_told", "draft_runs", "steps_of", "teacher_title"]
+__all__ = ["Draft", "draft_runs", "steps_of", "teacher_title"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,9 @@ def draft_runs(
             else:
                 taught_by[name].add(homes[home])
                 if config.distillation and config.distillation.depth:
-                    require_depth(configs[homes[home]], path)
+                    require_learnt(
+                        path, configs[homes[home]], "depth", since="its depth is compared"
+                    )
                 source = _Source(model=configs[homes[home]].model)
                 path = _moved(path, home, folder / keys[homes[home]])
             paths.append(path)
@@ -146,23 +148,6 @@ def draft_runs(
         if name in teachers:
             found[name] = _made_here(folder, name, drafts[name])
     return {name: drafts[name] for name in variants}, found
-
-
-def check_told(name: str, config: TrainConfig) -> None:
-    """Refuse a run that learns no classes, by which all of a study are compared.
-
-    Args:
-        name: What it is called.
-        config: The run.
-
-    Raises:
-        ConfigError: It learns depth alone.
-    """
-    if "semantic" not in config.targets:
-        raise ConfigError(
-            f"{name} learns {config.tasks} alone, and a study compares by classes",
-            fix="name one that learns classes, or both with --tasks semantic+depth",
-        )
 
 
 def _moved(path: Path, home: Path, folder: Path) -> Path:
@@ -209,9 +194,9 @@ def _outside(path: Path, student: TrainConfig, data: Mixture) -> tuple[_Source, 
     about = read_description(run.parent.parent if run.is_file() else run)
     require_same_space(LabelSpace.from_dict(about["label_space"]), space)
     config = config_from_json(about["config"], where=str(run), kind=TrainConfig)
-    check_told(str(path), config)
+    require_learnt(path, config, "semantic", since="a study compares by classes")
     if student.distillation and student.distillation.depth:
-        require_depth(config, path)
+        require_learnt(path, config, "depth", since="its depth is compared")
     cost = count_macs(replace(config, distillation=None), space.num_channels, ())
     steps = config.length(about.get("dataset", {}).get("train", 0))
     teacher = Teacher(path=run, training_macs=cost.spent("flops", steps))

@@ -17,8 +17,9 @@ from ...hardware import core_count, cpu_model
 from ..config import TrainConfig
 from ..run_folder import describe
 from ..serialize import changed_settings
+from ..teachers import require_learnt
 from .cost import Budget, Cost
-from .lineage import Draft, check_told, draft_runs, steps_of
+from .lineage import Draft, draft_runs, steps_of
 from .plan import Plan, Teacher, Variant, read_plan
 from .timing import measure_seconds
 
@@ -64,7 +65,7 @@ def make_plan(
             if (before := getattr(held, key)) != value:
                 raise _another(folder, key, before)
     for name, config in {**variants, **teachers}.items():
-        check_told(name, config)
+        require_learnt(name, config, "semantic", since="a study compares by classes")
     _check_scored(variants[control], split, by)
     first = variants[control].seed
     numbers = sorted({*(held.seeds if held else ()), *range(first, first + seeds)})
